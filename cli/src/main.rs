@@ -1,0 +1,3 @@
+//! The `zeolith` command.
+
+fn main() {}

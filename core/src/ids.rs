@@ -1,0 +1,89 @@
+//! Object and transaction ids, as ZODB defines them: 64-bit numbers, big-endian on the wire and on disk.
+
+use crate::time::WallTime;
+use std::fmt;
+
+/// An object id. Zero is the root object.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Oid(pub u64);
+
+/// A transaction id, also the serial of every revision the transaction wrote.
+///
+/// It is a time stamp: the upper 32 bits count minutes in a calendar of 31-day months from 1900, the lower 32 bits
+/// are the fraction of the minute (`persistent.TimeStamp`). Zero stands for "before any transaction".
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tid(pub u64);
+
+macro_rules! eight_bytes {
+    ($name:ident) => {
+        impl $name {
+            /// The id before all others.
+            pub const ZERO: $name = $name(0);
+
+            /// Reads the eight big-endian bytes ZODB writes; `None` for any other length.
+            pub fn from_slice(bytes: &[u8]) -> Option<$name> {
+                Some($name(u64::from_be_bytes(bytes.try_into().ok()?)))
+            }
+
+            /// The eight big-endian bytes ZODB writes.
+            pub fn bytes(self) -> [u8; 8] {
+                self.0.to_be_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:016x}", self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:#x})"), self.0)
+            }
+        }
+    };
+}
+
+eight_bytes!(Oid);
+eight_bytes!(Tid);
+
+impl Tid {
+    /// The highest tid a signed 64-bit reader accepts; ZODB uses it for "current" in `loadBefore`.
+    pub const MAX: Tid = Tid(i64::MAX as u64);
+
+    /// The time stamp for a moment, rounded down to what 32 bits of a minute hold (about 14 ns).
+    pub fn at(wall: WallTime) -> Tid {
+        let civil = wall.civil();
+        let months = (u64::from(civil.year) - 1900) * 12 + u64::from(civil.month) - 1;
+        let days = months * 31 + u64::from(civil.day) - 1;
+        let minutes = days * 1440 + u64::from(civil.minute_of_day);
+        let fraction = (u64::from(civil.micros_of_minute) << 32) / 60_000_000;
+        Tid(minutes << 32 | fraction)
+    }
+
+    /// The tid right after this one.
+    ///
+    /// # Panics
+    /// At `u64::MAX`, which no clock before the year 9900 produces and which stores refuse.
+    pub fn next(self) -> Tid {
+        Tid(self.0.checked_add(1).expect("a tid below the last one representable"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tid_is_pythons_time_stamp_of_the_moment() {
+        // persistent.TimeStamp.TimeStamp(2026, 11, 21, 22, 25, 30.5).raw()
+        assert_eq!(Tid::at(WallTime(1_795_299_930_500_000)).to_string(), "040d2c8182222222");
+    }
+
+    #[test]
+    fn ids_of_another_length_than_eight_are_none() {
+        assert_eq!(Oid::from_slice(b"1234567"), None);
+        assert_eq!(Tid::from_slice(b"\0\0\0\0\0\0\0\x01"), Some(Tid(1)));
+    }
+}

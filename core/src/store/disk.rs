@@ -1,0 +1,134 @@
+//! What a file store asks of the disk.
+//!
+//! Operations are carried out in the order they are given, except that a `Sync` may be answered at any later time
+//! and a `Read` may wait for the disk. A `Sync` covers every write of its file that was given before it.
+
+use crate::store::file::read::Pending;
+use bytes::Bytes;
+use thiserror::Error;
+
+/// One of a storage's files, named by what is appended to the path of the Data.fs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileId {
+    /// `Data.fs`: the log.
+    Log,
+    /// `Data.fs.sums`: checksums of what Zeolith appended.
+    Sidecar,
+    /// `Data.fs.index`: Python's index, a snapshot.
+    Index,
+    /// `Data.fs.lock`: held while the storage is open.
+    Lock,
+}
+
+/// Some bytes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub at: u64,
+    /// Bytes; fewer come back where the file ends.
+    pub len: usize,
+}
+
+/// An operation.
+#[derive(Debug)]
+pub enum DiskOp<C> {
+    /// Reads from the log or, while opening, another file. A missing file reads as empty.
+    Read {
+        /// The file.
+        file: FileId,
+        /// What to read.
+        span: Span,
+        /// Returned with the bytes: what the read is for.
+        pending: Pending<C>,
+    },
+    /// Writes `chunks`, one after the other, at `at`.
+    Write {
+        /// The file; created when missing.
+        file: FileId,
+        /// Offset of the first byte.
+        at: u64,
+        /// The bytes.
+        chunks: Vec<Bytes>,
+    },
+    /// Cuts the file, or extends it with zeros, to `len` bytes.
+    SetLen {
+        /// The file.
+        file: FileId,
+        /// Its new length.
+        len: u64,
+    },
+    /// Makes earlier writes, the length and the directory entry survive a power loss. Answered by `Synced`.
+    Sync {
+        /// The file.
+        file: FileId,
+    },
+    /// Writes `contents` to a temporary file, syncs it, and renames it over the file: all or nothing.
+    /// Answered by `Synced`.
+    Replace {
+        /// The file.
+        file: FileId,
+        /// Its new contents.
+        contents: Vec<Bytes>,
+    },
+    /// Allocates blocks so that the log can grow to `upto` bytes, without changing its length.
+    /// Answered by `Reserved`.
+    Reserve {
+        /// The length to make room for.
+        upto: u64,
+    },
+    /// Copies the log from `from` to its end into a new file beside it (`Data.fs.tr0`, `.tr1`, …).
+    /// Answered by `Kept`.
+    KeepTail {
+        /// Offset of the first byte kept.
+        from: u64,
+    },
+}
+
+/// An outcome.
+#[derive(Debug)]
+pub enum DiskDone<C> {
+    /// To [`DiskOp::Read`].
+    Read {
+        /// From the operation.
+        pending: Pending<C>,
+        /// The bytes; fewer than asked for only at the end of the file.
+        result: Result<Bytes, DiskError>,
+    },
+    /// To [`DiskOp::Sync`] and [`DiskOp::Replace`].
+    Synced {
+        /// The file.
+        file: FileId,
+        /// Whether it is safe.
+        result: Result<(), DiskError>,
+    },
+    /// A [`DiskOp::Write`] or [`DiskOp::SetLen`] failed. Nothing is said of those that succeed.
+    WriteFailed {
+        /// The file.
+        file: FileId,
+        /// Why.
+        error: DiskError,
+    },
+    /// To [`DiskOp::Reserve`].
+    Reserved {
+        /// The length there is room for now.
+        upto: u64,
+        /// Whether there is.
+        result: Result<(), DiskError>,
+    },
+    /// To [`DiskOp::KeepTail`].
+    Kept {
+        /// The name of the file that holds the tail.
+        result: Result<String, DiskError>,
+    },
+}
+
+/// What the operating system said.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DiskError {
+    /// No space left, or a quota or file size limit was reached.
+    #[error("no space left on the disk")]
+    Full,
+    /// Anything else, with the system's words.
+    #[error("{0}")]
+    Io(String),
+}

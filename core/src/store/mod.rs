@@ -1,0 +1,289 @@
+//! What a server asks of a storage, and what it is told.
+//!
+//! A store is a part: the server owns it, calls it directly, and drains what it wants from the disk
+//! ([`DiskOp`](disk::DiskOp)) and what it has to say ([`StoreDone`]). The context `C` of an operation travels with it
+//! to the disk and back, so there is no table of pending operations anywhere.
+
+pub mod disk;
+pub mod file;
+pub mod memory;
+
+use crate::ids::{Oid, Tid};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use thiserror::Error;
+
+/// A question with the context its answer is given with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreOp<C> {
+    /// The revision of `oid` that was current just before `before`.
+    LoadBefore {
+        /// Returned with the answer.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// The first tid too late.
+        before: Tid,
+    },
+    /// The state that transaction `serial` gave `oid`.
+    LoadSerial {
+        /// Returned with the answer.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// The transaction.
+        serial: Tid,
+    },
+    /// The serial of the current revision of `oid`.
+    CurrentSerial {
+        /// Returned with the answer.
+        context: C,
+        /// The object.
+        oid: Oid,
+    },
+    /// Makes sure that `bytes` more than all earlier reservations can be appended.
+    Reserve {
+        /// Returned with the answer.
+        context: C,
+        /// Bytes of the transaction, as [`Store::footprint`] counts them.
+        bytes: u64,
+    },
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreDone<C> {
+    /// To [`StoreOp::LoadBefore`]. `None`: the object exists, but had no revision before that tid.
+    Loaded {
+        /// From the question.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// The revision.
+        result: Result<Option<Revision>, StoreError>,
+    },
+    /// To [`StoreOp::LoadSerial`].
+    Data {
+        /// From the question.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// The state.
+        result: Result<Bytes, StoreError>,
+    },
+    /// To [`StoreOp::CurrentSerial`].
+    Serial {
+        /// From the question.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// The current revision.
+        result: Result<Current, StoreError>,
+    },
+    /// To [`StoreOp::Reserve`].
+    Reserved {
+        /// From the question.
+        context: C,
+        /// Whether the room is there.
+        result: Result<(), StoreError>,
+    },
+    /// Every appended transaction up to and including `upto` is durable and in the index.
+    Durable {
+        /// The watermark.
+        upto: Tid,
+    },
+    /// The last append failed, and the store takes no more: what was appended since the last watermark may or may
+    /// not be there after a restart.
+    Refused {
+        /// What the disk said.
+        why: StoreError,
+    },
+}
+
+/// The newest state of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Current {
+    /// The object was never stored.
+    Absent,
+    /// It is as transaction `Tid` left it.
+    At(Tid),
+    /// Its deletion, or the undoing of its creation, by transaction `Tid` is the last that happened to it.
+    Deleted(Tid),
+}
+
+/// A revision with the time it was current.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// The state.
+    pub data: Bytes,
+    /// The transaction that wrote it.
+    pub serial: Tid,
+    /// The next transaction that changed the object; `None` while it is current.
+    pub until: Option<Tid>,
+}
+
+/// Why a store cannot answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// No such object, or the revision asked for is a deletion: a POSKeyError.
+    #[error("no object {0} there")]
+    NoObject(Oid),
+    /// What lies on the disk contradicts itself.
+    #[error("damaged data at byte {at} of {file}: {what}")]
+    Damaged {
+        /// The file.
+        file: &'static str,
+        /// Where.
+        at: u64,
+        /// What was expected.
+        what: &'static str,
+    },
+    /// The operating system could not do it.
+    #[error("{0}")]
+    Disk(#[from] disk::DiskError),
+    /// The store refused an earlier append and takes no more.
+    #[error("the storage takes no more commits since an earlier write failed; restart the server")]
+    Failed,
+    /// The transaction does not fit the format.
+    #[error("{0}")]
+    TooLarge(&'static str),
+}
+
+/// A transaction ready to be appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its id, later than all before.
+    pub tid: Tid,
+    /// A blank unless a database is copied.
+    pub status: u8,
+    /// User name.
+    pub user: Bytes,
+    /// Description.
+    pub description: Bytes,
+    /// The extension dictionary as a pickle, or empty.
+    pub extension: Bytes,
+    /// The objects, each at most once.
+    pub records: Vec<Record>,
+}
+
+/// An object's new state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The object.
+    pub oid: Oid,
+    /// The state; `None` deletes the object.
+    pub data: Option<Bytes>,
+}
+
+/// What a store wants and what it has to say, in order.
+#[derive(Debug)]
+pub struct Outbox<C> {
+    /// Operations for the disk.
+    pub disk: VecDeque<disk::DiskOp<C>>,
+    /// Answers.
+    pub done: VecDeque<StoreDone<C>>,
+}
+
+impl<C> Default for Outbox<C> {
+    fn default() -> Self {
+        Outbox { disk: VecDeque::new(), done: VecDeque::new() }
+    }
+}
+
+/// A storage of one of the kinds there are.
+#[derive(Debug)]
+pub enum Store<C> {
+    /// In memory, for tests and scratch data.
+    Memory(memory::MemoryStore),
+    /// A Data.fs.
+    File(Box<file::FileStore<C>>),
+}
+
+impl<C> Store<C> {
+    /// Starts an operation; the answer may be in `out.done` already when this returns.
+    pub fn ask(&mut self, op: StoreOp<C>, out: &mut Outbox<C>) {
+        match self {
+            Store::Memory(store) => store.ask(op, out),
+            Store::File(store) => store.ask(op, out),
+        }
+    }
+
+    /// Appends transactions as one batch that becomes durable together; answered by `Durable` or `Refused`.
+    ///
+    /// # Panics
+    /// When an earlier batch is not answered yet, or the tids do not rise.
+    pub fn append(&mut self, batch: Vec<Transaction>, out: &mut Outbox<C>) {
+        match self {
+            Store::Memory(store) => store.append(batch, out),
+            Store::File(store) => store.append(batch, out),
+        }
+    }
+
+    /// Gives back room that was reserved for a transaction which was aborted.
+    pub fn release(&mut self, bytes: u64) {
+        match self {
+            Store::Memory(_) => {}
+            Store::File(store) => store.release(bytes),
+        }
+    }
+
+    /// Takes the outcome of a disk operation.
+    pub fn on_disk(&mut self, done: disk::DiskDone<C>, out: &mut Outbox<C>) {
+        match self {
+            Store::Memory(_) => unreachable!("a memory store asks nothing of the disk"),
+            Store::File(store) => store.on_disk(done, out),
+        }
+    }
+
+    /// Asks for everything to be written that makes the next start fast: the index. Answered by the disk operations
+    /// it put out being done.
+    pub fn close(&mut self, out: &mut Outbox<C>) {
+        match self {
+            Store::Memory(_) => {}
+            Store::File(store) => store.close(out),
+        }
+    }
+
+    /// Bytes a transaction takes in the log: `metadata` of user, description and extension together, and the
+    /// length of each record's data (`None` for deletions).
+    pub fn footprint(metadata: usize, records: impl Iterator<Item = Option<usize>>) -> u64 {
+        file::format::footprint(metadata, records)
+    }
+
+    /// The last durable transaction; zero in an empty store.
+    pub fn last_tid(&self) -> Tid {
+        match self {
+            Store::Memory(store) => store.last_tid(),
+            Store::File(store) => store.last_tid(),
+        }
+    }
+
+    /// The highest oid ever stored; zero in an empty store.
+    pub fn max_oid(&self) -> Oid {
+        match self {
+            Store::Memory(store) => store.max_oid(),
+            Store::File(store) => store.max_oid(),
+        }
+    }
+
+    /// Objects in the store. Deleted ones count until they are packed, as in Python's FileStorage.
+    pub fn len(&self) -> u64 {
+        match self {
+            Store::Memory(store) => store.len(),
+            Store::File(store) => store.len(),
+        }
+    }
+
+    /// True when nothing was ever stored.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of the store.
+    pub fn size(&self) -> u64 {
+        match self {
+            Store::Memory(store) => store.size(),
+            Store::File(store) => store.size(),
+        }
+    }
+}

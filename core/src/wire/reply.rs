@@ -1,0 +1,116 @@
+//! What a server sends: replies and one-way notices.
+
+use crate::ids::{Oid, Tid};
+use bytes::Bytes;
+
+/// A successful result.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// `None`.
+    None,
+    /// A tid.
+    Tid(Tid),
+    /// The answer to a load: a revision and the time it was current.
+    Revision {
+        /// The object's state.
+        data: Bytes,
+        /// The transaction that wrote it.
+        serial: Tid,
+        /// The next transaction that changed the object; `None` while the revision is current.
+        until: Option<Tid>,
+    },
+    /// The state of one revision.
+    Data(Bytes),
+    /// A list of oids: new ones, or those whose state the server changed by itself at a vote.
+    Oids(Vec<Oid>),
+    /// All objects changed after the tid asked for, up to and including `upto`.
+    Invalidations {
+        /// The last transaction covered.
+        upto: Tid,
+        /// The objects, each once.
+        oids: Vec<Oid>,
+    },
+    /// The answer to `get_info`.
+    Info(Info),
+    /// Conflicts that the client is asked to resolve.
+    Conflicts(Vec<Conflict>),
+    /// The answer to `server_status`.
+    Status(Status),
+}
+
+/// Size figures, sent with `get_info` and as the notice `info`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Objects in the storage.
+    pub length: u64,
+    /// Bytes of the storage.
+    pub size: u64,
+}
+
+/// The answer to `get_info`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Info {
+    /// Objects and bytes.
+    pub size: Size,
+    /// The storage's name for people: its path.
+    pub name: String,
+    /// Whether `undoa`, `undoLog` and `undoInfo` work.
+    pub supports_undo: bool,
+    /// Whether `record_iternext` works.
+    pub supports_record_iternext: bool,
+    /// The interfaces of the storage as (module, name); Python's client offers the operations of those it knows.
+    pub interfaces: &'static [(&'static str, &'static str)],
+}
+
+/// A store that is based on a revision which is not current any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conflict {
+    /// The object.
+    pub oid: Oid,
+    /// The current revision.
+    pub committed: Tid,
+    /// The revision the change is based on.
+    pub read: Tid,
+    /// The state that was to be stored.
+    pub data: Bytes,
+}
+
+/// The answer to `server_status`, and per storage to `ruok`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// Loads since the start.
+    pub loads: u64,
+    /// Stores since the start.
+    pub stores: u64,
+    /// Finished transactions since the start.
+    pub commits: u64,
+    /// Aborted transactions since the start.
+    pub aborts: u64,
+    /// Conflicts that ended a transaction.
+    pub conflicts: u64,
+    /// Conflicts that clients resolved.
+    pub conflicts_resolved: u64,
+    /// Transactions between begin and end.
+    pub active_txns: u64,
+    /// Registered connections.
+    pub connections: u64,
+    /// Votes that wait for locks.
+    pub waiting: u64,
+    /// When the oldest lock now held was granted, in seconds since 1970.
+    pub lock_time: Option<f64>,
+    /// The start of the server as C's `ctime` writes it.
+    pub start: String,
+    /// The last transaction.
+    pub last_transaction: Tid,
+    /// Whether transactions time out: `true`, or the string `stub` when no timeout is configured.
+    pub timeout: bool,
+}
+
+/// A one-way message to a client.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice<'a> {
+    /// `invalidateTransaction(tid, oids)`: another client's transaction.
+    Invalidate(Tid, &'a [Oid]),
+    /// `info({length, size})`.
+    Info(Size),
+}

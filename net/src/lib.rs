@@ -1,0 +1,1 @@
+//! The tokio shell around the machines of zeolith-core.
