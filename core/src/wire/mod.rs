@@ -5,15 +5,22 @@
 //! them is ever executed.
 
 pub mod call;
+pub mod delivery;
 pub mod frame;
+mod input;
 pub mod msgpack;
+pub mod packet;
 pub mod pickle;
 pub mod remote;
 pub mod reply;
 pub mod tree;
 pub mod writer;
 
+#[cfg(test)]
+mod testing;
+
 use thiserror::Error;
+use tree::{Tree, Value};
 
 /// How messages are encoded; the server announces it as the first letter of its handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +46,17 @@ impl Codec {
             b"Z5" => Some(Codec::Pickle),
             b"M5" => Some(Codec::Msgpack),
             _ => None,
+        }
+    }
+
+    /// Reads a message that is one value; the tree's former values are forgotten.
+    ///
+    /// # Errors
+    /// [`Malformed`], also when bytes follow the value or a bound of [`limits`](crate::limits) is passed.
+    pub fn read<'a>(self, message: &'a [u8], tree: &'a mut Tree) -> Result<Value<'a>, Malformed> {
+        match self {
+            Codec::Pickle => pickle::read(message, tree),
+            Codec::Msgpack => msgpack::read(message, tree),
         }
     }
 }

@@ -5,6 +5,13 @@
 //! dictionary), else its positional arguments (a tuple).
 
 use crate::ids::{Oid, Tid};
+use crate::wire::Codec;
+use crate::wire::call::MessageId;
+use crate::wire::packet::{LeftOut, Packet};
+use crate::wire::reply::REPLY;
+use crate::wire::tree::{Kind, Value};
+use crate::wire::writer::Writer;
+use bytes::BytesMut;
 use thiserror::Error;
 
 /// An error reply.
@@ -34,6 +41,9 @@ pub enum RemoteError {
     /// `ZODB.POSException.StorageError(message)`.
     #[error("{0}")]
     Storage(String),
+    /// `ZODB.POSException.Unsupported(message)`: a method this server does not have.
+    #[error("{0}")]
+    Unsupported(String),
     /// `builtins.TypeError(message)`.
     #[error("{0}")]
     Type(String),
@@ -62,3 +72,140 @@ pub struct ConflictError {
     /// The object's class as `module.name`, where its state was at hand to tell.
     pub class_name: Option<String>,
 }
+
+/// The classes, by the names they have on the wire.
+mod class {
+    pub(super) const POS_KEY: &str = "ZODB.POSException.POSKeyError";
+    pub(super) const READ_ONLY: &str = "ZODB.POSException.ReadOnlyError";
+    pub(super) const CONFLICT: &str = "ZODB.POSException.ConflictError";
+    pub(super) const READ_CONFLICT: &str = "ZODB.POSException.ReadConflictError";
+    pub(super) const STORAGE_TRANSACTION: &str = "ZODB.POSException.StorageTransactionError";
+    pub(super) const TRANSACTION_TOO_LARGE: &str = "ZODB.POSException.TransactionTooLargeError";
+    pub(super) const STORAGE_SYSTEM: &str = "ZODB.POSException.StorageSystemError";
+    pub(super) const STORAGE: &str = "ZODB.POSException.StorageError";
+    pub(super) const UNSUPPORTED: &str = "ZODB.POSException.Unsupported";
+    pub(super) const TYPE: &str = "builtins.TypeError";
+    pub(super) const VALUE: &str = "builtins.ValueError";
+}
+
+impl RemoteError {
+    /// The dotted class, as Python's client knows it.
+    pub fn class(&self) -> &str {
+        match self {
+            RemoteError::PosKey(_) => class::POS_KEY,
+            RemoteError::ReadOnly => class::READ_ONLY,
+            RemoteError::Conflict(_) => class::CONFLICT,
+            RemoteError::ReadConflict(_) => class::READ_CONFLICT,
+            RemoteError::StorageTransaction(_) => class::STORAGE_TRANSACTION,
+            RemoteError::TransactionTooLarge(_) => class::TRANSACTION_TOO_LARGE,
+            RemoteError::StorageSystem(_) => class::STORAGE_SYSTEM,
+            RemoteError::Storage(_) => class::STORAGE,
+            RemoteError::Unsupported(_) => class::UNSUPPORTED,
+            RemoteError::Type(_) => class::TYPE,
+            RemoteError::Value(_) => class::VALUE,
+            RemoteError::Other { class, .. } => class,
+        }
+    }
+
+    /// The error reply to call `id`: `(id, 2, '.reply', (class, arguments))`. `out` lends its room, as for
+    /// [`Reply::encode`](crate::wire::reply::Reply::encode).
+    pub fn encode(&self, codec: Codec, id: &MessageId, out: &mut BytesMut) -> Packet {
+        Packet::encode(codec, out, |writer| {
+            writer.tuple(4, |w| {
+                id.write(w);
+                w.int(2);
+                w.str(REPLY);
+                w.tuple(2, |w| {
+                    w.str(self.class());
+                    self.write_arguments(w);
+                });
+            });
+            LeftOut::Nothing
+        })
+    }
+
+    fn write_arguments(&self, writer: &mut Writer<'_>) {
+        match self {
+            RemoteError::PosKey(oid) => writer.tuple(1, |w| w.oid(*oid)),
+            RemoteError::ReadOnly => writer.tuple(0, |_| ()),
+            RemoteError::Conflict(error) => error.write("database conflict error", writer),
+            RemoteError::ReadConflict(error) => error.write("database read conflict error", writer),
+            RemoteError::StorageTransaction(message)
+            | RemoteError::TransactionTooLarge(message)
+            | RemoteError::StorageSystem(message)
+            | RemoteError::Unsupported(message)
+            | RemoteError::Storage(message)
+            | RemoteError::Type(message)
+            | RemoteError::Value(message)
+            | RemoteError::Other { args: message, .. } => writer.tuple(1, |w| w.str(message)),
+        }
+    }
+
+    /// Reads `(class, arguments)`; what is not one of the known shapes is printed. `None` when it is no such pair.
+    pub(in crate::wire) fn read(value: Value<'_>) -> Option<RemoteError> {
+        let [class, arguments] = value.array()?;
+        let class = class.as_str()?;
+        Some(RemoteError::known(class, arguments).unwrap_or_else(|| RemoteError::Other {
+            class: class.into(),
+            args: arguments.to_owned().map_or_else(|error| error.to_string(), |args| args.to_string()),
+        }))
+    }
+
+    fn known(class: &str, arguments: Value<'_>) -> Option<RemoteError> {
+        let message = || Some(arguments.array::<1>()?[0].as_str()?.to_owned());
+        Some(match class {
+            class::POS_KEY => RemoteError::PosKey(arguments.array::<1>()?[0].as_oid()?),
+            class::READ_ONLY => {
+                arguments.array::<0>()?;
+                RemoteError::ReadOnly
+            }
+            class::CONFLICT => RemoteError::Conflict(Box::new(ConflictError::read(arguments)?)),
+            class::READ_CONFLICT => RemoteError::ReadConflict(Box::new(ConflictError::read(arguments)?)),
+            class::STORAGE_TRANSACTION => RemoteError::StorageTransaction(message()?),
+            class::TRANSACTION_TOO_LARGE => RemoteError::TransactionTooLarge(message()?),
+            class::STORAGE_SYSTEM => RemoteError::StorageSystem(message()?),
+            class::STORAGE => RemoteError::Storage(message()?),
+            class::UNSUPPORTED => RemoteError::Unsupported(message()?),
+            class::TYPE => RemoteError::Type(message()?),
+            class::VALUE => RemoteError::Value(message()?),
+            _ => return None,
+        })
+    }
+}
+
+impl ConflictError {
+    fn write(&self, message: &str, writer: &mut Writer<'_>) {
+        writer.dict(["message", "oid", "class_name", "serials"], |w, key| {
+            w.str(key);
+            match key {
+                "message" => w.str(message),
+                "oid" => w.oid(self.oid),
+                "class_name" => match &self.class_name {
+                    Some(name) => w.str(name),
+                    None => w.none(),
+                },
+                _ => w.tuple(2, |w| {
+                    w.tid(self.committed);
+                    w.tid(self.read);
+                }),
+            }
+        });
+    }
+
+    fn read(attributes: Value<'_>) -> Option<ConflictError> {
+        let [committed, read] = attributes.field("serials")?.array()?;
+        Some(ConflictError {
+            oid: attributes.field("oid")?.as_oid()?,
+            committed: committed.as_tid()?,
+            read: read.as_tid()?,
+            class_name: match attributes.field("class_name").map(Value::kind) {
+                Some(Kind::Str(name)) => Some(name.into()),
+                _ => None,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

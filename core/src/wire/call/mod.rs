@@ -1,7 +1,13 @@
 //! What a client asks of a server.
 
+mod decode;
+mod encode;
+
 use crate::ids::{Oid, Tid};
 use crate::wire::tree::Owned;
+
+pub use decode::decode;
+pub use encode::{encode, heartbeat};
 
 /// What a caller wants its reply to carry: echoed as it came.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +49,8 @@ pub struct Call<'a> {
 pub enum BadCall {
     /// No such method.
     UnknownMethod(String),
+    /// A method of the protocol that this server does not have.
+    Unsupported(&'static str),
     /// A method of the protocol with too few, too many or ill-typed arguments: answered with a TypeError.
     Arguments {
         /// The method.
@@ -128,3 +136,6 @@ pub struct Begin<'a> {
     /// The transaction's status; a blank unless a database is copied.
     pub status: u8,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,13 @@
 //! What a server sends: replies and one-way notices.
 
+mod encode;
+mod status;
+
 use crate::ids::{Oid, Tid};
 use bytes::Bytes;
+
+pub(in crate::wire) use encode::REPLY;
+pub use status::{Status, status_json};
 
 /// A successful result.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,37 +81,6 @@ pub struct Conflict {
     pub data: Bytes,
 }
 
-/// The answer to `server_status`, and per storage to `ruok`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Status {
-    /// Loads since the start.
-    pub loads: u64,
-    /// Stores since the start.
-    pub stores: u64,
-    /// Finished transactions since the start.
-    pub commits: u64,
-    /// Aborted transactions since the start.
-    pub aborts: u64,
-    /// Conflicts that ended a transaction.
-    pub conflicts: u64,
-    /// Conflicts that clients resolved.
-    pub conflicts_resolved: u64,
-    /// Transactions between begin and end.
-    pub active_txns: u64,
-    /// Registered connections.
-    pub connections: u64,
-    /// Votes that wait for locks.
-    pub waiting: u64,
-    /// When the oldest lock now held was granted, in seconds since 1970.
-    pub lock_time: Option<f64>,
-    /// The start of the server as C's `ctime` writes it.
-    pub start: String,
-    /// The last transaction.
-    pub last_transaction: Tid,
-    /// Whether transactions time out: `true`, or the string `stub` when no timeout is configured.
-    pub timeout: bool,
-}
-
 /// A one-way message to a client.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice<'a> {
@@ -114,3 +89,6 @@ pub enum Notice<'a> {
     /// `info({length, size})`.
     Info(Size),
 }
+
+#[cfg(test)]
+mod tests;

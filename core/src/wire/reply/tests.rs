@@ -1,0 +1,207 @@
+use super::*;
+use crate::limits;
+use crate::wire::Codec;
+use crate::wire::call::MessageId;
+use crate::wire::delivery::{Delivery, decode_delivery};
+use crate::wire::testing::{CODECS, REPLIES, recorded};
+use crate::wire::tree::Tree;
+use bytes::BytesMut;
+use proptest::prelude::*;
+
+const OID: Oid = Oid(5);
+const OTHER: Oid = Oid(0x0102030405060708);
+const TID: Tid = Tid(0x03ff112233445566);
+const NEXT: Tid = Tid(0x03ff112233445577);
+const DATA: &[u8] = b"\x80\x03cpersistent.mapping\nPersistentMapping\nq\x00.\x80\x03}q\x01.";
+
+fn status() -> Status {
+    Status {
+        loads: 1,
+        stores: 300,
+        commits: 3,
+        aborts: 0,
+        conflicts: 0,
+        conflicts_resolved: 0,
+        active_txns: 0,
+        connections: 2,
+        waiting: 0,
+        lock_time: None,
+        start: "Sat Nov 21 22:25:30 2026".into(),
+        last_transaction: TID,
+        timeout: false,
+    }
+}
+
+fn replies() -> Vec<(&'static str, MessageId, Reply)> {
+    let reply = |name, reply| (name, MessageId::Int(1), reply);
+    let load = |name, reply| (name, MessageId::Load(OID, NEXT), reply);
+    let data = Bytes::from_static(DATA);
+    let info = Info {
+        size: Size { length: 12, size: 34567 },
+        name: "/data/Data.fs".into(),
+        supports_undo: true,
+        supports_record_iternext: false,
+        interfaces: &[("ZODB.interfaces", "IStorage"), ("ZODB.interfaces", "IStorageUndoable")],
+    };
+    let conflict = Conflict { oid: OID, committed: NEXT, read: TID, data: data.clone() };
+    vec![
+        reply("none", Reply::None),
+        reply("tid", Reply::Tid(TID)),
+        load("revision", Reply::Revision { data: data.clone(), serial: TID, until: None }),
+        load(
+            "revision_old",
+            Reply::Revision { data: vec![b'y'; 5000].into(), serial: TID, until: Some(NEXT) },
+        ),
+        reply("data", Reply::Data(data)),
+        reply("no_oids", Reply::Oids(vec![])),
+        reply("one_oid", Reply::Oids(vec![OID])),
+        reply("oids", Reply::Oids(vec![OID, OTHER])),
+        reply("oids_1001", Reply::Oids((0..1001).map(Oid).collect())),
+        reply("invalidations", Reply::Invalidations { upto: TID, oids: vec![OID, OTHER] }),
+        reply("conflicts", Reply::Conflicts(vec![conflict])),
+        reply("info", Reply::Info(info)),
+        reply("status_stub", Reply::Status(status())),
+        reply("status", Reply::Status(Status { lock_time: Some(1795299930.5), timeout: true, ..status() })),
+    ]
+}
+
+#[test]
+fn replies_are_written_as_pythons_server_writes_them() {
+    let mut out = BytesMut::new();
+    for codec in CODECS {
+        for (name, id, reply) in replies() {
+            let packet = reply.encode(codec, &id, &mut out);
+            let expected = recorded(REPLIES, name, codec);
+            assert_eq!(packet.to_vec(), expected, "{name} as {codec:?}");
+            assert_eq!(packet.len(), expected.len());
+            assert!(out.is_empty());
+        }
+    }
+}
+
+#[test]
+fn notices_are_written_as_pythons_server_writes_them() {
+    let mut out = BytesMut::new();
+    for codec in CODECS {
+        let notice = Notice::Invalidate(TID, &[OID, OTHER]);
+        assert_eq!(notice.encode(codec, &mut out).to_vec(), recorded(REPLIES, "invalidate", codec));
+        let notice = Notice::Info(Size { length: 12, size: 34567 });
+        assert_eq!(notice.encode(codec, &mut out).to_vec(), recorded(REPLIES, "info_notice", codec));
+    }
+}
+
+#[test]
+fn a_large_object_is_sent_from_where_it_lies_and_a_small_one_is_copied() {
+    let mut out = BytesMut::new();
+    for codec in CODECS {
+        for len in [limits::COPY_BODY, limits::COPY_BODY + 1] {
+            let data = Bytes::from(vec![1; len]);
+            let replies =
+                [Reply::Data(data.clone()), Reply::Revision { data: data.clone(), serial: TID, until: None }];
+            for reply in replies {
+                let packet = reply.encode(codec, &MessageId::Int(1), &mut out);
+                assert_eq!(packet.body.is_empty(), len == limits::COPY_BODY);
+                if !packet.body.is_empty() {
+                    assert_eq!(packet.body.as_ptr(), data.as_ptr());
+                }
+                assert_eq!(packet.pieces().iter().map(|piece| piece.len()).sum::<usize>(), packet.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn one_buffer_serves_many_replies() {
+    let mut out = BytesMut::with_capacity(1 << 16);
+    let start = out.as_ptr() as usize;
+    for _ in 0..100 {
+        let packet = Reply::Tid(TID).encode(Codec::Pickle, &MessageId::Int(1), &mut out);
+        assert!((start..start + (1 << 16)).contains(&(packet.head.as_ptr() as usize)));
+    }
+}
+
+#[test]
+fn the_results_read_back_as_they_were_written() {
+    let mut tree = Tree::new();
+    for codec in CODECS {
+        for (name, expected_id, reply) in replies() {
+            let message = recorded(REPLIES, name, codec);
+            let delivery = decode_delivery(codec, &message[4..], &mut tree).unwrap();
+            let Delivery::Reply { id, result: Ok(value) } = delivery else { panic!("{delivery:?}") };
+            assert_eq!(id, expected_id);
+            match reply {
+                Reply::None => assert!(value.is_none()),
+                Reply::Tid(tid) => assert_eq!(value.as_tid(), Some(tid)),
+                Reply::Revision { data, serial, until } => {
+                    assert_eq!(value.revision(), Some((&data[..], serial, until)));
+                }
+                Reply::Data(data) => assert_eq!(value.as_bytes(), Some(&data[..])),
+                Reply::Oids(oids) => assert_eq!(value.oids(), Some(oids)),
+                Reply::Invalidations { upto, oids } => assert_eq!(value.invalidations(), Some((upto, oids))),
+                Reply::Conflicts(conflicts) => {
+                    assert_eq!(value.conflicts(), Some(conflicts));
+                    assert_eq!(value.oids(), None);
+                }
+                Reply::Info(info) => {
+                    assert_eq!(value.size(), Some(info.size));
+                    assert_eq!(value.field("name").and_then(|name| name.as_str()), Some(&info.name[..]));
+                }
+                Reply::Status(status) => {
+                    assert_eq!(value.field("stores").and_then(|count| count.as_count()), Some(status.stores));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn notices_read_back_as_they_were_written() {
+    let mut tree = Tree::new();
+    for codec in CODECS {
+        let message = recorded(REPLIES, "invalidate", codec);
+        match decode_delivery(codec, &message[4..], &mut tree) {
+            Ok(Delivery::Invalidate { tid: TID, oids }) => assert_eq!(oids, [OID, OTHER]),
+            other => panic!("{other:?}"),
+        }
+        let message = recorded(REPLIES, "info_notice", codec);
+        match decode_delivery(codec, &message[4..], &mut tree) {
+            Ok(Delivery::Info(size)) => assert_eq!(size, Size { length: 12, size: 34567 }),
+            other => panic!("{other:?}"),
+        }
+    }
+    match decode_delivery(Codec::Msgpack, b"\x94\x00\xc3\xa3foo\x91\x05", &mut tree) {
+        Ok(Delivery::Other { method: "foo", arguments }) => assert_eq!(arguments.items().unwrap().len(), 1),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn status_for_ruok_is_one_json_object_by_storage() {
+    let json = status_json(&[("1", status()), ("te\"mp", Status { timeout: true, ..status() })]);
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["1"]["timeout-thread-is-alive"], "stub");
+    assert_eq!(json["te\"mp"]["timeout-thread-is-alive"], true);
+    assert_eq!(json["1"]["last-transaction"], "03ff112233445566");
+    assert_eq!(json["1"]["lock_time"], serde_json::Value::Null);
+    assert_eq!(json["1"].as_object().unwrap().len(), 13);
+}
+
+proptest! {
+    #[test]
+    fn a_cut_or_changed_message_never_panics(
+        name in 0..14_usize,
+        at in any::<usize>(),
+        byte in any::<u8>(),
+    ) {
+        let mut tree = Tree::new();
+        for codec in CODECS {
+            let mut message = recorded(REPLIES, replies()[name].0, codec).split_off(4);
+            let at = at % message.len();
+            prop_assert!(decode_delivery(codec, &message[..at], &mut tree).is_err());
+            message[at] = byte;
+            if let Ok(delivery) = decode_delivery(codec, &message, &mut tree) {
+                let _ = format!("{delivery:?}");
+            }
+        }
+    }
+}

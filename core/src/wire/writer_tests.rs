@@ -1,0 +1,92 @@
+use super::*;
+use crate::wire::testing::{CODECS, VALUES, as_msgpack, lines, values};
+use crate::wire::tree::Tree;
+use proptest::prelude::*;
+
+fn written(codec: Codec, value: &Owned) -> BytesMut {
+    let mut out = BytesMut::new();
+    Writer::message(codec, &mut out, |writer| writer.value(value));
+    out
+}
+
+fn read(codec: Codec, message: &[u8]) -> Result<Owned, Malformed> {
+    codec.read(message, &mut Tree::new()).and_then(Value::to_owned)
+}
+
+#[test]
+fn values_are_written_byte_for_byte_as_python_writes_them() {
+    for (name, encoding, bytes) in lines(VALUES).filter(|(_, encoding, _)| *encoding == "written") {
+        let value = read(Codec::Pickle, &bytes).expect(name);
+        assert_eq!(written(Codec::Pickle, &value), bytes, "{name} as {encoding}");
+        let packed = lines(VALUES).find(|(n, encoding, _)| *n == name && *encoding == "msgpack");
+        if let Some((_, _, packed)) = packed {
+            assert_eq!(written(Codec::Msgpack, &value), packed, "{name} as msgpack");
+            assert_eq!(read(Codec::Msgpack, &packed), Ok(as_msgpack(&value)), "{name} from msgpack");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn values_read_back_as_they_were_written(value in values()) {
+        prop_assert_eq!(read(Codec::Pickle, &written(Codec::Pickle, &value)), Ok(value.clone()));
+        prop_assert_eq!(read(Codec::Msgpack, &written(Codec::Msgpack, &value)), Ok(as_msgpack(&value)));
+    }
+
+    #[test]
+    fn a_cut_message_is_an_error_wherever_it_is_cut(value in values()) {
+        for codec in CODECS {
+            let message = written(codec, &value);
+            for len in 0..message.len() {
+                prop_assert!(read(codec, &message[..len]).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_after_a_message_are_an_error(value in values(), more in 1..4_usize) {
+        for codec in CODECS {
+            let mut message = written(codec, &value);
+            message.put_bytes(0, more);
+            prop_assert_eq!(read(codec, &message), Err(Malformed::Trailing(more)));
+        }
+    }
+}
+
+fn extension(codec: Codec, value: &Owned) -> Result<Vec<u8>, Malformed> {
+    extension_pickle(codec.read(&written(codec, value), &mut Tree::new())?)
+}
+
+#[test]
+fn an_extension_is_kept_as_the_pickle_of_its_dictionary() {
+    let dict = Owned::Dict(vec![(Owned::Str("a".into()), Owned::Int(1))]);
+    for codec in CODECS {
+        assert_eq!(extension(codec, &dict).unwrap(), b"\x80\x03}X\x01\0\0\0aK\x01s.");
+        assert_eq!(extension(codec, &Owned::Dict(vec![])), Ok(vec![]));
+        assert_eq!(extension(codec, &Owned::None), Ok(vec![]));
+        assert_eq!(extension(codec, &Owned::Bytes(b"as it is".into())).unwrap(), b"as it is");
+        assert!(matches!(extension(codec, &Owned::Int(1)), Err(Malformed::Shape(_))));
+    }
+}
+
+#[test]
+fn an_extension_that_names_a_class_is_refused() {
+    let message = b"\x80\x03}X\x01\0\0\0acdatetime\ndate\nC\x04\x07\xd0\x01\x01\x85Rs.";
+    let mut tree = Tree::new();
+    let value = Codec::Pickle.read(message, &mut tree).unwrap();
+    assert_eq!(extension_pickle(value), Err(Malformed::Global("datetime.date".into())));
+}
+
+#[test]
+fn a_head_announces_bytes_that_follow() {
+    for codec in CODECS {
+        for len in [0, 1, 255, 256, 65_535, 65_536] {
+            let body = vec![1; len];
+            let (mut whole, mut parts) = (BytesMut::new(), BytesMut::new());
+            Writer::new(codec, &mut whole).bytes(&body);
+            Writer::new(codec, &mut parts).bytes_head(len);
+            parts.put_slice(&body);
+            assert_eq!(whole, parts);
+        }
+    }
+}
