@@ -1,6 +1,6 @@
 //! Object and transaction ids, as ZODB defines them: 64-bit numbers, big-endian on the wire and on disk.
 
-use crate::time::WallTime;
+use crate::time::{Civil, WallTime};
 use std::fmt;
 
 /// An object id. Zero is the root object.
@@ -62,6 +62,17 @@ impl Tid {
         Tid(minutes << 32 | fraction)
     }
 
+    /// The moment the time stamp stands for, to the microsecond; `None` when it is before 1970 or no date, as in tids
+    /// that were made by counting.
+    pub fn wall(self) -> Option<WallTime> {
+        let (minutes, fraction) = (self.0 >> 32, self.0 & 0xffff_ffff);
+        let (days, minute_of_day) = (minutes / 1440, (minutes % 1440) as u32);
+        let (months, day) = (days / 31, (days % 31) as u32 + 1);
+        let (year, month) = ((months / 12) as u32 + 1900, (months % 12) as u32 + 1);
+        let micros_of_minute = ((fraction * 60_000_000) >> 32) as u32;
+        WallTime::of(Civil { year, month, day, minute_of_day, micros_of_minute, weekday: 0 })
+    }
+
     /// The tid right after this one.
     ///
     /// # Panics
@@ -79,6 +90,14 @@ mod tests {
     fn a_tid_is_pythons_time_stamp_of_the_moment() {
         // persistent.TimeStamp.TimeStamp(2026, 11, 21, 22, 25, 30.5).raw()
         assert_eq!(Tid::at(WallTime(1_795_299_930_500_000)).to_string(), "040d2c8182222222");
+    }
+
+    #[test]
+    fn a_tid_gives_its_moment_back() {
+        let wall = WallTime(1_795_299_930_500_000);
+        let read = Tid::at(wall).wall().unwrap();
+        assert!(wall.0.abs_diff(read.0) <= 1, "{read:?}");
+        assert_eq!(Tid(5).wall(), None);
     }
 
     #[test]

@@ -72,6 +72,25 @@ impl WallTime {
         }
     }
 
+    /// The time a calendar reading stands for; `None` when it is before 1970 or no date.
+    pub fn of(civil: Civil) -> Option<WallTime> {
+        let (year, month) = (u64::from(civil.year), u64::from(civil.month));
+        if year < 1970 || !(1..=12).contains(&month) || civil.day == 0 {
+            return None;
+        }
+        // Date-to-days, the inverse of the above.
+        let year = if month <= 2 { year - 1 } else { year };
+        let shifted_month = if month > 2 { month - 3 } else { month + 9 };
+        let day_of_year = (153 * shifted_month + 2) / 5 + u64::from(civil.day) - 1;
+        let year_of_era = year % 400;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = year / 400 * 146_097 + day_of_era - 719_468;
+        let minutes = days * MINUTES_PER_DAY + u64::from(civil.minute_of_day);
+        let wall = WallTime(minutes * MICROS_PER_MINUTE + u64::from(civil.micros_of_minute));
+        let reading = wall.civil();
+        (Civil { weekday: reading.weekday, ..civil } == reading).then_some(wall)
+    }
+
     /// Seconds since the epoch with a fraction, as Python's `time.time()` gives them.
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1e6
@@ -95,6 +114,15 @@ mod tests {
         assert_eq!((civil.year, civil.month, civil.day), (2024, 2, 29));
         assert_eq!(civil.minute_of_day, 1439);
         assert_eq!(civil.micros_of_minute, 59_500_000);
+    }
+
+    #[test]
+    fn a_calendar_reading_gives_the_time_back() {
+        for wall in [0, 951_782_400_000_000, 1_709_251_199_500_000, 1_795_299_930_500_000].map(WallTime) {
+            assert_eq!(WallTime::of(wall.civil()), Some(wall));
+        }
+        let february_30 = Civil { month: 2, day: 30, ..WallTime(1_709_251_199_500_000).civil() };
+        assert_eq!(WallTime::of(february_30), None);
     }
 
     #[test]

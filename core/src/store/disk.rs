@@ -20,6 +20,18 @@ pub enum FileId {
     Lock,
 }
 
+impl FileId {
+    /// What is appended to the path of the Data.fs.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            FileId::Log => "",
+            FileId::Sidecar => ".sums",
+            FileId::Index => ".index",
+            FileId::Lock => ".lock",
+        }
+    }
+}
+
 /// Some bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -63,7 +75,7 @@ pub enum DiskOp<C> {
         file: FileId,
     },
     /// Writes `contents` to a temporary file, syncs it, and renames it over the file: all or nothing.
-    /// Answered by `Synced`.
+    /// Operations given later are about the new file. Answered by `Synced`.
     Replace {
         /// The file.
         file: FileId,
@@ -101,7 +113,8 @@ pub enum DiskDone<C> {
         /// Whether it is safe.
         result: Result<(), DiskError>,
     },
-    /// A [`DiskOp::Write`] or [`DiskOp::SetLen`] failed. Nothing is said of those that succeed.
+    /// A [`DiskOp::Write`] or [`DiskOp::SetLen`] failed. Nothing is said of those that succeed. This comes before the
+    /// answer to any sync that was asked for later.
     WriteFailed {
         /// The file.
         file: FileId,

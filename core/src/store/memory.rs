@@ -1,31 +1,160 @@
-//! To come.
-use super::*;
-/// To come.
-#[derive(Debug)]
-pub struct MemoryStore;
+//! A storage in memory: for tests, and for data that need not outlive the server.
+
+use crate::ids::{Oid, Tid};
+use crate::store::{Current, Outbox, Revision, Store, StoreDone, StoreError, StoreOp, Transaction};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// A storage that answers everything at once and keeps every revision.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    /// The revisions of every object, the oldest first; `None` is a deletion.
+    objects: BTreeMap<Oid, Vec<(Tid, Option<Bytes>)>>,
+    last: Tid,
+    size: u64,
+}
+
 impl MemoryStore {
-    /// To come.
-    pub fn ask<C>(&mut self, _: StoreOp<C>, _: &mut Outbox<C>) {
-        todo!()
+    /// An empty storage.
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
     }
-    /// To come.
-    pub fn append<C>(&mut self, _: Vec<Transaction>, _: &mut Outbox<C>) {
-        todo!()
+
+    /// Answers an operation.
+    pub fn ask<C>(&mut self, op: StoreOp<C>, out: &mut Outbox<C>) {
+        out.done.push_back(match op {
+            StoreOp::LoadBefore { context, oid, before } => {
+                StoreDone::Loaded { context, oid, result: self.load_before(oid, before) }
+            }
+            StoreOp::LoadSerial { context, oid, serial } => {
+                StoreDone::Data { context, oid, result: self.load_serial(oid, serial) }
+            }
+            StoreOp::CurrentSerial { context, oid } => {
+                StoreDone::Serial { context, oid, result: Ok(self.current(oid)) }
+            }
+            StoreOp::Reserve { context, bytes: _ } => StoreDone::Reserved { context, result: Ok(()) },
+        });
     }
-    /// To come.
+
+    /// Appends transactions; they are durable, as far as memory is, when this returns.
+    ///
+    /// # Panics
+    /// When the tids do not rise.
+    pub fn append<C>(&mut self, batch: Vec<Transaction>, out: &mut Outbox<C>) {
+        for transaction in batch {
+            assert!(transaction.tid > self.last, "tids rise");
+            self.last = transaction.tid;
+            let strings =
+                transaction.user.len() + transaction.description.len() + transaction.extension.len();
+            let lens = transaction.records.iter().map(|record| record.data.as_ref().map(Bytes::len));
+            self.size += Store::<C>::footprint(strings, lens);
+            for record in transaction.records {
+                // As in a Data.fs, no data is a deletion.
+                let data = record.data.filter(|data| !data.is_empty());
+                self.objects.entry(record.oid).or_default().push((transaction.tid, data));
+            }
+        }
+        out.done.push_back(StoreDone::Durable { upto: self.last });
+    }
+
+    /// The last transaction; zero in an empty store.
     pub fn last_tid(&self) -> Tid {
-        todo!()
+        self.last
     }
-    /// To come.
+
+    /// The highest oid ever stored; zero in an empty store.
     pub fn max_oid(&self) -> Oid {
-        todo!()
+        self.objects.last_key_value().map_or(Oid::ZERO, |(oid, _)| *oid)
     }
-    /// To come.
+
+    /// Objects in the store, deleted ones included.
     pub fn len(&self) -> u64 {
-        todo!()
+        self.objects.len() as u64
     }
-    /// To come.
+
+    /// True when nothing was ever stored.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// Bytes the transactions would take in a Data.fs.
     pub fn size(&self) -> u64 {
-        todo!()
+        self.size
+    }
+
+    fn load_before(&self, oid: Oid, before: Tid) -> Result<Option<Revision>, StoreError> {
+        let revisions = self.objects.get(&oid).ok_or(StoreError::NoObject(oid))?;
+        let behind = revisions.partition_point(|(serial, _)| *serial < before);
+        let Some((serial, data)) = behind.checked_sub(1).map(|at| &revisions[at]) else { return Ok(None) };
+        let data = data.clone().ok_or(StoreError::NoObject(oid))?;
+        let until = revisions.get(behind).map(|(serial, _)| *serial);
+        Ok(Some(Revision { data, serial: *serial, until }))
+    }
+
+    fn load_serial(&self, oid: Oid, serial: Tid) -> Result<Bytes, StoreError> {
+        let revisions = self.objects.get(&oid).ok_or(StoreError::NoObject(oid))?;
+        let at = revisions.binary_search_by_key(&serial, |(serial, _)| *serial);
+        let data = at.ok().and_then(|at| revisions[at].1.clone());
+        data.ok_or(StoreError::NoObject(oid))
+    }
+
+    fn current(&self, oid: Oid) -> Current {
+        match self.objects.get(&oid).and_then(|revisions| revisions.last()) {
+            None => Current::Absent,
+            Some((serial, Some(_))) => Current::At(*serial),
+            Some((serial, None)) => Current::Deleted(*serial),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Record;
+
+    fn stored(tid: u64, data: Option<&'static [u8]>) -> Transaction {
+        Transaction {
+            tid: Tid(tid),
+            status: b' ',
+            user: Bytes::new(),
+            description: Bytes::new(),
+            extension: Bytes::new(),
+            records: vec![Record { oid: Oid(1), data: data.map(Bytes::from_static) }],
+        }
+    }
+
+    fn ask(store: &mut MemoryStore, op: StoreOp<()>) -> StoreDone<()> {
+        let mut out = Outbox::default();
+        store.ask(op, &mut out);
+        out.done.pop_front().unwrap()
+    }
+
+    fn before(store: &mut MemoryStore, tid: u64) -> Result<Option<(u64, Option<u64>)>, StoreError> {
+        match ask(store, StoreOp::LoadBefore { context: (), oid: Oid(1), before: Tid(tid) }) {
+            StoreDone::Loaded { result, .. } => {
+                result.map(|found| found.map(|found| (found.serial.0, found.until.map(|tid| tid.0))))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn revisions_are_found_with_the_time_they_were_current() {
+        let mut store = MemoryStore::new();
+        assert_eq!(before(&mut store, 9), Err(StoreError::NoObject(Oid(1))));
+        let mut out = Outbox::<()>::default();
+        store.append(vec![stored(2, Some(b"a")), stored(4, Some(b"b")), stored(6, None)], &mut out);
+        assert_eq!(out.done, [StoreDone::Durable { upto: Tid(6) }]);
+        assert_eq!(before(&mut store, 2), Ok(None));
+        assert_eq!(before(&mut store, 3), Ok(Some((2, Some(4)))));
+        assert_eq!(before(&mut store, 6), Ok(Some((4, Some(6)))));
+        assert_eq!(before(&mut store, 7), Err(StoreError::NoObject(Oid(1))), "a deletion");
+        let current = ask(&mut store, StoreOp::CurrentSerial { context: (), oid: Oid(1) });
+        assert_eq!(
+            current,
+            StoreDone::Serial { context: (), oid: Oid(1), result: Ok(Current::Deleted(Tid(6))) }
+        );
+        let data = ask(&mut store, StoreOp::LoadSerial { context: (), oid: Oid(1), serial: Tid(4) });
+        assert_eq!(data, StoreDone::Data { context: (), oid: Oid(1), result: Ok(Bytes::from_static(b"b")) });
     }
 }

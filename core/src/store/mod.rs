@@ -98,6 +98,11 @@ pub enum StoreDone<C> {
         /// What the disk said.
         why: StoreError,
     },
+    /// To [`Store::close`]: what makes the next start fast is written, or could not be.
+    Closed {
+        /// Whether it is.
+        result: Result<(), StoreError>,
+    },
 }
 
 /// The newest state of an object.
@@ -235,11 +240,10 @@ impl<C> Store<C> {
         }
     }
 
-    /// Asks for everything to be written that makes the next start fast: the index. Answered by the disk operations
-    /// it put out being done.
+    /// Asks for everything to be written that makes the next start fast: the index. Answered by `Closed`.
     pub fn close(&mut self, out: &mut Outbox<C>) {
         match self {
-            Store::Memory(_) => {}
+            Store::Memory(_) => out.done.push_back(StoreDone::Closed { result: Ok(()) }),
             Store::File(store) => store.close(out),
         }
     }

@@ -1,47 +1,191 @@
-//! To come.
+//! A Data.fs: ZODB's FileStorage, byte for byte, with checksums beside it.
+//!
+//! [`Opening`](open::Opening) brings a storage up; the [`FileStore`] it yields answers loads from an index and one
+//! read each, and appends batches. Nothing here touches a file: everything is asked of the disk.
+
 pub mod format;
+pub mod index;
+pub mod index_file;
+pub mod load;
+pub mod lockfile;
+pub mod open;
 pub mod read;
-use super::*;
-/// To come.
+pub mod sidecar;
+pub mod view;
+
+mod append;
+mod book;
+mod layout;
+mod reserve;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use crate::ids::{Oid, Tid};
+use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
+use crate::store::{Outbox, StoreDone, StoreError, StoreOp, Transaction};
+use load::Question;
+use read::{Lookup, Pending, Purpose};
+
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
+
+/// An open Data.fs.
 #[derive(Debug)]
 pub struct FileStore<C> {
-    c: std::marker::PhantomData<C>,
+    book: book::Book,
+    /// `None` in a read-only storage.
+    appender: Option<append::Appender>,
+    reservations: reserve::Reservations<C>,
+    #[cfg(feature = "planted-bugs")]
+    bug: Option<Bug>,
 }
+
 impl<C> FileStore<C> {
-    /// To come.
-    pub fn ask(&mut self, _: StoreOp<C>, _: &mut Outbox<C>) {
-        todo!()
+    fn new(book: book::Book, appender: Option<append::Appender>) -> FileStore<C> {
+        FileStore {
+            reservations: reserve::Reservations::new(book.end),
+            book,
+            appender,
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
+        }
     }
-    /// To come.
-    pub fn append(&mut self, _: Vec<Transaction>, _: &mut Outbox<C>) {
-        todo!()
+
+    /// Starts an operation; the answer may be there already when this returns.
+    ///
+    /// # Panics
+    /// When room is reserved in a read-only storage.
+    pub fn ask(&mut self, op: StoreOp<C>, out: &mut Outbox<C>) {
+        let book = &mut self.book;
+        match op {
+            StoreOp::LoadBefore { context, oid, before } => {
+                Lookup::start(context, oid, Question::Before(before), book, out);
+            }
+            StoreOp::LoadSerial { context, oid, serial } => {
+                Lookup::start(context, oid, Question::Serial(serial), book, out);
+            }
+            StoreOp::CurrentSerial { context, oid } => {
+                Lookup::start(context, oid, Question::Current, book, out);
+            }
+            StoreOp::Reserve { context, bytes } => self.reserve(context, bytes, out),
+        }
     }
-    /// To come.
-    pub fn release(&mut self, _: u64) {
-        todo!()
+
+    /// Appends transactions as one batch that becomes durable together; answered by `Durable` or `Refused`. The room
+    /// for them is taken from what was reserved.
+    ///
+    /// # Panics
+    /// When the storage is read-only, an earlier batch is not answered yet, the tids do not rise, an object comes
+    /// twice, or a string is longer than the format can count.
+    pub fn append(&mut self, batch: Vec<Transaction>, out: &mut Outbox<C>) {
+        let appender = self.appender.as_mut().expect("nobody appends to a read-only storage");
+        if appender.failed() {
+            return out.done.push_back(StoreDone::Refused { why: StoreError::Failed });
+        }
+        let bytes = appender.append(batch, &self.book, out);
+        self.reservations.appended(bytes);
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(Bug::DurableBeforeSync) {
+            appender.settle(&mut self.book, out);
+        }
     }
-    /// To come.
-    pub fn on_disk(&mut self, _: disk::DiskDone<C>, _: &mut Outbox<C>) {
-        todo!()
+
+    /// Gives back room that was reserved for a transaction which was aborted.
+    pub fn release(&mut self, bytes: u64) {
+        self.reservations.release(bytes);
     }
-    /// To come.
-    pub fn close(&mut self, _: &mut Outbox<C>) {
-        todo!()
+
+    /// Takes the outcome of a disk operation. A failed write must be told before the answer to a sync that covers it.
+    pub fn on_disk(&mut self, done: DiskDone<C>, out: &mut Outbox<C>) {
+        match done {
+            DiskDone::Read { pending: Pending(Purpose::Load(lookup)), result } => {
+                let relook = self.relooks();
+                lookup.resume(result, relook, &mut self.book, out);
+            }
+            DiskDone::Synced { file: FileId::Index, result } => {
+                out.done.push_back(StoreDone::Closed { result: result.map_err(StoreError::Disk) });
+            }
+            DiskDone::Synced { file, result: Ok(()) } => self.on_synced(file, out),
+            DiskDone::Synced { file, result: Err(error) } | DiskDone::WriteFailed { file, error } => {
+                debug_assert!(file != FileId::Index, "the index is replaced, not written");
+                self.on_failure(error, out);
+            }
+            DiskDone::Reserved { upto, result } => self.reservations.on_reserved(upto, result, out),
+            DiskDone::Read { .. } | DiskDone::Kept { .. } => unreachable!("asked for while opening only"),
+        }
     }
-    /// To come.
+
+    /// Asks for the index to be saved; answered by `Closed`. Nothing depends on it: without, the next start scans the
+    /// log.
+    pub fn close(&mut self, out: &mut Outbox<C>) {
+        if self.appender.is_some() {
+            let contents = index_file::encode(&self.book.index, self.book.end);
+            out.disk.push_back(DiskOp::Replace { file: FileId::Index, contents });
+        } else {
+            out.done.push_back(StoreDone::Closed { result: Ok(()) });
+        }
+    }
+
+    /// The last durable transaction; zero in an empty store.
     pub fn last_tid(&self) -> Tid {
-        todo!()
+        self.book.last
     }
-    /// To come.
+
+    /// The highest oid ever stored; zero in an empty store.
     pub fn max_oid(&self) -> Oid {
-        todo!()
+        self.book.max_oid
     }
-    /// To come.
+
+    /// Objects in the index, deleted ones included.
     pub fn len(&self) -> u64 {
-        todo!()
+        self.book.index.len()
     }
-    /// To come.
+
+    /// True when nothing was ever stored.
+    pub fn is_empty(&self) -> bool {
+        self.book.index.is_empty()
+    }
+
+    /// Bytes of the log up to the end of the last durable transaction.
     pub fn size(&self) -> u64 {
-        todo!()
+        self.book.end
+    }
+
+    /// Switches a deliberate fault on.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: Bug) {
+        self.bug = Some(bug);
+    }
+
+    fn reserve(&mut self, context: C, bytes: u64, out: &mut Outbox<C>) {
+        let appender = self.appender.as_ref().expect("nobody votes on a read-only storage");
+        if appender.failed() {
+            out.done.push_back(StoreDone::Reserved { context, result: Err(StoreError::Failed) });
+        } else {
+            self.reservations.ask(context, bytes, out);
+        }
+    }
+
+    fn on_synced(&mut self, file: FileId, out: &mut Outbox<C>) {
+        if let Some(appender) = &mut self.appender {
+            appender.on_synced(file, &mut self.book, out);
+        }
+    }
+
+    fn on_failure(&mut self, error: DiskError, out: &mut Outbox<C>) {
+        self.reservations.fail(out);
+        if let Some(appender) = &mut self.appender {
+            appender.fail(error, out);
+        }
+    }
+
+    /// Whether a load looks its object up again after a commit.
+    fn relooks(&self) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        return self.bug != Some(Bug::StaleRead);
+        #[cfg(not(feature = "planted-bugs"))]
+        true
     }
 }

@@ -1,4 +1,144 @@
-//! To come.
-/// To come.
+//! Loads on their way to the disk and back.
+//!
+//! A load is planned with the index of one moment. When a commit became visible before its bytes arrived, the object
+//! is looked up again: after T is visible, no answer may say that a revision before T is current.
+
+use crate::ids::Oid;
+use crate::store::disk::{DiskError, DiskOp, FileId, Span};
+use crate::store::file::book::Book;
+use crate::store::file::format::{Broken, Damaged};
+use crate::store::file::load::{Answer, Load, Question};
+use crate::store::file::view::{self, Need, Spans};
+use crate::store::{Current, Outbox, StoreDone, StoreError};
+use bytes::Bytes;
+
+/// What a read of the disk is for; travels with it.
 #[derive(Debug)]
-pub struct Pending<C>(pub C);
+pub struct Pending<C>(pub(super) Purpose<C>);
+
+#[derive(Debug)]
+pub(super) enum Purpose<C> {
+    Load(Lookup<C>),
+    /// The opening of the store, which has one read at a time.
+    Opening,
+}
+
+/// A load and its bytes so far.
+#[derive(Debug)]
+pub(super) struct Lookup<C> {
+    context: C,
+    load: Load,
+    spans: Spans,
+    /// The visible end of the log when the index was last asked.
+    planned: u64,
+    /// What is being read.
+    asked: Span,
+}
+
+impl<C> Lookup<C> {
+    /// Starts a load.
+    pub(super) fn start(context: C, oid: Oid, question: Question, book: &mut Book, out: &mut Outbox<C>) {
+        let Some(origin) = book.index.get(oid) else {
+            let absent = match question {
+                Question::Current => Answer::Current(Current::Absent),
+                Question::Before(_) | Question::Serial(_) => Answer::NoObject,
+            };
+            return out.done.push_back(done(context, oid, question, Ok(absent)));
+        };
+        let load = Load::new(oid, question, origin);
+        let asked = Span { at: 0, len: 0 };
+        Lookup { context, load, spans: Spans::default(), planned: book.end, asked }.pursue(book, out);
+    }
+
+    /// Goes on with the bytes that were waited for.
+    pub(super) fn resume(
+        mut self,
+        result: Result<Bytes, DiskError>,
+        relook: bool,
+        book: &mut Book,
+        out: &mut Outbox<C>,
+    ) {
+        match result {
+            Ok(bytes) if bytes.len() == self.asked.len => {
+                self.spans.add(self.asked.at, bytes);
+                if relook && self.planned != book.end {
+                    self.look_up_again(book);
+                }
+                self.pursue(book, out);
+            }
+            Ok(bytes) => {
+                let at = self.asked.at + bytes.len() as u64;
+                self.answer(Err(damage(Damaged { at, what: Broken::Ends })), out);
+            }
+            Err(error) => self.answer(Err(StoreError::Disk(error)), out),
+        }
+    }
+
+    /// Starts the walk over when the object was changed by a commit that became visible meanwhile.
+    fn look_up_again(&mut self, book: &Book) {
+        self.planned = book.end;
+        let entry = book.index.get(self.load.oid()).expect("objects do not leave the index");
+        if entry.at != self.load.origin().at {
+            self.load.restart(entry);
+        }
+    }
+
+    /// Walks as far as the bytes at hand reach, then answers or reads on.
+    fn pursue(mut self, book: &mut Book, out: &mut Outbox<C>) {
+        let result = match view::run(&mut self.load, &mut self.spans, book.end, &book.damaged) {
+            Ok(answer) => Ok(answer),
+            Err(Need::Bytes(span)) => {
+                self.asked = span;
+                let pending = Pending(Purpose::Load(self));
+                return out.disk.push_back(DiskOp::Read { file: FileId::Log, span, pending });
+            }
+            Err(Need::Damaged(damaged)) => Err(damage(damaged)),
+        };
+        let origin = self.load.origin();
+        if origin.size.bytes().is_none() && self.load.origin_len() > 0 {
+            // From now on the object takes one read.
+            book.index.learn(self.load.oid(), origin.at, self.load.origin_len());
+        }
+        self.answer(result, out);
+    }
+
+    fn answer(self, result: Result<Answer, StoreError>, out: &mut Outbox<C>) {
+        out.done.push_back(done(self.context, self.load.oid(), self.load.question(), result));
+    }
+}
+
+/// The damage of a log as its readers hear of it.
+fn damage(damaged: Damaged) -> StoreError {
+    StoreError::Damaged { file: "Data.fs", at: damaged.at, what: damaged.what.text() }
+}
+
+fn done<C>(context: C, oid: Oid, question: Question, result: Result<Answer, StoreError>) -> StoreDone<C> {
+    match question {
+        Question::Before(_) => {
+            let result = result.and_then(|answer| match answer {
+                Answer::Revision(revision) => Ok(Some(revision)),
+                Answer::Nothing => Ok(None),
+                Answer::NoObject => Err(StoreError::NoObject(oid)),
+                Answer::Current(_) => unreachable!("nobody asked for the current serial"),
+            });
+            StoreDone::Loaded { context, oid, result }
+        }
+        Question::Serial(_) => {
+            let result = result.and_then(|answer| match answer {
+                Answer::Revision(revision) => Ok(revision.data),
+                Answer::Nothing | Answer::NoObject => Err(StoreError::NoObject(oid)),
+                Answer::Current(_) => unreachable!("nobody asked for the current serial"),
+            });
+            StoreDone::Data { context, oid, result }
+        }
+        Question::Current => {
+            let result = result.map(|answer| match answer {
+                Answer::Current(current) => current,
+                Answer::Revision(_) | Answer::Nothing | Answer::NoObject => {
+                    unreachable!("nobody asked for a revision")
+                }
+            });
+            StoreDone::Serial { context, oid, result }
+        }
+    }
+}

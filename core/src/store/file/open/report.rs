@@ -1,0 +1,165 @@
+//! What an opening is told, and what it tells.
+
+use crate::ids::{Oid, Tid};
+use crate::store::disk::{DiskError, FileId};
+use crate::store::file::FileStore;
+use crate::store::file::format::Damaged;
+use crate::store::file::open::Tail;
+use std::ops::Range;
+use thiserror::Error;
+
+/// The files of a storage before it is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Bytes of the log; `None` when it is missing.
+    pub log_len: Option<u64>,
+    /// Bytes of the sidecar; `None` when it is missing.
+    pub sidecar_len: Option<u64>,
+    /// Bytes of the index; `None` when it is missing.
+    pub index_len: Option<u64>,
+    /// Contents of the lock file as they were before this process wrote its id there.
+    pub lock: Vec<u8>,
+    /// Names of what an interrupted pack or an operator left beside the log: `Data.fs.old`, `Data.fs.pack`.
+    pub leftovers: Vec<String>,
+    /// Id of this process.
+    pub pid: u32,
+}
+
+/// How to open a storage.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// Path of the Data.fs, for messages.
+    pub path: String,
+    /// Whether a missing log is created.
+    pub create: bool,
+    /// Writes nothing, needs no lock, and ends before a tail that would be cut.
+    pub read_only: bool,
+    /// Transactions wanted for the invalidation queue.
+    pub queue: usize,
+}
+
+/// An open storage.
+#[derive(Debug)]
+pub struct Opened<C> {
+    /// The storage.
+    pub store: FileStore<C>,
+    /// The last transactions, the oldest first, each with its objects in order.
+    pub recent: Vec<(Tid, Vec<Oid>)>,
+    /// The transaction before them; zero when there is none.
+    pub base: Tid,
+    /// What the operator should hear.
+    pub report: Report,
+}
+
+/// What was found on the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Objects in the storage.
+    pub objects: u64,
+    /// Transactions whose structure was checked, since the index does not cover them.
+    pub scanned: u64,
+    /// Whether the index was of use.
+    pub index: IndexUse,
+    /// Whether the checksums were.
+    pub sums: SumsUse,
+    /// What was cut off the log, or would have been.
+    pub cut: Option<Cut>,
+    /// Ranges of the log that differ from what was written there. Loads of what lies in them are refused.
+    pub damaged: Vec<Range<u64>>,
+    /// The first few things that are odd, as Python's FileStorage logs them, and do no harm.
+    pub warnings: Vec<Damaged>,
+    /// Why the rebuilt index could not be saved. The next opening takes longer.
+    pub index_unsaved: Option<DiskError>,
+}
+
+/// Whether the saved index was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IndexUse {
+    /// There was none.
+    #[default]
+    Missing,
+    /// It was.
+    Used,
+    /// It was not, for this reason at this offset of index or log; the log was scanned instead.
+    Ignored(Damaged),
+}
+
+/// Whether the checksums were used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SumsUse {
+    /// There were none, or somebody else wrote to the log since: its tail was judged by structure.
+    #[default]
+    Missing,
+    /// They were.
+    Used,
+    /// They were not, for this reason at this offset of sidecar or log.
+    Ignored(Damaged),
+}
+
+/// A tail of the log that is not part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Where the log ends.
+    pub at: u64,
+    /// Bytes behind that.
+    pub bytes: u64,
+    /// Why.
+    pub why: Tail,
+    /// The name of the file that keeps them; `None` when the storage was opened read-only and nothing was cut.
+    pub kept: Option<String>,
+}
+
+/// Why a storage cannot be opened. Nothing was changed, unless a disk error came in the middle of repairs.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum OpenError {
+    /// There is no log.
+    #[error("{path} does not exist or is empty, and is not to be created")]
+    Missing {
+        /// The log.
+        path: String,
+    },
+    /// There is no log, but something that may be one.
+    #[error(
+        "{path} is missing or empty, but {beside} stands beside it. No new storage is created here: rename {beside} \
+         to bring it back, or move it away"
+    )]
+    Leftover {
+        /// The log.
+        path: String,
+        /// What stands beside it.
+        beside: String,
+    },
+    /// The file is something else.
+    #[error("{path} is not a Data.fs: it does not start with FS30")]
+    Foreign {
+        /// The log.
+        path: String,
+    },
+    /// The file was written by Python 2.
+    #[error("{path} is a Data.fs of Python 2 (FS21). Convert it with `zodbupdate --convert-py3` first")]
+    Python2 {
+        /// The log.
+        path: String,
+    },
+    /// The log is damaged where no crash explains it.
+    #[error(
+        "{path} is damaged {damaged}. It was left as it is. Restore a backup, or copy what can be read with \
+         `python -m ZODB.fsrecover`"
+    )]
+    Damaged {
+        /// The log.
+        path: String,
+        /// Where, and how.
+        damaged: Damaged,
+    },
+    /// The operating system could not do it.
+    #[error("{path}{}: {error}", file.suffix())]
+    Disk {
+        /// The log.
+        path: String,
+        /// The file it was about.
+        file: FileId,
+        /// What it said.
+        error: DiskError,
+    },
+}

@@ -1,0 +1,310 @@
+//! A disk for tests: files in memory that remember which writes a power loss may take back.
+
+use crate::ids::{Oid, Tid};
+use crate::rng::{Rng, Seed};
+use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
+use crate::store::file::FileStore;
+use crate::store::file::open::{Found, OpenError, OpenOptions, Opened, Opening};
+use crate::store::{Current, Outbox, Record, Revision, StoreDone, StoreError, StoreOp, Transaction};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// What a disk writes all of or nothing of.
+pub(super) const SECTOR: u64 = 512;
+
+/// Something that happened to a file since its last sync.
+#[derive(Clone, Debug)]
+enum Change {
+    /// Part of a write, within one sector.
+    Bytes(u64, Vec<u8>),
+    Len(u64),
+}
+
+impl Change {
+    fn apply(&self, file: &mut Vec<u8>) {
+        match self {
+            Change::Bytes(at, bytes) => {
+                let end = *at as usize + bytes.len();
+                if file.len() < end {
+                    file.resize(end, 0);
+                }
+                file[*at as usize..end].copy_from_slice(bytes);
+            }
+            Change::Len(len) => file.resize(*len as usize, 0),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct File {
+    exists: bool,
+    durable: Vec<u8>,
+    current: Vec<u8>,
+    unsynced: Vec<Change>,
+}
+
+impl File {
+    fn change(&mut self, change: Change) {
+        self.exists = true;
+        change.apply(&mut self.current);
+        self.unsynced.push(change);
+    }
+}
+
+/// The files of one storage.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disk {
+    files: BTreeMap<FileId, File>,
+    /// What was cut off.
+    pub(super) kept: Vec<Vec<u8>>,
+    /// Bytes the log may grow to.
+    pub(super) room: Option<u64>,
+    /// Operations carried out.
+    pub(super) ops: usize,
+    /// Operations after which the power goes.
+    pub(super) dies_after: Option<usize>,
+    /// Syncs of this file fail.
+    pub(super) broken: Option<FileId>,
+    pid: u32,
+}
+
+impl Disk {
+    /// A disk with these files, all synced.
+    pub(super) fn with(files: &[(FileId, &[u8])]) -> Disk {
+        let mut disk = Disk::default();
+        for (file, bytes) in files {
+            disk.put(*file, bytes.to_vec());
+        }
+        disk
+    }
+
+    /// An empty disk that dies after so many operations.
+    pub(super) fn dying(after: usize) -> Disk {
+        Disk { dies_after: Some(after), ..Disk::default() }
+    }
+
+    /// Puts a file there, synced.
+    pub(super) fn put(&mut self, file: FileId, bytes: Vec<u8>) {
+        let file = self.files.entry(file).or_default();
+        *file = File { exists: true, durable: bytes.clone(), current: bytes, unsynced: Vec::new() };
+    }
+
+    pub(super) fn remove(&mut self, file: FileId) {
+        self.files.remove(&file);
+    }
+
+    /// The contents of a file; empty when it is missing.
+    pub(super) fn bytes(&self, file: FileId) -> &[u8] {
+        self.files.get(&file).map_or(&[], |file| &file.current)
+    }
+
+    fn len(&self, file: FileId) -> Option<u64> {
+        self.files.get(&file).filter(|file| file.exists).map(|file| file.current.len() as u64)
+    }
+
+    /// Sectors and lengths a power loss may take back.
+    pub(super) fn unsynced(&self) -> usize {
+        self.files.values().map(|file| file.unsynced.len()).sum()
+    }
+
+    /// The power goes: of what was not synced, stays what `stays` says.
+    pub(super) fn crash(&mut self, mut stays: impl FnMut() -> bool) {
+        for file in self.files.values_mut() {
+            let mut bytes = file.durable.clone();
+            for change in file.unsynced.drain(..) {
+                if stays() {
+                    change.apply(&mut bytes);
+                }
+            }
+            file.durable = bytes.clone();
+            file.current = bytes;
+        }
+        self.dies_after = None;
+    }
+
+    pub(super) fn dead(&self) -> bool {
+        self.dies_after.is_some_and(|after| self.ops >= after)
+    }
+
+    /// Carries an operation out; gives its answer if it has one. Nothing happens on a dead disk.
+    pub(super) fn carry_out<C>(&mut self, op: DiskOp<C>) -> Option<DiskDone<C>> {
+        if self.dead() {
+            return None;
+        }
+        self.ops += 1;
+        match op {
+            DiskOp::Read { file, span, pending } => {
+                let bytes = self.bytes(file);
+                let from = (span.at as usize).min(bytes.len());
+                let upto = (from + span.len).min(bytes.len());
+                let bytes = Bytes::copy_from_slice(&bytes[from..upto]);
+                return Some(DiskDone::Read { pending, result: Ok(bytes) });
+            }
+            DiskOp::Write { file, at, chunks } => self.write(file, at, &chunks.concat()),
+            DiskOp::SetLen { file, len } => self.files.entry(file).or_default().change(Change::Len(len)),
+            DiskOp::Sync { file } if self.broken == Some(file) => {
+                return Some(DiskDone::Synced { file, result: Err(DiskError::Io("a broken disk".into())) });
+            }
+            DiskOp::Sync { file } => {
+                let entry = self.files.entry(file).or_default();
+                entry.durable = entry.current.clone();
+                entry.unsynced.clear();
+                return Some(DiskDone::Synced { file, result: Ok(()) });
+            }
+            DiskOp::Replace { file, contents } => {
+                self.put(file, contents.concat());
+                return Some(DiskDone::Synced { file, result: Ok(()) });
+            }
+            DiskOp::Reserve { upto } => {
+                let fits = self.room.is_none_or(|room| upto <= room);
+                return Some(DiskDone::Reserved {
+                    upto,
+                    result: if fits { Ok(()) } else { Err(DiskError::Full) },
+                });
+            }
+            DiskOp::KeepTail { from } => {
+                self.kept.push(self.bytes(FileId::Log)[from as usize..].to_vec());
+                return Some(DiskDone::Kept { result: Ok(format!("Data.fs.tr{}", self.kept.len() - 1)) });
+            }
+        }
+        None
+    }
+
+    fn write(&mut self, file: FileId, mut at: u64, mut bytes: &[u8]) {
+        let file = self.files.entry(file).or_default();
+        while !bytes.is_empty() {
+            let len = bytes.len().min((SECTOR - at % SECTOR) as usize);
+            file.change(Change::Bytes(at, bytes[..len].to_vec()));
+            at += len as u64;
+            bytes = &bytes[len..];
+        }
+    }
+
+    /// What a shell finds before it opens the storage.
+    pub(super) fn found(&mut self) -> Found {
+        self.pid += 1;
+        Found {
+            log_len: self.len(FileId::Log),
+            sidecar_len: self.len(FileId::Sidecar),
+            index_len: self.len(FileId::Index),
+            lock: self.bytes(FileId::Lock).to_vec(),
+            leftovers: Vec::new(),
+            pid: self.pid,
+        }
+    }
+
+    /// Opens the storage; `None` when the disk died on the way.
+    pub(super) fn try_open(&mut self, options: OpenOptions) -> Option<Result<Opened<u32>, OpenError>> {
+        let seed = Seed(u64::from(self.pid) + 7);
+        let mut opening = Opening::new(self.found(), options, seed);
+        loop {
+            if let Some(result) = opening.finished() {
+                assert!(opening.poll().is_none(), "nothing is left to do for the disk");
+                return Some(result);
+            }
+            let Some(op) = opening.poll() else {
+                assert!(self.dead(), "an opening waits for something");
+                return None;
+            };
+            if let Some(done) = self.carry_out(op) {
+                opening.handle(done);
+            }
+        }
+    }
+
+    /// Opens the storage on a disk that lives, with a queue of three transactions.
+    pub(super) fn open(&mut self) -> Opened<u32> {
+        self.try_open(options()).expect("a disk that lives").expect("a storage that opens")
+    }
+}
+
+/// What tests open with.
+pub(super) fn options() -> OpenOptions {
+    OpenOptions { path: "Data.fs".into(), create: true, read_only: false, queue: 3 }
+}
+
+/// A store with its disk.
+pub(super) struct Session<'a> {
+    pub(super) store: FileStore<u32>,
+    pub(super) disk: &'a mut Disk,
+}
+
+impl Session<'_> {
+    /// Carries out what the store asks for, until it is quiet; gives its answers.
+    pub(super) fn settle(&mut self, out: &mut Outbox<u32>) -> Vec<StoreDone<u32>> {
+        while let Some(op) = out.disk.pop_front() {
+            if let Some(done) = self.disk.carry_out(op) {
+                self.store.on_disk(done, out);
+            }
+        }
+        out.done.drain(..).collect()
+    }
+
+    pub(super) fn ask(&mut self, op: StoreOp<u32>) -> StoreDone<u32> {
+        let mut out = Outbox::default();
+        self.store.ask(op, &mut out);
+        self.settle(&mut out).pop().expect("an answer")
+    }
+
+    /// The answers to an append; none when the disk died.
+    pub(super) fn append(&mut self, batch: Vec<Transaction>) -> Vec<StoreDone<u32>> {
+        let mut out = Outbox::default();
+        self.store.append(batch, &mut out);
+        self.settle(&mut out)
+    }
+
+    pub(super) fn close(&mut self) {
+        let mut out = Outbox::default();
+        self.store.close(&mut out);
+        self.settle(&mut out);
+    }
+
+    pub(super) fn before(&mut self, oid: Oid, before: Tid) -> Result<Option<Revision>, StoreError> {
+        match self.ask(StoreOp::LoadBefore { context: 0, oid, before }) {
+            StoreDone::Loaded { result, .. } => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn serial(&mut self, oid: Oid, serial: Tid) -> Result<Bytes, StoreError> {
+        match self.ask(StoreOp::LoadSerial { context: 0, oid, serial }) {
+            StoreDone::Data { result, .. } => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn current(&mut self, oid: Oid) -> Result<Current, StoreError> {
+        match self.ask(StoreOp::CurrentSerial { context: 0, oid }) {
+            StoreDone::Serial { result, .. } => result,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A transaction of these records.
+pub(super) fn transaction(tid: u64, records: &[(u64, Option<&[u8]>)]) -> Transaction {
+    let record = |(oid, data): &(u64, Option<&[u8]>)| Record {
+        oid: Oid(*oid),
+        data: data.map(Bytes::copy_from_slice),
+    };
+    Transaction {
+        tid: Tid(tid),
+        status: b' ',
+        user: Bytes::from_static(b"user"),
+        description: Bytes::from_static(b"a description"),
+        extension: Bytes::new(),
+        records: records.iter().map(record).collect(),
+    }
+}
+
+/// A transaction of one object with `len` bytes that tell tid and oid.
+pub(super) fn store_one(tid: u64, oid: u64, len: usize) -> Transaction {
+    let data: Vec<u8> = format!("<{oid}@{tid}>").bytes().cycle().take(len).collect();
+    transaction(tid, &[(oid, Some(&data))])
+}
+
+/// Coins from a seed.
+pub(super) fn coins(seed: u64) -> impl FnMut() -> bool {
+    let mut rng = Rng::new(Seed(seed));
+    move || rng.chance(1, 2)
+}

@@ -1,0 +1,7 @@
+//! A file store on a disk in memory.
+
+mod appends;
+mod crashes;
+mod loads;
+mod recovery;
+mod samples;
