@@ -1,0 +1,101 @@
+//! From `tpc_finish` to visibility: the only place where durability becomes visible.
+//!
+//! Finishes that arrive while a batch syncs are in the next. When the store says that a batch is durable (and in its
+//! index), each of its transactions is made known in this order: the invalidation queue, invalidations on every other
+//! connection, the committer's `info` and finish reply; then its locks are released.
+
+use crate::commit::TxnKey;
+use crate::ids::{Oid, Tid};
+use crate::server::output::ReplyTo;
+use crate::store::Transaction;
+use crate::time::WallTime;
+use std::collections::VecDeque;
+
+/// A transaction on its way to the disk. It no longer depends on its client.
+#[derive(Debug)]
+pub struct Finishing {
+    /// The transaction's key, under which its locks are held.
+    pub key: TxnKey,
+    /// Its tid.
+    pub tid: Tid,
+    /// The objects it changes.
+    pub oids: Vec<Oid>,
+    /// Who waits for the reply.
+    pub finish: ReplyTo,
+    /// When its locks were granted.
+    pub locked_at: Option<WallTime>,
+}
+
+/// The finished transactions of one storage that are not durable yet.
+#[derive(Debug)]
+pub struct Durable {
+    /// The highest tid given so far.
+    last: Tid,
+    syncing: VecDeque<Finishing>,
+    waiting: Vec<(Finishing, Transaction)>,
+    failed: bool,
+}
+
+impl Durable {
+    /// Nothing is on its way; tids will exceed `last`.
+    pub fn new(last: Tid) -> Durable {
+        Durable { last, syncing: VecDeque::new(), waiting: Vec::new(), failed: false }
+    }
+
+    /// The highest tid given so far, durable or not.
+    pub fn last(&self) -> Tid {
+        self.last
+    }
+
+    /// The tid of a transaction that finishes now: the clock's, but later than all before.
+    pub fn next_tid(&self, wall: WallTime) -> Tid {
+        Tid::at(wall).max(self.last.next())
+    }
+
+    /// Takes a transaction that finished.
+    ///
+    /// # Panics
+    /// When its tid does not exceed the last one.
+    pub fn add(&mut self, finishing: Finishing, transaction: Transaction) {
+        assert!(finishing.tid > self.last, "tids rise");
+        self.last = finishing.tid;
+        self.waiting.push((finishing, transaction));
+    }
+
+    /// The next batch to append; `None` while one is on its way, when nothing waits, or after a failure.
+    pub fn next_batch(&mut self) -> Option<Vec<Transaction>> {
+        if !self.syncing.is_empty() || self.waiting.is_empty() || self.failed {
+            return None;
+        }
+        let (finishing, batch): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
+        self.syncing = finishing.into();
+        Some(batch)
+    }
+
+    /// The next transaction that is durable when everything up to `upto` is, in order.
+    pub fn pop_durable(&mut self, upto: Tid) -> Option<Finishing> {
+        self.syncing.pop_front_if(|first| first.tid <= upto)
+    }
+
+    /// The store refused: everything on its way has an unknown outcome, and nothing more is taken.
+    pub fn refuse(&mut self) -> Vec<Finishing> {
+        self.failed = true;
+        let waiting = self.waiting.drain(..).map(|(finishing, _)| finishing);
+        self.syncing.drain(..).chain(waiting).collect()
+    }
+
+    /// Whether the store refused an append.
+    pub fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Whether nothing is on its way.
+    pub fn is_idle(&self) -> bool {
+        self.syncing.is_empty() && self.waiting.is_empty()
+    }
+
+    /// The transactions on their way, in order of their tids.
+    pub fn on_their_way(&self) -> impl Iterator<Item = &Finishing> {
+        self.syncing.iter().chain(self.waiting.iter().map(|(finishing, _)| finishing))
+    }
+}

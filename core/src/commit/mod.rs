@@ -1,0 +1,477 @@
+//! The commit path of one storage: begin, store, vote, finish; locks, checks, durability, timeouts.
+
+pub mod durable;
+pub mod locks;
+pub mod timeout;
+pub mod txn;
+
+use crate::ids::{Oid, Tid};
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
+use crate::server::event::Event;
+use crate::server::fault::Fault;
+use crate::server::output::ReplyTo;
+use crate::server::storage::Scene;
+use crate::server::{ConnId, Context};
+use crate::store::{Current, StoreError, StoreOp};
+use crate::time::Instant;
+use crate::wire::call::TxnId;
+use crate::wire::remote::RemoteError;
+use crate::wire::reply::{Notice, Reply};
+use bytes::Bytes;
+use durable::{Durable, Finishing};
+use locks::{Locks, Wanted};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+use timeout::Timeouts;
+use txn::{Header, Phase, Txn, Verdict};
+
+/// A transaction's own name in its storage, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TxnKey(pub u64);
+
+/// The transactions of one storage.
+#[derive(Debug)]
+pub struct Commits {
+    /// At most one a connection.
+    txns: BTreeMap<ConnId, Txn>,
+    /// Whose transaction a key names.
+    owners: BTreeMap<TxnKey, ConnId>,
+    next_key: u64,
+    locks: Locks,
+    timeouts: Timeouts,
+    durable: Durable,
+    /// Transactions that were granted their locks and are to be checked.
+    ready: VecDeque<TxnKey>,
+    #[cfg(feature = "planted-bugs")]
+    bug: Option<Bug>,
+}
+
+impl Commits {
+    /// No transactions yet; tids will exceed `last`, and locks are held for at most `timeout`.
+    pub fn new(last: Tid, timeout: Option<Duration>) -> Commits {
+        Commits {
+            txns: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            next_key: 0,
+            locks: Locks::default(),
+            timeouts: Timeouts::new(timeout),
+            durable: Durable::new(last),
+            ready: VecDeque::new(),
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
+        }
+    }
+
+    /// Switches a deliberate fault on.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: Bug) {
+        self.bug = Some(bug);
+    }
+
+    /// `tpc_begin`. Beginning the open transaction again does nothing, as in Python's server.
+    pub fn begin(&mut self, conn: ConnId, header: Header) -> Result<(), RemoteError> {
+        if let Some(open) = self.txns.get(&conn) {
+            if open.id == header.id {
+                return Ok(());
+            }
+            let what = "Multiple simultaneous tpc_begin requests from one client.";
+            return Err(RemoteError::StorageTransaction(what.into()));
+        }
+        self.next_key += 1;
+        let key = TxnKey(self.next_key);
+        self.txns.insert(conn, Txn::new(key, header));
+        self.owners.insert(key, conn);
+        Ok(())
+    }
+
+    /// `storea`.
+    pub fn store(
+        &mut self,
+        conn: ConnId,
+        id: TxnId,
+        oid: Oid,
+        serial: Tid,
+        data: Bytes,
+    ) -> Result<(), RemoteError> {
+        self.building(conn, id)?.store(oid, serial, data);
+        Ok(())
+    }
+
+    /// `checkCurrentSerialInTransaction`.
+    pub fn check(&mut self, conn: ConnId, id: TxnId, oid: Oid, serial: Tid) -> Result<(), RemoteError> {
+        self.building(conn, id)?.check(oid, serial);
+        Ok(())
+    }
+
+    /// `vote`: answered when the locks are there and everything was checked.
+    pub fn vote(&mut self, to: ReplyTo, id: TxnId, scene: &mut Scene<'_>) -> Result<(), RemoteError> {
+        let conn = to.conn;
+        let txn = self.building(conn, id)?;
+        if let Some(spoiled) = txn.spoiled() {
+            let spoiled = spoiled.clone();
+            self.end(conn, scene);
+            self.run_ready(scene);
+            return Err(spoiled);
+        }
+        if txn.holds_locks() {
+            self.vote_again(to, scene)?
+        } else {
+            self.first_vote(to, scene)
+        }
+        self.run_ready(scene);
+        Ok(())
+    }
+
+    /// Takes the transaction's place in the queues.
+    fn first_vote(&mut self, to: ReplyTo, scene: &mut Scene<'_>) {
+        let txn = self.txns.get_mut(&to.conn).expect("the transaction that votes");
+        let (key, wanted) = (txn.key, txn.wanted());
+        txn.phase = Phase::Waiting(to);
+        if self.locks.request(key, wanted) {
+            self.ready.push_back(key);
+        } else {
+            let waiting = self.locks.waiting();
+            scene.out.log(Event::Waiting { storage: scene.name.to_owned(), waiting });
+        }
+    }
+
+    /// Goes on after conflicts, with the locks kept. Objects that are new in this round must be free.
+    fn vote_again(&mut self, to: ReplyTo, scene: &mut Scene<'_>) -> Result<(), RemoteError> {
+        let conn = to.conn;
+        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        if let Wanted::Objects(fresh) = txn.wanted()
+            && !self.locks.extend(txn.key, &fresh)
+        {
+            let conflict = txn.conflict_on(&fresh);
+            scene.audience.stats.conflicts += 1;
+            self.end(conn, scene);
+            self.run_ready(scene);
+            return Err(conflict);
+        }
+        txn.phase = Phase::Checking { vote: to, outstanding: 0 };
+        self.check_all(conn, scene);
+        Ok(())
+    }
+
+    /// `tpc_finish`: answered when the transaction is durable.
+    pub fn finish(&mut self, to: ReplyTo, id: TxnId, scene: &mut Scene<'_>) -> Result<(), RemoteError> {
+        let conn = to.conn;
+        if self.open(conn, id)?.phase != Phase::Voted {
+            return Err(RemoteError::StorageTransaction("tpc_finish before a successful vote".into()));
+        }
+        if self.durable.failed() {
+            self.end(conn, scene);
+            self.run_ready(scene);
+            return Err(txn::remote(StoreError::Failed));
+        }
+        let txn = self.forget(conn).expect("the open transaction");
+        self.timeouts.stop(txn.key);
+        let tid = txn.explicit_tid.unwrap_or_else(|| self.durable.next_tid(scene.wall));
+        scene.audience.stats.conflicts_resolved += txn.resolved();
+        let (key, locked_at, oids) = (txn.key, txn.locked_at, txn.oids());
+        let finishing = Finishing { key, tid, oids, finish: to, locked_at };
+        self.durable.add(finishing, txn.into_transaction(tid));
+        self.append(scene);
+        Ok(())
+    }
+
+    /// `tpc_abort`. Aborting what is not open does nothing: clients do so after a failed vote.
+    pub fn abort(&mut self, conn: ConnId, id: TxnId, scene: &mut Scene<'_>) {
+        if self.txns.get(&conn).is_some_and(|open| open.id == id) {
+            self.count_abort(conn, scene);
+            self.end(conn, scene);
+            self.run_ready(scene);
+        }
+    }
+
+    /// The connection is gone; its transaction ends unless it is on its way to the disk. Whether there was one.
+    pub fn disconnect(&mut self, conn: ConnId, scene: &mut Scene<'_>) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(Bug::LocksKeptAtDisconnect) && self.txns.get(&conn).is_some_and(Txn::holds_locks)
+        {
+            return self.forget(conn).inspect(|txn| self.timeouts.stop(txn.key)).is_some();
+        }
+        let open = self.txns.contains_key(&conn);
+        if open {
+            self.count_abort(conn, scene);
+            self.end(conn, scene);
+            self.run_ready(scene);
+        }
+        open
+    }
+
+    /// The current serial of an object a vote asked for.
+    pub fn on_serial(
+        &mut self,
+        (conn, key, at): (ConnId, TxnKey, usize),
+        result: Result<Current, StoreError>,
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else { return };
+        let Phase::Checking { vote, outstanding } = &mut txn.phase else { return };
+        match result {
+            Ok(current) => {
+                *outstanding -= 1;
+                let last = *outstanding == 0;
+                txn.learn(at, current);
+                if last {
+                    self.judge(conn, scene);
+                }
+            }
+            Err(error) => {
+                let vote = vote.clone();
+                self.fail(conn, &vote, txn::remote(error), scene);
+            }
+        }
+        self.run_ready(scene);
+    }
+
+    /// Whether there is room on the disk for a transaction.
+    pub fn on_reserved(
+        &mut self,
+        (conn, key, bytes): (ConnId, TxnKey, u64),
+        result: Result<(), StoreError>,
+        scene: &mut Scene<'_>,
+    ) {
+        let txn = self.txns.get_mut(&conn).filter(|txn| txn.key == key);
+        let Some((txn, vote)) = txn.and_then(|txn| match &txn.phase {
+            Phase::Reserving(vote) => Some(vote.clone()).map(|vote| (txn, vote)),
+            _ => None,
+        }) else {
+            // The transaction ended while it was waiting for this.
+            if result.is_ok() {
+                scene.desk.store.release(bytes);
+            }
+            return;
+        };
+        match result {
+            Ok(()) => {
+                txn.reserved = bytes;
+                txn.phase = Phase::Voted;
+                scene.out.reply(&vote, &Reply::Oids(Vec::new()));
+            }
+            Err(error) => self.fail(conn, &vote, txn::remote(error), scene),
+        }
+        self.run_ready(scene);
+    }
+
+    /// Everything up to `upto` is durable and in the index: it becomes visible, here and nowhere else.
+    pub fn on_durable(&mut self, upto: Tid, scene: &mut Scene<'_>) {
+        while let Some(Finishing { key, tid, oids, finish, .. }) = self.durable.pop_durable(upto) {
+            scene.audience.stats.commits += 1;
+            let told = oids.as_slice();
+            #[cfg(feature = "planted-bugs")]
+            let told =
+                if self.bug == Some(Bug::InvalidationCutShort) { &told[..1.min(told.len())] } else { told };
+            scene.audience.broadcast(finish.conn, &Notice::Invalidate(tid, told), scene.out);
+            scene.audience.queue.push(tid, oids);
+            let info = scene.out.notice(finish.codec, &Notice::Info(scene.desk.size()));
+            scene.out.send(finish.conn, info);
+            scene.out.reply(&finish, &Reply::Tid(tid));
+            self.ready.extend(self.locks.release(key));
+        }
+        self.append(scene);
+        self.run_ready(scene);
+    }
+
+    /// The store failed: whoever waits for a finish is closed, since nobody can say how it ended.
+    pub fn on_refused(&mut self, why: &StoreError, scene: &mut Scene<'_>) {
+        scene.out.log(Event::StorageFailed { storage: scene.name.to_owned(), why: why.to_string() });
+        for Finishing { key, finish, .. } in self.durable.refuse() {
+            scene.closings.push((finish.conn, Fault::Storage(why.to_string())));
+            self.ready.extend(self.locks.release(key));
+        }
+        self.run_ready(scene);
+    }
+
+    /// The next moment at which a transaction's time is over.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timeouts.deadline()
+    }
+
+    /// Closes the connections whose transactions have had their time.
+    pub fn expire(&mut self, scene: &mut Scene<'_>) {
+        let after = self.timeouts.after().unwrap_or_default();
+        while let Some(key) = self.timeouts.expired(scene.now) {
+            let conn = *self.owners.get(&key).expect("an owner for every transaction with a deadline");
+            scene.closings.push((conn, Fault::TransactionTimeout(after)));
+        }
+    }
+
+    /// Transactions between begin and end.
+    pub fn active(&self) -> usize {
+        self.txns.len() + self.durable.on_their_way().count()
+    }
+
+    /// Votes that wait for locks.
+    pub fn waiting(&self) -> usize {
+        self.locks.waiting()
+    }
+
+    /// When the oldest lock now held was granted, in seconds since 1970.
+    pub fn lock_time(&self) -> Option<f64> {
+        let open = self.txns.values().filter_map(|txn| txn.locked_at);
+        let finishing = self.durable.on_their_way().filter_map(|finishing| finishing.locked_at);
+        open.chain(finishing).min().map(|wall| wall.seconds())
+    }
+
+    /// Whether transactions have a deadline.
+    pub fn is_limited(&self) -> bool {
+        self.timeouts.after().is_some()
+    }
+
+    /// Whether nothing is on its way to the disk.
+    pub fn is_idle(&self) -> bool {
+        self.durable.is_idle()
+    }
+
+    /// The connection's transaction, if `id` names it.
+    fn open(&mut self, conn: ConnId, id: TxnId) -> Result<&mut Txn, RemoteError> {
+        match self.txns.get_mut(&conn) {
+            Some(open) if open.id == id => Ok(open),
+            Some(open) => {
+                let what = format!("transaction {} is not the open one, {}", id.0, open.id.0);
+                Err(RemoteError::StorageTransaction(what))
+            }
+            None => Err(RemoteError::StorageTransaction(format!("no transaction {} is open", id.0))),
+        }
+    }
+
+    /// The connection's transaction, if it still takes changes and votes.
+    fn building(&mut self, conn: ConnId, id: TxnId) -> Result<&mut Txn, RemoteError> {
+        let txn = self.open(conn, id)?;
+        match txn.phase {
+            Phase::Open => Ok(txn),
+            Phase::Waiting(_) => Err(RemoteError::StorageTransaction("Already voting (waiting)".into())),
+            _ => Err(RemoteError::StorageTransaction("Already voting (locked)".into())),
+        }
+    }
+
+    /// Takes up the transactions that were granted their locks.
+    fn run_ready(&mut self, scene: &mut Scene<'_>) {
+        while let Some(key) = self.ready.pop_front() {
+            let conn = *self.owners.get(&key).expect("an owner for every transaction that waits");
+            let txn = self.txns.get_mut(&conn).expect("the owner's transaction");
+            let Phase::Waiting(vote) = &txn.phase else { unreachable!("it waits for its locks") };
+            txn.phase = Phase::Checking { vote: vote.clone(), outstanding: 0 };
+            txn.locked_at = Some(scene.wall);
+            self.timeouts.start(key, scene.now);
+            self.check_all(conn, scene);
+        }
+    }
+
+    /// Asks for the current serial of everything whose lock is new or whose store was replaced.
+    fn check_all(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
+        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        let key = txn.key;
+        let mut asked = 0;
+        for (at, oid) in txn.unchecked() {
+            asked += 1;
+            scene.desk.ask(StoreOp::CurrentSerial { context: Context::Check { conn, key, at }, oid });
+        }
+        let Phase::Checking { outstanding, .. } = &mut txn.phase else { unreachable!("it is being checked") };
+        *outstanding = asked;
+        if asked == 0 {
+            self.judge(conn, scene);
+        }
+    }
+
+    /// Every current serial is known.
+    fn judge(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
+        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        let Phase::Checking { vote, .. } = &txn.phase else { unreachable!("it is being checked") };
+        let vote = vote.clone();
+        match txn.judge() {
+            Verdict::Clean => match txn.explicit_tid {
+                Some(tid) if tid <= self.durable.last() => {
+                    let what = format!("tid {tid} does not exceed the last one, {}", self.durable.last());
+                    self.fail(conn, &vote, RemoteError::StorageTransaction(what), scene);
+                }
+                _ => {
+                    let (key, bytes) = (txn.key, txn.footprint());
+                    txn.phase = Phase::Reserving(vote);
+                    if let Some(highest) = txn.oids().into_iter().max() {
+                        scene.audience.oids.note(highest);
+                    }
+                    scene
+                        .desk
+                        .ask(StoreOp::Reserve { context: Context::Reserve { conn, key, bytes }, bytes });
+                }
+            },
+            Verdict::Resolve(conflicts) => {
+                txn.phase = Phase::Open;
+                scene.out.reply(&vote, &Reply::Conflicts(conflicts));
+            }
+            Verdict::Fail(error) => self.fail(conn, &vote, error, scene),
+        }
+    }
+
+    /// The vote ends the transaction with an error.
+    fn fail(&mut self, conn: ConnId, vote: &ReplyTo, error: RemoteError, scene: &mut Scene<'_>) {
+        match &error {
+            RemoteError::Conflict(conflict) | RemoteError::ReadConflict(conflict) => {
+                scene.audience.stats.conflicts += 1;
+                scene.out.log(Event::Conflict { oid: conflict.oid });
+            }
+            RemoteError::PosKey(_) => {}
+            other => {
+                let (peer, error) = (format!("connection {}", conn.0), other.to_string());
+                scene.out.log(Event::CallFailed { peer, method: "vote", error });
+            }
+        }
+        scene.out.error(vote, &error);
+        self.txns.get_mut(&conn).expect("the transaction that votes").phase = Phase::Open;
+        self.end(conn, scene);
+    }
+
+    /// Ends a transaction that is not on its way to the disk: its locks, deadline and room are given back.
+    fn end(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
+        let Some(txn) = self.forget(conn) else { return };
+        self.timeouts.stop(txn.key);
+        scene.desk.store.release(txn.reserved);
+        if let Phase::Waiting(vote) | Phase::Checking { vote, .. } | Phase::Reserving(vote) = &txn.phase {
+            let what = "the transaction was aborted while its vote waited";
+            scene.out.error(vote, &RemoteError::StorageTransaction(what.into()));
+        }
+        self.ready.extend(self.locks.release(txn.key));
+    }
+
+    /// Counts a transaction that its client gives up. If it could not resolve its conflicts, that is what ended it.
+    fn count_abort(&self, conn: ConnId, scene: &mut Scene<'_>) {
+        let stats = &mut scene.audience.stats;
+        stats.aborts += 1;
+        stats.conflicts += u64::from(self.txns.get(&conn).is_some_and(Txn::in_conflict));
+    }
+
+    fn forget(&mut self, conn: ConnId) -> Option<Txn> {
+        let txn = self.txns.remove(&conn)?;
+        self.owners.remove(&txn.key);
+        self.ready.retain(|&key| key != txn.key);
+        Some(txn)
+    }
+
+    /// Appends what waits, unless a batch is on its way.
+    fn append(&mut self, scene: &mut Scene<'_>) {
+        if let Some(batch) = self.durable.next_batch() {
+            scene.desk.append(batch);
+        }
+    }
+
+    /// Checks what must always hold between two inputs.
+    ///
+    /// # Panics
+    /// When a lock belongs to no transaction, or a transaction that should hold its locks does not.
+    pub fn check_invariants(&self) {
+        self.locks.check_invariants();
+        for key in self.locks.transactions() {
+            let finishing = self.durable.on_their_way().any(|finishing| finishing.key == key);
+            assert!(self.owners.contains_key(&key) || finishing, "every lock has a transaction");
+        }
+        for txn in self.txns.values() {
+            let asked = txn.phase != Phase::Open || txn.locked_at.is_some();
+            assert_eq!(asked, self.locks.contains(txn.key), "locks are asked for at the first vote");
+        }
+        assert!(self.ready.is_empty(), "nobody who has its locks is left waiting");
+    }
+}

@@ -1,0 +1,49 @@
+//! What a server starts from.
+
+use crate::ids::{Oid, Tid};
+use crate::limits;
+use crate::server::Context;
+use crate::store::Store;
+use crate::wire::Codec;
+use std::time::Duration;
+
+/// How a server behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The encoding it announces; clients follow it.
+    pub codec: Codec,
+    /// Nobody may write, whatever the storages allow.
+    pub read_only: bool,
+    /// How long a transaction may hold its locks; `None` for as long as it likes, which is Python's default.
+    pub transaction_timeout: Option<Duration>,
+    /// Transactions remembered for clients that come back.
+    pub invalidation_queue: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            codec: Codec::Pickle,
+            read_only: false,
+            transaction_timeout: None,
+            invalidation_queue: limits::INVALIDATION_QUEUE,
+        }
+    }
+}
+
+/// A storage to be served.
+#[derive(Debug)]
+pub struct StorageBoot {
+    /// What clients name in `register`.
+    pub name: String,
+    /// What people call it: its path.
+    pub description: String,
+    /// The opened store.
+    pub store: Store<Context>,
+    /// Nobody may write.
+    pub read_only: bool,
+    /// The transaction before the first of `recent`; zero when there is none.
+    pub base: Tid,
+    /// The last transactions with their objects, oldest first.
+    pub recent: Vec<(Tid, Vec<Oid>)>,
+}

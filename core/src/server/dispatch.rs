@@ -1,0 +1,119 @@
+//! The methods of a registered client: who carries out which.
+
+use super::output::{Outputs, ReplyTo};
+use super::session::Session;
+use super::storage::Storage;
+use crate::commit::txn::Header;
+use crate::wire::call::{Begin, Request, TxnId};
+use crate::wire::frame::Frame;
+use crate::wire::remote::RemoteError;
+use crate::wire::reply::Reply;
+use bytes::Bytes;
+
+/// What a call works with.
+pub(super) struct Caller<'a, 'f> {
+    pub to: &'a ReplyTo,
+    pub session: &'a mut Session,
+    pub storage: &'a mut Storage,
+    /// The client may not write.
+    pub read_only: bool,
+    /// The message, of which the request's bytes are parts.
+    pub frame: &'a Frame<'f>,
+    pub out: &'a mut Outputs,
+}
+
+/// Carries out a request; `None` when the reply comes later.
+pub(super) fn dispatch(
+    request: Request<'_>,
+    mut caller: Caller<'_, '_>,
+) -> Result<Option<Reply>, RemoteError> {
+    match request {
+        Request::Register { .. } => unreachable!("the door takes care of it"),
+        Request::LoadBefore(oid, before) => {
+            caller.storage.load(caller.to.clone(), oid, before, caller.out);
+            Ok(None)
+        }
+        Request::LoadSerial(oid, serial) => {
+            caller.storage.load_serial(caller.to.clone(), oid, serial, caller.out);
+            Ok(None)
+        }
+        Request::GetTid(oid) => {
+            caller.storage.current_serial(caller.to.clone(), oid, caller.out);
+            Ok(None)
+        }
+        Request::GetInfo => Ok(Some(caller.storage.info())),
+        Request::LastTransaction => Ok(Some(Reply::Tid(caller.storage.last_tid()))),
+        Request::GetInvalidations(since) => Ok(Some(caller.storage.invalidations(since))),
+        Request::ServerStatus => Ok(Some(Reply::Status(caller.storage.status()))),
+        Request::Ping => Ok(Some(Reply::None)),
+        Request::SetClientLabel(label) => {
+            caller.session.set_label(label);
+            Ok(Some(Reply::None))
+        }
+        Request::NewOids(count) => {
+            caller.writable()?;
+            caller.storage.new_oids(count).map(Some)
+        }
+        Request::TpcBegin(begin) => caller.begin(begin),
+        Request::Storea { oid, serial, data, txn } => {
+            caller.writable()?;
+            let (conn, data) = (caller.to.conn, caller.frame.share(data));
+            caller.storage.commit(caller.out, |commits, scene| {
+                scene.audience.stats.stores += 1;
+                commits.store(conn, txn, oid, serial, data)
+            })?;
+            Ok(Some(Reply::None))
+        }
+        Request::CheckCurrent { oid, serial, txn } => {
+            caller.writable()?;
+            let conn = caller.to.conn;
+            caller.storage.commit(caller.out, |commits, _| commits.check(conn, txn, oid, serial))?;
+            Ok(Some(Reply::None))
+        }
+        Request::Vote(txn) => caller.vote(txn),
+        Request::TpcFinish(txn) => caller.finish(txn),
+        Request::TpcAbort(txn) => caller.abort(txn),
+    }
+}
+
+impl Caller<'_, '_> {
+    fn writable(&self) -> Result<(), RemoteError> {
+        if self.read_only { Err(RemoteError::ReadOnly) } else { Ok(()) }
+    }
+
+    fn begin(&mut self, begin: Begin<'_>) -> Result<Option<Reply>, RemoteError> {
+        self.writable()?;
+        let conn = self.to.conn;
+        let header = Header {
+            id: begin.txn,
+            user: Bytes::copy_from_slice(begin.user),
+            description: Bytes::copy_from_slice(begin.description),
+            extension: Bytes::from(begin.extension),
+            tid: begin.tid,
+            status: begin.status,
+        };
+        self.storage.commit(self.out, |commits, _| commits.begin(conn, header))?;
+        Ok(Some(Reply::None))
+    }
+
+    fn vote(&mut self, txn: TxnId) -> Result<Option<Reply>, RemoteError> {
+        self.writable()?;
+        let to = self.to.clone();
+        self.storage.commit(self.out, |commits, scene| commits.vote(to, txn, scene))?;
+        Ok(None)
+    }
+
+    fn finish(&mut self, txn: TxnId) -> Result<Option<Reply>, RemoteError> {
+        self.writable()?;
+        let to = self.to.clone();
+        self.storage.commit(self.out, |commits, scene| commits.finish(to, txn, scene))?;
+        Ok(None)
+    }
+
+    fn abort(&mut self, txn: TxnId) -> Result<Option<Reply>, RemoteError> {
+        self.writable()?;
+        let conn = self.to.conn;
+        self.storage.commit(self.out, |commits, scene| commits.abort(conn, txn, scene));
+        Ok(Some(Reply::None))
+    }
+}

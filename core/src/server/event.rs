@@ -1,0 +1,122 @@
+//! What a server has to say to its log.
+
+use super::fault::Fault;
+use crate::ids::{Oid, Tid};
+use thiserror::Error;
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Worth seeing when looking for something.
+    Debug,
+    /// The ordinary course.
+    Info,
+    /// Somebody may want to do something.
+    Warning,
+    /// Somebody should.
+    Error,
+}
+
+/// One line of the log. Peers are named by label and address.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum Event {
+    /// A connection was opened.
+    #[error("{peer}: connected")]
+    Connected {
+        /// The peer.
+        peer: String,
+    },
+    /// A client registered.
+    #[error("{peer}: registered for storage {storage:?} at {last}{}", if *.read_only { ", read-only" } else { "" })]
+    Registered {
+        /// The peer.
+        peer: String,
+        /// The storage's name.
+        storage: String,
+        /// Whether it may write.
+        read_only: bool,
+        /// The last transaction it was told of.
+        last: Tid,
+    },
+    /// A registration was refused.
+    #[error("{peer}: registration refused: {why}")]
+    Refused {
+        /// The peer.
+        peer: String,
+        /// The error it got.
+        why: String,
+    },
+    /// A connection ended from the other side.
+    #[error("{peer}: disconnected{}", if *.in_transaction { " during a transaction, which is aborted" } else { "" })]
+    Disconnected {
+        /// The peer.
+        peer: String,
+        /// A transaction was open.
+        in_transaction: bool,
+    },
+    /// The server closed a connection.
+    #[error("{peer}: closed: {fault}")]
+    Closed {
+        /// The peer.
+        peer: String,
+        /// Why.
+        fault: Fault,
+    },
+    /// A call failed in a way that is not part of ordinary work.
+    #[error("{peer}: {method} failed: {error}")]
+    CallFailed {
+        /// The peer.
+        peer: String,
+        /// The method.
+        method: &'static str,
+        /// The error it got.
+        error: String,
+    },
+    /// A transaction ended in a conflict.
+    #[error("conflict on {oid}")]
+    Conflict {
+        /// The object.
+        oid: Oid,
+    },
+    /// Votes wait for locks.
+    #[error("storage {storage:?}: {waiting} transactions wait for locks")]
+    Waiting {
+        /// The storage.
+        storage: String,
+        /// How many.
+        waiting: usize,
+    },
+    /// The index could not be saved: the next start scans the log.
+    #[error("storage {storage:?}: the index could not be saved: {why}")]
+    IndexUnsaved {
+        /// The storage.
+        storage: String,
+        /// What the disk said.
+        why: String,
+    },
+    /// The storage refused an append.
+    #[error("storage {storage:?} takes no more commits: {why}")]
+    StorageFailed {
+        /// The storage.
+        storage: String,
+        /// What the disk said.
+        why: String,
+    },
+}
+
+impl Event {
+    /// How much this event matters.
+    pub fn level(&self) -> Level {
+        match self {
+            Event::Connected { .. } | Event::Conflict { .. } => Level::Debug,
+            Event::Registered { .. } | Event::Disconnected { .. } => Level::Info,
+            Event::Closed { fault: Fault::StatusSent | Fault::Stopping, .. } => Level::Debug,
+            Event::Closed { .. } | Event::CallFailed { .. } | Event::Refused { .. } => Level::Warning,
+            Event::IndexUnsaved { .. } => Level::Warning,
+            // Python's server warns from 4 on, when a waiter stands in everybody's way; here most waits concern few.
+            Event::Waiting { waiting: 0..=9, .. } => Level::Debug,
+            Event::Waiting { .. } => Level::Warning,
+            Event::StorageFailed { .. } => Level::Error,
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! The server machine.
+//!
+//! It speaks the ZEO protocol with any number of connections over any number of storages. The shell hands it what
+//! arrives with [`Server::handle`] and carries out what [`Server::poll`] gives back, in order, until there is nothing
+//! more; then it may wait until something arrives or [`Server::deadline`] comes.
+
+pub mod config;
+mod dispatch;
+pub mod event;
+pub mod fault;
+pub mod output;
+pub mod queue;
+pub mod session;
+pub mod stats;
+pub mod storage;
+
+use crate::commit::TxnKey;
+use crate::store::disk::DiskDone;
+use crate::time::{Instant, WallTime};
+use crate::wire::Codec;
+use crate::wire::call::{self, BadCall, Call, Incoming, Request};
+use crate::wire::frame::Frame;
+use crate::wire::remote::RemoteError;
+use crate::wire::reply::{Reply, status_json};
+use crate::wire::tree::Tree;
+use config::{Config, StorageBoot};
+use dispatch::Caller;
+use event::Event;
+use fault::{Fault, PeerFault};
+use output::{Output, Outputs, ReplyTo};
+use session::{Phase, Session};
+use std::collections::BTreeMap;
+use storage::Storage;
+
+/// A connection, named by the shell; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// A storage, by its place in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StorageId(pub usize);
+
+/// What a store operation is for; it travels with the operation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Context {
+    /// The answer is a reply.
+    Read(ReplyTo),
+    /// A vote checks its object in place `at`.
+    Check {
+        /// Whose transaction.
+        conn: ConnId,
+        /// Which of its transactions.
+        key: TxnKey,
+        /// Which object.
+        at: usize,
+    },
+    /// A vote reserves room.
+    Reserve {
+        /// Whose transaction.
+        conn: ConnId,
+        /// Which of its transactions.
+        key: TxnKey,
+        /// How much.
+        bytes: u64,
+    },
+}
+
+/// Something that happened.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would cost every read of an object an allocation")]
+pub enum Input<'a> {
+    /// A connection was accepted.
+    Opened {
+        /// Its name from now on.
+        conn: ConnId,
+        /// Where it comes from, for the log.
+        address: String,
+    },
+    /// Bytes arrived.
+    Received {
+        /// On which connection.
+        conn: ConnId,
+        /// The bytes, split anywhere.
+        bytes: &'a [u8],
+        /// The time of day, for the tids of transactions that finish now.
+        wall: WallTime,
+    },
+    /// The peer took bytes that were put out.
+    Sent {
+        /// Which peer.
+        conn: ConnId,
+        /// How many.
+        bytes: usize,
+    },
+    /// A connection ended from the other side. Not given for those the server closed.
+    Closed {
+        /// Which.
+        conn: ConnId,
+    },
+    /// A disk operation was carried out.
+    Disk {
+        /// Of which storage.
+        storage: StorageId,
+        /// Its outcome.
+        done: DiskDone<Context>,
+    },
+    /// The deadline came.
+    Tick,
+    /// The server is to stop: finish what is being written, save the indexes, put out `Stopped`.
+    Stop,
+}
+
+/// How far a server is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Serving,
+    /// No more calls are taken; what is on its way to the disk gets there.
+    Finishing,
+    /// The indexes are being saved.
+    Saving,
+    Stopped,
+}
+
+/// The server.
+#[derive(Debug)]
+pub struct Server {
+    codec: Codec,
+    read_only: bool,
+    sessions: BTreeMap<ConnId, Session>,
+    storages: Vec<Storage>,
+    out: Outputs,
+    tree: Tree,
+    wall: WallTime,
+    life: Life,
+}
+
+impl Server {
+    /// A server over opened storages.
+    pub fn new(config: Config, boot: Vec<StorageBoot>, wall: WallTime) -> Server {
+        let storages = boot.into_iter().enumerate().map(|(at, boot)| {
+            Storage::new(StorageId(at), boot, config.invalidation_queue, config.transaction_timeout, wall)
+        });
+        Server {
+            codec: config.codec,
+            read_only: config.read_only,
+            sessions: BTreeMap::new(),
+            storages: storages.collect(),
+            out: Outputs::default(),
+            tree: Tree::default(),
+            wall,
+            life: Life::Serving,
+        }
+    }
+
+    /// Takes an input. What follows from it is given by [`poll`](Self::poll).
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if let Input::Received { wall, .. } = input {
+            self.wall = wall;
+        }
+        for storage in &mut self.storages {
+            storage.set_time(now, self.wall);
+        }
+        match input {
+            Input::Opened { conn, address } => self.on_opened(conn, address),
+            Input::Received { conn, bytes, .. } => self.on_received(conn, bytes),
+            Input::Sent { conn, bytes } => self.out.on_sent(conn, bytes),
+            Input::Closed { conn } => self.on_closed(conn),
+            Input::Disk { storage, done } => self.storages[storage.0].on_disk(done, &mut self.out),
+            Input::Tick => self.on_tick(),
+            Input::Stop => self.on_stop(),
+        }
+        self.follow_up();
+    }
+
+    /// The next thing to do, in order; `None` when everything follows from inputs still to come.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop()
+    }
+
+    /// When the server wants a [`Input::Tick`]; changes with every input.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.storages.iter().filter_map(Storage::deadline).min()
+    }
+
+    /// Open connections.
+    pub fn connections(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The served storages, in their order.
+    pub fn storages(&self) -> &[Storage] {
+        &self.storages
+    }
+
+    fn on_opened(&mut self, conn: ConnId, address: String) {
+        let session = Session::new(address);
+        self.out.log(Event::Connected { peer: session.peer() });
+        self.out.open(conn);
+        let previous = self.sessions.insert(conn, session);
+        assert!(previous.is_none(), "a connection's name is used once");
+        if self.sessions.len() > crate::limits::CONNECTIONS {
+            self.close(conn, Fault::Crowded);
+        } else if self.life != Life::Serving {
+            self.close(conn, Fault::Stopping);
+        } else {
+            self.out.raw(conn, self.codec.handshake());
+        }
+    }
+
+    fn on_received(&mut self, conn: ConnId, mut chunk: &[u8]) {
+        let mut tree = std::mem::take(&mut self.tree);
+        while let Some(session) = self.sessions.get_mut(&conn) {
+            if self.life != Life::Serving {
+                break;
+            }
+            if self.out.congested(conn) {
+                session.keep(chunk);
+                break;
+            }
+            match session.next_frame(&mut chunk) {
+                Ok(Some(frame)) => {
+                    if let Err(fault) = self.on_frame(conn, &frame, &mut tree) {
+                        self.close(conn, fault);
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => self.close(conn, PeerFault::Frame(error).into()),
+            }
+        }
+        self.tree = tree;
+    }
+
+    fn on_frame(&mut self, conn: ConnId, frame: &Frame<'_>, tree: &mut Tree) -> Result<(), Fault> {
+        let session = self.sessions.get_mut(&conn).expect("the connection the frame came on");
+        let codec = match session.phase {
+            Phase::Handshake => return self.on_handshake(conn, frame.bytes()),
+            Phase::Negotiated(codec) | Phase::Registered { codec, .. } => codec,
+        };
+        let message = frame.bytes();
+        match call::decode(codec, message, tree).map_err(PeerFault::Malformed)? {
+            Incoming::KeepAlive => Ok(()),
+            Incoming::Call(call) => self.on_call(conn, codec, call, frame),
+        }
+    }
+
+    fn on_handshake(&mut self, conn: ConnId, message: &[u8]) -> Result<(), Fault> {
+        if message == b"ruok" {
+            let statuses = self.storages.iter().map(|storage| (storage.name(), storage.status()));
+            let json = status_json(&statuses.collect::<Vec<_>>());
+            self.out.raw(conn, &json);
+            return Err(Fault::StatusSent);
+        }
+        let Some(codec) = Codec::from_handshake(message) else {
+            let shown = String::from_utf8_lossy(&message[..message.len().min(20)]).into_owned();
+            return Err(PeerFault::Handshake(shown).into());
+        };
+        self.sessions.get_mut(&conn).expect("the connection that shakes hands").phase =
+            Phase::Negotiated(codec);
+        Ok(())
+    }
+
+    /// Answers a call, or says why its connection is closed.
+    fn on_call(
+        &mut self,
+        conn: ConnId,
+        codec: Codec,
+        call: Call<'_>,
+        frame: &Frame<'_>,
+    ) -> Result<(), Fault> {
+        let to = ReplyTo { conn, codec, id: call.id };
+        let session = self.sessions.get_mut(&conn).expect("the connection the call came on");
+        let method = match &call.request {
+            Ok(request) => request.method(),
+            Err(BadCall::Arguments { method, .. } | BadCall::Unsupported(method)) => method,
+            Err(BadCall::UnknownMethod(name)) => return Err(PeerFault::UnknownMethod(name.clone()).into()),
+        };
+        let result = match (call.request, session.phase) {
+            (Err(BadCall::Arguments { expected, .. }), _) => {
+                Err(RemoteError::Type(format!("{method}() takes {expected}")))
+            }
+            (Err(BadCall::Unsupported(_)), Phase::Registered { .. }) => {
+                Err(RemoteError::Unsupported(format!("this server does not support {method}")))
+            }
+            (Ok(Request::Register { storage, read_only }), _) => self.on_register(&to, storage, read_only),
+            (Ok(request), Phase::Registered { storage, read_only, .. }) => {
+                let storage = &mut self.storages[storage.0];
+                dispatch::dispatch(
+                    request,
+                    Caller { to: &to, session, storage, read_only, frame, out: &mut self.out },
+                )
+            }
+            (_, Phase::Handshake | Phase::Negotiated(_)) => {
+                return Err(PeerFault::Unregistered(method).into());
+            }
+            (Err(BadCall::UnknownMethod(_)), _) => unreachable!("answered above"),
+        };
+        match result {
+            Ok(Some(reply)) if !call.oneway => self.out.reply(&to, &reply),
+            Ok(_) => {}
+            Err(error) if call.oneway => return Err(PeerFault::OneWay(format!("{method}: {error}")).into()),
+            Err(error) => {
+                // Missing objects are part of ordinary work; a refused registration is logged as such.
+                if !matches!(error, RemoteError::PosKey(_)) && method != "register" {
+                    let peer = self.sessions[&conn].peer();
+                    self.out.log(Event::CallFailed { peer, method, error: error.to_string() });
+                }
+                self.out.error(&to, &error);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_register(
+        &mut self,
+        to: &ReplyTo,
+        name: &str,
+        read_only: bool,
+    ) -> Result<Option<Reply>, RemoteError> {
+        let session = self.sessions.get_mut(&to.conn).expect("the connection the call came on");
+        let result = if matches!(session.phase, Phase::Registered { .. }) {
+            Err(RemoteError::Value("duplicate register() call".into()))
+        } else if let Some(at) = self.storages.iter().position(|storage| storage.name() == name) {
+            let read_only_here = self.read_only || self.storages[at].read_only();
+            if read_only_here && !read_only { Err(RemoteError::ReadOnly) } else { Ok(at) }
+        } else {
+            Err(RemoteError::Value(format!("unknown storage: {name}")))
+        };
+        match result {
+            Ok(at) => {
+                let last = self.storages[at].join(to.conn, to.codec);
+                session.phase = Phase::Registered { codec: to.codec, storage: StorageId(at), read_only };
+                let storage = name.to_owned();
+                self.out.log(Event::Registered { peer: session.peer(), storage, read_only, last });
+                Ok(Some(Reply::Tid(last)))
+            }
+            Err(error) => {
+                self.out.log(Event::Refused { peer: session.peer(), why: error.to_string() });
+                Err(error)
+            }
+        }
+    }
+
+    fn on_closed(&mut self, conn: ConnId) {
+        if let Some(session) = self.sessions.remove(&conn) {
+            self.out.forget(conn);
+            let in_transaction = self.leave(conn, &session);
+            self.out.log(Event::Disconnected { peer: session.peer(), in_transaction });
+        }
+    }
+
+    /// Closes a connection from this side.
+    fn close(&mut self, conn: ConnId, fault: Fault) {
+        if let Some(session) = self.sessions.remove(&conn) {
+            self.out.forget(conn);
+            self.leave(conn, &session);
+            self.out.log(Event::Closed { peer: session.peer(), fault });
+            self.out.push(Output::Close { conn });
+        }
+    }
+
+    fn leave(&mut self, conn: ConnId, session: &Session) -> bool {
+        match session.phase {
+            Phase::Registered { storage, .. } => self.storages[storage.0].leave(conn, &mut self.out),
+            Phase::Handshake | Phase::Negotiated(_) => false,
+        }
+    }
+
+    fn on_tick(&mut self) {
+        for storage in &mut self.storages {
+            storage.commit(&mut self.out, |commits, scene| commits.expire(scene));
+        }
+    }
+
+    fn on_stop(&mut self) {
+        if self.life == Life::Serving {
+            self.life = Life::Finishing;
+        }
+    }
+
+    /// What an input has set off on other connections.
+    fn follow_up(&mut self) {
+        loop {
+            let closing = self.storages.iter_mut().find_map(Storage::pop_closing);
+            if let Some((conn, fault)) = closing.or_else(|| self.out.pop_stalled()) {
+                self.close(conn, fault);
+            } else if let Some(conn) = self.out.pop_revived() {
+                self.on_received(conn, &[]);
+                if self.sessions.contains_key(&conn) && !self.out.congested(conn) {
+                    self.out.push(Output::Resume { conn });
+                }
+            } else {
+                break;
+            }
+        }
+        self.wind_down();
+    }
+
+    /// Takes the next step towards the end, if the server is to stop.
+    fn wind_down(&mut self) {
+        if self.life == Life::Finishing && self.storages.iter().all(Storage::is_idle) {
+            self.life = Life::Saving;
+            let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
+            for conn in conns {
+                self.close(conn, Fault::Stopping);
+            }
+            for storage in &mut self.storages {
+                storage.close(&mut self.out);
+            }
+        }
+        if self.life == Life::Saving && self.storages.iter().all(Storage::is_closed) {
+            self.life = Life::Stopped;
+            self.out.push(Output::Stopped);
+        }
+    }
+
+    /// Switches a deliberate fault on in every storage.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.storages.iter_mut().for_each(|storage| storage.plant(bug));
+    }
+
+    /// Checks what must always hold between two inputs.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn check_invariants(&self) {
+        self.storages.iter().for_each(Storage::check_invariants);
+    }
+}

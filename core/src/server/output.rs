@@ -1,0 +1,219 @@
+//! What a server wants done, in order, and how much waits for each peer.
+
+use super::event::Event;
+use super::fault::Fault;
+use super::{ConnId, Context, StorageId};
+use crate::limits;
+use crate::store::disk::DiskOp;
+use crate::wire::Codec;
+use crate::wire::call::MessageId;
+use crate::wire::frame::put_frame;
+use crate::wire::packet::Packet;
+use crate::wire::remote::RemoteError;
+use crate::wire::reply::{Notice, Reply};
+use bytes::BytesMut;
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+use std::collections::VecDeque;
+
+/// Something the shell is to do. The order of outputs is a contract.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a message.
+    Send {
+        /// To whom.
+        conn: ConnId,
+        /// The message in its frame.
+        packet: Packet,
+    },
+    /// Read nothing from this connection until `Resume`: too much waits for it already.
+    Pause {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Read again.
+    Resume {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Send what is queued, then close. The connection is unknown to the server from now on.
+    Close {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A disk operation of a storage.
+    Disk {
+        /// The storage.
+        storage: StorageId,
+        /// The operation.
+        op: DiskOp<Context>,
+    },
+    /// A line for the log.
+    Log(Event),
+    /// The server has nothing left to do; the shell may exit.
+    Stopped,
+}
+
+/// Who waits for a reply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplyTo {
+    /// The connection.
+    pub conn: ConnId,
+    /// Its encoding.
+    pub codec: Codec,
+    /// What it wants its reply to carry.
+    pub id: MessageId,
+}
+
+#[derive(Debug, Default)]
+struct Flow {
+    /// Bytes put out and not yet reported as sent.
+    unsent: usize,
+    /// Store operations that wait for the disk.
+    operations: usize,
+    paused: bool,
+}
+
+/// The queue of outputs. It knows every open connection's backlog, and drops what is sent to a closed one.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    queue: VecDeque<Output>,
+    pen: BytesMut,
+    flows: HashMap<ConnId, Flow, FxBuildHasher>,
+    /// Paused connections whose backlog went down: their kept bytes are to be looked at.
+    revived: VecDeque<ConnId>,
+    /// Connections whose backlog passed [`limits::UNSENT_MAX`].
+    stalled: VecDeque<ConnId>,
+}
+
+impl Outputs {
+    /// A connection was opened.
+    pub fn open(&mut self, conn: ConnId) {
+        self.flows.insert(conn, Flow::default());
+    }
+
+    /// A connection is gone; nothing is sent to it any more.
+    pub fn forget(&mut self, conn: ConnId) {
+        self.flows.remove(&conn);
+    }
+
+    /// Any output that is not a message.
+    pub fn push(&mut self, output: Output) {
+        self.queue.push_back(output);
+    }
+
+    /// A line for the log.
+    pub fn log(&mut self, event: Event) {
+        self.queue.push_back(Output::Log(event));
+    }
+
+    /// The next output.
+    pub fn pop(&mut self) -> Option<Output> {
+        self.queue.pop_front()
+    }
+
+    /// Answers a call.
+    pub fn reply(&mut self, to: &ReplyTo, reply: &Reply) {
+        if self.flows.contains_key(&to.conn) {
+            let packet = reply.encode(to.codec, &to.id, &mut self.pen);
+            self.send(to.conn, packet);
+        }
+    }
+
+    /// Answers a call with an error.
+    pub fn error(&mut self, to: &ReplyTo, error: &RemoteError) {
+        if self.flows.contains_key(&to.conn) {
+            let packet = error.encode(to.codec, &to.id, &mut self.pen);
+            self.send(to.conn, packet);
+        }
+    }
+
+    /// A one-way message in an encoding, to be sent to any number of connections.
+    pub fn notice(&mut self, codec: Codec, notice: &Notice<'_>) -> Packet {
+        notice.encode(codec, &mut self.pen)
+    }
+
+    /// Sends a message that is in no encoding: a handshake, or the answer to `ruok`.
+    pub fn raw(&mut self, conn: ConnId, message: &[u8]) {
+        put_frame(&mut self.pen, |out| {
+            out.extend_from_slice(message);
+            0
+        });
+        let packet = Packet { head: self.pen.split().freeze(), ..Packet::default() };
+        self.send(conn, packet);
+    }
+
+    /// Sends a message that is encoded already.
+    pub fn send(&mut self, conn: ConnId, packet: Packet) {
+        let Some(flow) = self.flows.get_mut(&conn) else { return };
+        let before = flow.unsent;
+        flow.unsent += packet.len();
+        if before > limits::UNSENT_MAX {
+            self.stalled.push_back(conn);
+        }
+        self.queue.push_back(Output::Send { conn, packet });
+    }
+
+    /// The peer took `bytes`.
+    pub fn on_sent(&mut self, conn: ConnId, bytes: usize) {
+        if let Some(flow) = self.flows.get_mut(&conn) {
+            assert!(bytes <= flow.unsent, "no more is sent than was put out");
+            flow.unsent -= bytes;
+        }
+        self.revive(conn);
+    }
+
+    /// A store operation for this connection begins.
+    pub fn begin_operation(&mut self, conn: ConnId) {
+        if let Some(flow) = self.flows.get_mut(&conn) {
+            flow.operations += 1;
+        }
+    }
+
+    /// A store operation for this connection was answered.
+    pub fn end_operation(&mut self, conn: ConnId) {
+        if let Some(flow) = self.flows.get_mut(&conn) {
+            flow.operations -= 1;
+        }
+        self.revive(conn);
+    }
+
+    /// Whether so much waits for this connection that its next message must wait too; if so, it is paused.
+    pub fn congested(&mut self, conn: ConnId) -> bool {
+        let Some(flow) = self.flows.get_mut(&conn) else { return false };
+        let congested =
+            flow.unsent >= limits::UNSENT_PAUSE || flow.operations >= limits::OPERATIONS_PER_CONNECTION;
+        if congested && !flow.paused {
+            flow.paused = true;
+            self.queue.push_back(Output::Pause { conn });
+        }
+        congested
+    }
+
+    fn revive(&mut self, conn: ConnId) {
+        let Some(flow) = self.flows.get_mut(&conn) else { return };
+        let calm = flow.unsent <= limits::UNSENT_PAUSE / 2
+            && flow.operations <= limits::OPERATIONS_PER_CONNECTION / 2;
+        if flow.paused && calm {
+            flow.paused = false;
+            self.revived.push_back(conn);
+        }
+    }
+
+    /// A connection whose kept bytes can be looked at again.
+    pub fn pop_revived(&mut self) -> Option<ConnId> {
+        self.revived.pop_front()
+    }
+
+    /// A connection that stopped reading, and why it is closed.
+    pub fn pop_stalled(&mut self) -> Option<(ConnId, Fault)> {
+        let conn = self.stalled.pop_front()?;
+        let unsent = self.flows.get(&conn).map_or(0, |flow| flow.unsent);
+        Some((conn, super::fault::PeerFault::NotReading(unsent).into()))
+    }
+
+    /// Whether everything put out was taken and sent.
+    pub fn is_drained(&self) -> bool {
+        self.queue.is_empty()
+    }
+}

@@ -1,0 +1,419 @@
+//! One served storage: its store, its transactions, and the clients registered for it.
+
+use super::config::StorageBoot;
+use super::event::Event;
+use super::fault::Fault;
+use super::output::{Output, Outputs, ReplyTo};
+use super::queue::Queue;
+use super::stats::Stats;
+use super::{ConnId, Context, StorageId};
+use crate::commit::{Commits, txn};
+use crate::ids::{Oid, Tid};
+use crate::limits;
+use crate::store::{Current, Outbox, Revision, Store, StoreDone, StoreError, StoreOp, Transaction};
+use crate::time::{Instant, WallTime};
+use crate::wire::Codec;
+use crate::wire::packet::Packet;
+use crate::wire::remote::RemoteError;
+use crate::wire::reply::{Info, Notice, Reply, Size, Status};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
+/// where the storage's interfaces say so.
+const INTERFACES: &[(&str, &str)] = &[("ZODB.interfaces", "IStorage"), ("zope.interface", "Interface")];
+
+/// A store with what it has put out.
+#[derive(Debug)]
+pub struct Desk {
+    /// The store.
+    pub store: Store<Context>,
+    outbox: Outbox<Context>,
+}
+
+impl Desk {
+    /// Starts an operation of the store.
+    pub fn ask(&mut self, op: StoreOp<Context>) {
+        self.store.ask(op, &mut self.outbox);
+    }
+
+    /// Appends a batch.
+    pub fn append(&mut self, batch: Vec<Transaction>) {
+        self.store.append(batch, &mut self.outbox);
+    }
+
+    /// Objects and bytes.
+    pub fn size(&self) -> Size {
+        Size { length: self.store.len(), size: self.store.size() }
+    }
+}
+
+/// Object ids that were never stored and never handed out.
+#[derive(Debug)]
+pub struct Oids {
+    highest: Oid,
+}
+
+impl Oids {
+    /// An object with this id is stored.
+    pub fn note(&mut self, oid: Oid) {
+        self.highest = self.highest.max(oid);
+    }
+
+    /// The next `count` ids; `None` when there are not that many left.
+    fn next(&mut self, count: u64) -> Option<Vec<Oid>> {
+        let last = self.highest.0.checked_add(count)?;
+        let fresh = (self.highest.0 + 1..=last).map(Oid).collect();
+        self.highest = Oid(last);
+        Some(fresh)
+    }
+}
+
+/// The registered clients and what they are told.
+#[derive(Debug)]
+pub struct Audience {
+    members: BTreeMap<ConnId, Codec>,
+    /// The last transactions, for clients that come back.
+    pub queue: Queue,
+    /// Figures since the start.
+    pub stats: Stats,
+    /// Ids for new objects.
+    pub oids: Oids,
+}
+
+impl Audience {
+    /// Tells everybody but `committer`.
+    pub fn broadcast(&self, committer: ConnId, notice: &Notice<'_>, out: &mut Outputs) {
+        let mut encoded: [Option<Packet>; 2] = [None, None];
+        for (&conn, &codec) in self.members.iter().filter(|&(&conn, _)| conn != committer) {
+            let packet = encoded[codec as usize].get_or_insert_with(|| out.notice(codec, notice)).clone();
+            out.send(conn, packet);
+        }
+    }
+}
+
+/// What a step of the commit path works with.
+pub struct Scene<'a> {
+    /// The storage's name.
+    pub name: &'a str,
+    /// The store.
+    pub desk: &'a mut Desk,
+    /// The registered clients.
+    pub audience: &'a mut Audience,
+    /// Where replies go.
+    pub out: &'a mut Outputs,
+    /// Connections to be closed when the step is done.
+    pub closings: &'a mut Vec<(ConnId, Fault)>,
+    /// Monotonic time.
+    pub now: Instant,
+    /// Wall-clock time.
+    pub wall: WallTime,
+}
+
+/// One served storage.
+#[derive(Debug)]
+pub struct Storage {
+    id: StorageId,
+    name: String,
+    description: String,
+    read_only: bool,
+    started: String,
+    desk: Desk,
+    audience: Audience,
+    commits: Commits,
+    closings: Vec<(ConnId, Fault)>,
+    closed: bool,
+    now: Instant,
+    wall: WallTime,
+}
+
+impl Storage {
+    /// A storage that was just opened.
+    pub fn new(
+        id: StorageId,
+        boot: StorageBoot,
+        queue: usize,
+        timeout: Option<Duration>,
+        wall: WallTime,
+    ) -> Storage {
+        let last = boot.store.last_tid();
+        let highest = boot.store.max_oid();
+        Storage {
+            id,
+            name: boot.name,
+            description: boot.description,
+            read_only: boot.read_only,
+            started: super::stats::ctime(wall),
+            commits: Commits::new(last, timeout),
+            audience: Audience {
+                members: BTreeMap::new(),
+                queue: Queue::new(queue, boot.base, boot.recent),
+                stats: Stats::default(),
+                oids: Oids { highest },
+            },
+            desk: Desk { store: boot.store, outbox: Outbox::default() },
+            closings: Vec::new(),
+            closed: false,
+            now: Instant::default(),
+            wall,
+        }
+    }
+
+    /// Its name in `register`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether nobody may write.
+    pub fn read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// The last transaction.
+    pub fn last_tid(&self) -> Tid {
+        self.desk.store.last_tid()
+    }
+
+    /// Sets the time of the steps that follow.
+    pub fn set_time(&mut self, now: Instant, wall: WallTime) {
+        self.now = now;
+        self.wall = wall;
+    }
+
+    /// Registers a client: from now on it is told of every transaction of others.
+    pub fn join(&mut self, conn: ConnId, codec: Codec) -> Tid {
+        self.audience.members.insert(conn, codec);
+        self.last_tid()
+    }
+
+    /// A client is gone. Whether it had a transaction open.
+    pub fn leave(&mut self, conn: ConnId, out: &mut Outputs) -> bool {
+        self.audience.members.remove(&conn);
+        self.commit(out, |commits, scene| commits.disconnect(conn, scene))
+    }
+
+    /// `get_info`.
+    pub fn info(&self) -> Reply {
+        Reply::Info(Info {
+            size: self.desk.size(),
+            name: self.description.clone(),
+            supports_undo: false,
+            supports_record_iternext: false,
+            interfaces: INTERFACES,
+        })
+    }
+
+    /// `getInvalidations`.
+    pub fn invalidations(&self, since: Tid) -> Reply {
+        match self.audience.queue.since(since) {
+            Some((upto, oids)) => Reply::Invalidations { upto, oids },
+            None => Reply::None,
+        }
+    }
+
+    /// `new_oids`: as many as asked for, within 1 and 100.
+    pub fn new_oids(&mut self, count: i64) -> Result<Reply, RemoteError> {
+        let count = u64::try_from(count).unwrap_or(0).clamp(1, limits::NEW_OIDS);
+        let fresh = self.audience.oids.next(count);
+        fresh.map(Reply::Oids).ok_or_else(|| RemoteError::Storage("no object ids are left".into()))
+    }
+
+    /// `server_status`.
+    pub fn status(&self) -> Status {
+        let stats = &self.audience.stats;
+        Status {
+            loads: stats.loads,
+            stores: stats.stores,
+            commits: stats.commits,
+            aborts: stats.aborts,
+            conflicts: stats.conflicts,
+            conflicts_resolved: stats.conflicts_resolved,
+            active_txns: self.commits.active() as u64,
+            connections: self.audience.members.len() as u64,
+            waiting: self.commits.waiting() as u64,
+            lock_time: self.commits.lock_time(),
+            start: self.started.clone(),
+            last_transaction: self.last_tid(),
+            timeout: self.commits.is_limited(),
+        }
+    }
+
+    /// Starts a load; the store's answer becomes the reply.
+    pub fn load(&mut self, to: ReplyTo, oid: Oid, before: Tid, out: &mut Outputs) {
+        self.audience.stats.loads += 1;
+        out.begin_operation(to.conn);
+        self.desk.ask(StoreOp::LoadBefore { context: Context::Read(to), oid, before });
+        self.settle(out);
+    }
+
+    /// Starts `loadSerial`.
+    pub fn load_serial(&mut self, to: ReplyTo, oid: Oid, serial: Tid, out: &mut Outputs) {
+        out.begin_operation(to.conn);
+        self.desk.ask(StoreOp::LoadSerial { context: Context::Read(to), oid, serial });
+        self.settle(out);
+    }
+
+    /// Starts `getTid`.
+    pub fn current_serial(&mut self, to: ReplyTo, oid: Oid, out: &mut Outputs) {
+        out.begin_operation(to.conn);
+        self.desk.ask(StoreOp::CurrentSerial { context: Context::Read(to), oid });
+        self.settle(out);
+    }
+
+    /// Takes a step of the commit path, and all that follows from it.
+    pub fn commit<R>(
+        &mut self,
+        out: &mut Outputs,
+        step: impl FnOnce(&mut Commits, &mut Scene<'_>) -> R,
+    ) -> R {
+        let mut scene = Scene {
+            name: &self.name,
+            desk: &mut self.desk,
+            audience: &mut self.audience,
+            out,
+            closings: &mut self.closings,
+            now: self.now,
+            wall: self.wall,
+        };
+        let result = step(&mut self.commits, &mut scene);
+        self.settle(out);
+        result
+    }
+
+    /// Takes the outcome of a disk operation.
+    pub fn on_disk(&mut self, done: crate::store::disk::DiskDone<Context>, out: &mut Outputs) {
+        self.desk.store.on_disk(done, &mut self.desk.outbox);
+        self.settle(out);
+    }
+
+    /// Passes on what the store put out, until it is quiet.
+    fn settle(&mut self, out: &mut Outputs) {
+        loop {
+            while let Some(op) = self.desk.outbox.disk.pop_front() {
+                out.push(Output::Disk { storage: self.id, op });
+            }
+            let Some(done) = self.desk.outbox.done.pop_front() else { return };
+            self.on_store(done, out);
+        }
+    }
+
+    fn on_store(&mut self, done: StoreDone<Context>, out: &mut Outputs) {
+        match done {
+            StoreDone::Loaded { context: Context::Read(to), oid, result } => {
+                self.answer(&to, result.map(revision), oid, "loadBefore", out);
+            }
+            StoreDone::Data { context: Context::Read(to), oid, result } => {
+                self.answer(&to, result.map(Reply::Data), oid, "loadSerial", out);
+            }
+            StoreDone::Serial { context: Context::Read(to), oid, result } => {
+                let serial = result.and_then(|current| match current {
+                    Current::At(serial) => Ok(Reply::Tid(serial)),
+                    Current::Absent | Current::Deleted(_) => Err(StoreError::NoObject(oid)),
+                });
+                self.answer(&to, serial, oid, "getTid", out);
+            }
+            StoreDone::Serial { context: Context::Check { conn, key, at }, result, .. } => {
+                self.step(out, |commits, scene| commits.on_serial((conn, key, at), result, scene));
+            }
+            StoreDone::Reserved { context: Context::Reserve { conn, key, bytes }, result } => {
+                self.step(out, |commits, scene| commits.on_reserved((conn, key, bytes), result, scene));
+            }
+            StoreDone::Durable { upto } => {
+                self.step(out, |commits, scene| commits.on_durable(upto, scene));
+            }
+            StoreDone::Refused { why } => {
+                self.step(out, |commits, scene| commits.on_refused(&why, scene));
+            }
+            StoreDone::Closed { result } => {
+                self.closed = true;
+                if let Err(error) = result {
+                    out.log(Event::IndexUnsaved { storage: self.name.clone(), why: error.to_string() });
+                }
+            }
+            done => unreachable!("the store answers in the context of the question: {done:?}"),
+        }
+    }
+
+    /// A step of the commit path within `settle`.
+    fn step(&mut self, out: &mut Outputs, step: impl FnOnce(&mut Commits, &mut Scene<'_>)) {
+        let mut scene = Scene {
+            name: &self.name,
+            desk: &mut self.desk,
+            audience: &mut self.audience,
+            out,
+            closings: &mut self.closings,
+            now: self.now,
+            wall: self.wall,
+        };
+        step(&mut self.commits, &mut scene);
+    }
+
+    fn answer(
+        &self,
+        to: &ReplyTo,
+        result: Result<Reply, StoreError>,
+        oid: Oid,
+        method: &'static str,
+        out: &mut Outputs,
+    ) {
+        match result {
+            Ok(reply) => out.reply(to, &reply),
+            Err(error) => {
+                if !matches!(error, StoreError::NoObject(_)) {
+                    let peer = format!("connection {} (object {oid})", to.conn.0);
+                    out.log(Event::CallFailed { peer, method, error: error.to_string() });
+                }
+                out.error(to, &txn::remote(error));
+            }
+        }
+        out.end_operation(to.conn);
+    }
+
+    /// A connection the last steps decided to close.
+    pub fn pop_closing(&mut self) -> Option<(ConnId, Fault)> {
+        self.closings.pop()
+    }
+
+    /// When the next transaction will have had its time.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.commits.deadline()
+    }
+
+    /// Whether no finished transaction is on its way to the disk.
+    pub fn is_idle(&self) -> bool {
+        self.commits.is_idle()
+    }
+
+    /// Saves what makes the next start fast.
+    pub fn close(&mut self, out: &mut Outputs) {
+        self.desk.store.close(&mut self.desk.outbox);
+        self.settle(out);
+    }
+
+    /// Whether everything [`close`](Self::close) asked for is written.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Switches a deliberate fault on.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.commits.plant(bug);
+    }
+
+    /// Checks what must always hold between two inputs.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn check_invariants(&self) {
+        self.commits.check_invariants();
+        assert!(self.closings.is_empty(), "closings are carried out at once");
+    }
+}
+
+fn revision(revision: Option<Revision>) -> Reply {
+    match revision {
+        Some(Revision { data, serial, until }) => Reply::Revision { data, serial, until },
+        None => Reply::None,
+    }
+}
