@@ -1,1 +1,18 @@
-//! A deterministic world for the machines of zeolith-core.
+//! A deterministic world for the machines of `zeolith-core`: real bytes between real machines, and everything else made
+//! of a seed.
+//!
+//! A run is a list of [events](event::Event) that chance picked; what happened is judged by [checkers](checkers), one a
+//! promise. The same seed gives the same run; the events alone give it too.
+
+pub mod checkers;
+pub mod client;
+pub mod disk;
+pub mod event;
+pub mod ledger;
+pub mod log;
+pub mod network;
+pub mod node;
+pub mod reader;
+pub mod run;
+pub mod trace;
+pub mod world;

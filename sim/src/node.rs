@@ -1,0 +1,161 @@
+//! The server's machine room: one server over one disk, up, down, or coming up.
+
+use crate::disk::{Fate, SimDisk};
+use std::time::Duration;
+use zeolith_core::planted::Bug;
+use zeolith_core::rng::Seed;
+use zeolith_core::server::config::{Config, StorageBoot};
+use zeolith_core::server::output::Output;
+use zeolith_core::server::{Context, Input, Server, StorageId};
+use zeolith_core::store::Store;
+use zeolith_core::store::disk::{DiskDone, FileId};
+use zeolith_core::store::file::open::{Found, OpenOptions, Opening};
+use zeolith_core::time::{Instant, WallTime};
+use zeolith_core::wire::Codec;
+
+/// How the server of a world is configured.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeConfig {
+    /// The encoding it announces.
+    pub codec: Codec,
+    /// Its transaction timeout.
+    pub timeout: Option<Duration>,
+    /// A deliberate fault.
+    pub bug: Option<Bug>,
+}
+
+#[derive(Debug)]
+enum Life {
+    Down,
+    Opening(Box<Opening<Context>>),
+    Up(Box<Server>),
+}
+
+/// The server with its disk.
+#[derive(Debug)]
+pub struct Node {
+    config: NodeConfig,
+    /// The disk.
+    pub disk: SimDisk,
+    life: Life,
+    starts: u64,
+}
+
+/// What became of a step.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Came {
+    /// Nothing to speak of.
+    Nothing,
+    /// The server is up: its log was recovered.
+    Up,
+}
+
+impl Node {
+    /// A server that is down over an empty disk.
+    pub fn new(config: NodeConfig) -> Node {
+        Node { config, disk: SimDisk::default(), life: Life::Down, starts: 0 }
+    }
+
+    /// Whether it takes connections.
+    pub fn is_up(&self) -> bool {
+        matches!(self.life, Life::Up(_))
+    }
+
+    /// Whether it neither serves nor comes up.
+    pub fn is_down(&self) -> bool {
+        matches!(self.life, Life::Down)
+    }
+
+    /// Begins to come up.
+    pub fn start(&mut self, wall: WallTime) -> Came {
+        self.starts += 1;
+        let found = Found {
+            log_len: self.disk.length(FileId::Log),
+            sidecar_len: self.disk.length(FileId::Sidecar),
+            index_len: self.disk.length(FileId::Index),
+            lock: self.disk.contents(FileId::Lock).to_vec(),
+            leftovers: Vec::new(),
+            pid: 1,
+        };
+        let options = OpenOptions { path: "Data.fs".into(), create: true, read_only: false, queue: 100 };
+        let mut opening = Opening::new(found, options, Seed(self.starts));
+        if let Some(bug) = self.config.bug {
+            opening.plant(bug);
+        }
+        self.life = Life::Opening(Box::new(opening));
+        self.go_on(wall)
+    }
+
+    /// Goes down.
+    pub fn crash(&mut self, fate: Fate) {
+        self.life = Life::Down;
+        self.disk.crash(fate);
+    }
+
+    /// Hands the server an input; its outputs are for the caller, except for the disk's.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Vec<Output> {
+        let Life::Up(server) = &mut self.life else { return Vec::new() };
+        server.handle(now, input);
+        let mut outputs = Vec::new();
+        while let Some(output) = server.poll() {
+            match output {
+                Output::Disk { op, .. } => self.disk.submit(op),
+                other => outputs.push(other),
+            }
+        }
+        // A planted fault is for the checkers to find.
+        if self.config.bug.is_none() {
+            server.check_invariants();
+        }
+        outputs
+    }
+
+    /// Hands the outcome of a disk operation to whoever asked for it.
+    pub fn on_disk(&mut self, now: Instant, wall: WallTime, done: DiskDone<Context>) -> (Came, Vec<Output>) {
+        match &mut self.life {
+            Life::Down => unreachable!("the operations of a server that went down are forgotten"),
+            Life::Opening(opening) => {
+                opening.handle(done);
+                (self.go_on(wall), Vec::new())
+            }
+            Life::Up(_) => (Came::Nothing, self.handle(now, Input::Disk { storage: StorageId(0), done })),
+        }
+    }
+
+    /// Passes on what the opening wants, and becomes a server when it is through.
+    fn go_on(&mut self, wall: WallTime) -> Came {
+        let Life::Opening(opening) = &mut self.life else { return Came::Nothing };
+        while let Some(op) = opening.poll() {
+            self.disk.submit(op);
+        }
+        let Some(result) = opening.finished() else { return Came::Nothing };
+        let opened = result.unwrap_or_else(|error| panic!("the storage does not open: {error}"));
+        let boot = StorageBoot {
+            name: "1".into(),
+            description: "Data.fs".into(),
+            store: Store::File(Box::new(opened.store)),
+            read_only: false,
+            base: opened.base,
+            recent: opened.recent,
+        };
+        let config = Config {
+            codec: self.config.codec,
+            transaction_timeout: self.config.timeout,
+            ..Config::default()
+        };
+        let mut server = Server::new(config, vec![boot], wall);
+        if let Some(bug) = self.config.bug {
+            server.plant(bug);
+        }
+        self.life = Life::Up(Box::new(server));
+        Came::Up
+    }
+
+    /// When the server wants to be woken.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.life {
+            Life::Up(server) => server.deadline(),
+            Life::Down | Life::Opening(_) => None,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Seeds, found bugs, determinism.
+
+use zeolith_core::planted::Bug;
+use zeolith_core::rng::Seed;
+use zeolith_sim::run::{replay, run};
+
+/// Seeds run by the test command.
+const SEEDS: u64 = 4_000;
+/// A planted bug must be found within this many.
+const FOUND_WITHIN: u64 = 2_000;
+
+#[test]
+fn no_seed_breaks_a_promise() {
+    let mut transactions = 0;
+    for seed in 0..SEEDS {
+        let outcome = run(Seed(seed), None);
+        assert!(outcome.violation.is_none(), "seed {seed}:\n{outcome}");
+        transactions += outcome.transactions;
+    }
+    assert!(
+        transactions > 5 * SEEDS as usize,
+        "only {transactions} transactions: the seeds hardly try anything"
+    );
+}
+
+#[test]
+fn a_seed_gives_the_same_run_every_time_and_so_do_its_events_alone() {
+    for seed in 0..50 {
+        let outcome = run(Seed(seed), None);
+        assert_eq!(outcome.hash, run(Seed(seed), None).hash, "seed {seed}");
+        assert_eq!(outcome.hash, replay(Seed(seed), None, &outcome.events).hash, "seed {seed}, replayed");
+    }
+}
+
+#[track_caller]
+fn is_found_by_the_checker_of_promise(bug: Bug, promise: u32) {
+    let found = (0..FOUND_WITHIN).find_map(|seed| {
+        let (violation, tail) = run(Seed(seed), Some(bug)).violation?;
+        Some((seed, violation, tail))
+    });
+    let (seed, violation, tail) =
+        found.unwrap_or_else(|| panic!("{bug:?} was not found in {FOUND_WITHIN} seeds"));
+    assert_eq!(violation.promise, promise, "seed {seed} finds something else:\n{tail}{violation}");
+}
+
+#[test]
+fn a_batch_that_is_durable_before_its_sync_is_found() {
+    is_found_by_the_checker_of_promise(Bug::DurableBeforeSync, 1);
+}
+
+#[test]
+fn a_stale_read_is_found() {
+    is_found_by_the_checker_of_promise(Bug::StaleRead, 2);
+}
+
+#[test]
+fn an_invalidation_that_is_cut_short_is_found() {
+    is_found_by_the_checker_of_promise(Bug::InvalidationCutShort, 7);
+}
+
+#[test]
+fn locks_kept_at_a_disconnect_are_found() {
+    is_found_by_the_checker_of_promise(Bug::LocksKeptAtDisconnect, 13);
+}
+
+#[test]
+fn a_torn_tail_that_is_kept_is_found() {
+    is_found_by_the_checker_of_promise(Bug::TornTailKept, 19);
+}
