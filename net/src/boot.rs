@@ -1,0 +1,261 @@
+//! Bringing storages up: locks, files, recovery.
+
+use crate::disk::{self, Disk, Ran};
+use std::fs::{File, OpenOptions as FileOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+use zeolith_core::ids::Tid;
+use zeolith_core::rng::Seed;
+use zeolith_core::server::Context;
+use zeolith_core::server::config::StorageBoot;
+use zeolith_core::store::Store;
+use zeolith_core::store::disk::FileId;
+use zeolith_core::store::file::lockfile;
+use zeolith_core::store::file::open::{Found, OpenError, OpenOptions, Opened, Opening, Report};
+use zeolith_core::store::memory::MemoryStore;
+
+/// A storage to be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageSpec {
+    /// What clients name in `register`.
+    pub name: String,
+    /// What it is.
+    pub kind: StorageKind,
+}
+
+/// The kinds of storages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorageKind {
+    /// A Data.fs.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Whether it is created when it is missing.
+        create: bool,
+        /// Nobody may write.
+        read_only: bool,
+    },
+    /// In memory: gone with the process.
+    Memory,
+}
+
+/// A storage that was opened.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// What clients name in `register`.
+    pub name: String,
+    /// The path of the Data.fs; `None` in memory.
+    pub path: Option<PathBuf>,
+    /// Nobody may write.
+    pub read_only: bool,
+    /// Objects in it.
+    pub objects: u64,
+    /// Bytes of it.
+    pub size: u64,
+    /// The last transaction; zero when there is none.
+    pub last: Tid,
+    /// What was found when it was opened.
+    pub report: Report,
+}
+
+/// Why a storage cannot be served.
+#[derive(Debug, Error)]
+pub enum BootError {
+    /// Another process has it.
+    #[error(
+        "{} is in use by {}: it holds {}. Stop it first; to read beside it, open the storage read-only",
+        path.display(), holder(*pid), lock.display()
+    )]
+    Held {
+        /// The Data.fs.
+        path: PathBuf,
+        /// Its lock file.
+        lock: PathBuf,
+        /// The process that wrote its id there.
+        pid: Option<u32>,
+    },
+    /// The operating system could not do it.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        error: io::Error,
+    },
+    /// The storage itself is at fault.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or("another process".into(), |pid| format!("process {pid}"))
+}
+
+pub(crate) struct Booted {
+    pub(crate) boot: StorageBoot,
+    pub(crate) disk: Option<Disk>,
+    pub(crate) summary: Summary,
+}
+
+/// Opens a storage, recovering it if need be. `queue` transactions are wanted for the invalidation queue.
+pub(crate) fn open(spec: StorageSpec, queue: usize) -> Result<Booted, BootError> {
+    match spec.kind {
+        StorageKind::Memory => {
+            let summary = Summary {
+                name: spec.name.clone(),
+                path: None,
+                read_only: false,
+                objects: 0,
+                size: 0,
+                last: Tid::ZERO,
+                report: Report::default(),
+            };
+            let boot = StorageBoot {
+                description: "MappingStorage".into(),
+                name: spec.name,
+                store: Store::Memory(MemoryStore::new()),
+                read_only: false,
+                base: Tid::ZERO,
+                recent: Vec::new(),
+            };
+            Ok(Booted { boot, disk: None, summary })
+        }
+        StorageKind::File { path, create, read_only } => open_file(spec.name, path, create, read_only, queue),
+    }
+}
+
+fn open_file(
+    name: String,
+    path: PathBuf,
+    create: bool,
+    read_only: bool,
+    queue: usize,
+) -> Result<Booted, BootError> {
+    let io = |error| BootError::Io { path: path.clone(), error };
+    let (lock, contents) = if read_only { (None, Vec::new()) } else { hold(&path)? };
+    let found = look(&path, contents).map_err(io)?;
+    let options = OpenOptions { path: path.display().to_string(), create, read_only, queue };
+    let mut disk = Disk::new(path.clone(), read_only, lock).map_err(io)?;
+    let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk)?;
+    report(&path, &opened.report);
+    let summary = Summary {
+        name: name.clone(),
+        path: Some(path.clone()),
+        read_only,
+        objects: opened.store.len(),
+        size: opened.store.size(),
+        last: opened.store.last_tid(),
+        report: opened.report,
+    };
+    let boot = StorageBoot {
+        name,
+        description: path.display().to_string(),
+        store: Store::File(Box::new(opened.store)),
+        read_only,
+        base: opened.base,
+        recent: opened.recent,
+    };
+    Ok(Booted { boot, disk: Some(disk), summary })
+}
+
+/// Takes `Data.fs.lock`, as `zc.lockfile` does; returns it with the contents it had.
+fn hold(path: &Path) -> Result<(Option<File>, Vec<u8>), BootError> {
+    let lock_path = disk::path(path, FileId::Lock);
+    let io = |error| BootError::Io { path: lock_path.clone(), error };
+    let mut lock = FileOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&lock_path)
+        .map_err(io)?;
+    let taken = lock.try_lock();
+    let mut contents = Vec::new();
+    lock.read_to_end(&mut contents).map_err(io)?;
+    match taken {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let pid = contents.split(|&byte| byte == b'\n').next();
+            let pid = pid.and_then(|line| std::str::from_utf8(line).ok()?.trim().parse().ok());
+            return Err(BootError::Held { path: path.to_owned(), lock: lock_path, pid });
+        }
+        Err(TryLockError::Error(error)) => return Err(io(error)),
+    }
+    // Our id is there while the storage is recovered; the nonce stays, since nobody else has written.
+    if let Some(nonce) = lockfile::nonce(&contents) {
+        let ours = lockfile::format(std::process::id(), nonce);
+        lock.rewind().and_then(|()| lock.write_all(ours.as_bytes())).map_err(io)?;
+        lock.set_len(ours.len() as u64).map_err(io)?;
+    }
+    Ok((Some(lock), contents))
+}
+
+/// What stands on the disk.
+fn look(path: &Path, lock: Vec<u8>) -> io::Result<Found> {
+    let length = |file| disk::length(&disk::path(path, file));
+    let mut leftovers = Vec::new();
+    for suffix in ["old", "pack"] {
+        let beside = disk::beside(path, suffix);
+        if disk::length(&beside)?.is_some() {
+            leftovers.push(beside.display().to_string());
+        }
+    }
+    Ok(Found {
+        log_len: length(FileId::Log)?,
+        sidecar_len: length(FileId::Sidecar)?,
+        index_len: length(FileId::Index)?,
+        lock,
+        leftovers,
+        pid: std::process::id(),
+    })
+}
+
+/// Drives an opening to its end; nothing else runs yet, so it may block.
+fn recover(mut opening: Opening<Context>, disk: &mut Disk) -> Result<Opened<Context>, OpenError> {
+    loop {
+        if let Some(result) = opening.finished() {
+            return result;
+        }
+        let op = opening.poll().expect("an opening wants something until it is finished");
+        match disk.run(op) {
+            Ran::Quiet => {}
+            Ran::Done(done) => opening.handle(done),
+            Ran::Later(job) => opening.handle(job()),
+        }
+    }
+}
+
+/// A seed nobody else has: the standard library's hasher keys are random.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}
+
+/// Says what an operator should know.
+fn report(path: &Path, report: &Report) {
+    let path = path.display();
+    tracing::info!("opened {path}: {} objects; index: {:?}", report.objects, report.index);
+    if let Some(cut) = &report.cut {
+        let kept = cut.kept.as_deref().unwrap_or("nothing was cut, the storage is open read-only");
+        tracing::warn!(
+            "{path}: {} bytes after byte {} are no part of it ({:?}); {kept}",
+            cut.bytes,
+            cut.at,
+            cut.why
+        );
+    }
+    for range in &report.damaged {
+        tracing::error!(
+            "{path}: bytes {} to {} are damaged; reads of them are refused",
+            range.start,
+            range.end
+        );
+    }
+    for warning in &report.warnings {
+        tracing::warn!("{path}: {warning}");
+    }
+    if let Some(error) = &report.index_unsaved {
+        tracing::warn!("{path}: the index could not be saved: {error}");
+    }
+}

@@ -1,0 +1,54 @@
+//! Disk work that may block, done away from the loop.
+
+use super::beside;
+use bytes::{Bytes, BytesMut};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use zeolith_core::store::disk::Span;
+
+/// Reads a span; less where the file ends.
+pub(crate) fn read(file: &File, span: Span) -> io::Result<Bytes> {
+    let mut into = BytesMut::zeroed(span.len);
+    let mut got = 0;
+    while got < into.len() {
+        match file.read_at(&mut into[got..], span.at + got as u64) {
+            Ok(0) => break,
+            Ok(more) => got += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    into.truncate(got);
+    Ok(into.freeze())
+}
+
+/// Writes a file under a temporary name, syncs it, and renames it.
+pub(crate) fn replace(target: &Path, contents: &[Bytes]) -> io::Result<()> {
+    let temporary = beside(target, "new");
+    let mut file = File::create(&temporary)?;
+    for chunk in contents {
+        file.write_all(chunk)?;
+    }
+    file.sync_all()?;
+    std::fs::rename(&temporary, target)
+}
+
+/// Copies the log from `from` on into the first free `Data.fs.tr0`, `.tr1`, …; returns the file's name.
+pub(crate) fn keep_tail(log: &Path, from: u64) -> io::Result<String> {
+    let mut source = File::open(log)?;
+    source.seek(SeekFrom::Start(from))?;
+    let mut number = 0;
+    let (path, mut kept) = loop {
+        let path = beside(log, &format!("tr{number}"));
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => break (path, file),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+        }
+    };
+    io::copy(&mut source, &mut kept)?;
+    kept.sync_all()?;
+    Ok(path.display().to_string())
+}

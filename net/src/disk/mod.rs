@@ -1,0 +1,270 @@
+//! The files of one storage, and the operations a store asks for.
+
+pub(crate) mod arena;
+mod copy;
+
+use arena::Arena;
+use bytes::Bytes;
+use rustix::fs::FallocateFlags;
+use rustix::io::{Errno, ReadWriteFlags};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use zeolith_core::server::Context;
+use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Span};
+
+/// Work that may block.
+pub(crate) type Job = Box<dyn FnOnce() -> DiskDone<Context> + Send>;
+
+/// What became of an operation.
+#[expect(clippy::large_enum_variant, reason = "a box would cost every read of an object an allocation")]
+pub(crate) enum Ran {
+    /// It is done, and has no answer.
+    Quiet,
+    /// It is done.
+    Done(DiskDone<Context>),
+    /// It may block: to be run elsewhere.
+    Later(Job),
+}
+
+/// The most pieces one vectored write takes (`IOV_MAX`).
+const PIECES: usize = 1024;
+
+/// The files of one storage.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    base: PathBuf,
+    read_only: bool,
+    files: BTreeMap<FileId, Arc<File>>,
+    /// Files created here whose directory entry is not synced yet.
+    fresh: BTreeSet<FileId>,
+    /// Where the log ends: a shorter read than asked for is complete only there.
+    log_len: u64,
+    arena: Arena,
+}
+
+/// The path of a storage's file.
+pub(crate) fn path(base: &Path, file: FileId) -> PathBuf {
+    let suffix = match file {
+        FileId::Log => return base.to_owned(),
+        FileId::Sidecar => "sums",
+        FileId::Index => "index",
+        FileId::Lock => "lock",
+    };
+    beside(base, suffix)
+}
+
+/// The path of a file beside the log: `Data.fs.suffix`.
+pub(crate) fn beside(base: &Path, suffix: &str) -> PathBuf {
+    let mut path = base.as_os_str().to_owned();
+    path.push(".");
+    path.push(suffix);
+    path.into()
+}
+
+/// The length of a file; `None` when it is not there.
+pub(crate) fn length(path: &Path) -> io::Result<Option<u64>> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn disk_error(error: &io::Error) -> DiskError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            DiskError::Full
+        }
+        _ => DiskError::Io(error.to_string()),
+    }
+}
+
+impl Disk {
+    /// The files of the storage whose log is `base`. `lock` is its lock file, held.
+    pub(crate) fn new(base: PathBuf, read_only: bool, lock: Option<File>) -> io::Result<Disk> {
+        let log_len = length(&base)?.unwrap_or(0);
+        let files = lock.map(|lock| (FileId::Lock, Arc::new(lock))).into_iter().collect();
+        Ok(Disk { base, read_only, files, fresh: BTreeSet::new(), log_len, arena: Arena::default() })
+    }
+
+    /// Starts an operation, and carries it out if it does not block.
+    pub(crate) fn run(&mut self, op: DiskOp<Context>) -> Ran {
+        match op {
+            DiskOp::Read { file, span, pending } => match self.read_now(file, span) {
+                Ok(Some(bytes)) => Ran::Done(DiskDone::Read { pending, result: Ok(bytes) }),
+                Ok(None) => self.read_later(file, span, |result| DiskDone::Read { pending, result }),
+                Err(error) => Ran::Done(DiskDone::Read { pending, result: Err(disk_error(&error)) }),
+            },
+            DiskOp::Write { file, at, chunks } => quiet(file, self.write(file, at, &chunks)),
+            DiskOp::SetLen { file, len } => quiet(file, self.set_len(file, len)),
+            DiskOp::Sync { file } => match self.open(file) {
+                Ok(handle) => {
+                    let directory = self.fresh.remove(&file).then(|| self.base.clone());
+                    Ran::Later(Box::new(move || {
+                        let synced = handle
+                            .sync_data()
+                            .and_then(|()| directory.map_or(Ok(()), |base| sync_parent(&base)));
+                        DiskDone::Synced { file, result: synced.map_err(|error| disk_error(&error)) }
+                    }))
+                }
+                Err(error) => Ran::Done(DiskDone::Synced { file, result: Err(disk_error(&error)) }),
+            },
+            DiskOp::Replace { file, contents } => {
+                self.files.remove(&file);
+                let (base, target) = (self.base.clone(), path(&self.base, file));
+                Ran::Later(Box::new(move || {
+                    let replaced = copy::replace(&target, &contents).and_then(|()| sync_parent(&base));
+                    DiskDone::Synced { file, result: replaced.map_err(|error| disk_error(&error)) }
+                }))
+            }
+            DiskOp::Reserve { upto } => {
+                let result = self.reserve(upto).map_err(|error| disk_error(&error));
+                Ran::Done(DiskDone::Reserved { upto, result })
+            }
+            DiskOp::KeepTail { from } => {
+                let base = self.base.clone();
+                Ran::Later(Box::new(move || {
+                    let result = copy::keep_tail(&base, from).map_err(|error| disk_error(&error));
+                    DiskDone::Kept { result }
+                }))
+            }
+        }
+    }
+
+    /// Gives back the blocks that were reserved beyond the end of the log.
+    pub(crate) fn trim(&mut self) -> io::Result<()> {
+        if self.read_only {
+            return Ok(());
+        }
+        let log = self.open(FileId::Log)?;
+        log.set_len(log.metadata()?.len())
+    }
+
+    fn open(&mut self, file: FileId) -> io::Result<Arc<File>> {
+        if let Some(open) = self.files.get(&file) {
+            return Ok(open.clone());
+        }
+        let path = path(&self.base, file);
+        let existed = length(&path)?.is_some();
+        let writable = !self.read_only;
+        let open =
+            OpenOptions::new().read(true).write(writable).create(writable).truncate(false).open(path)?;
+        if !existed {
+            self.fresh.insert(file);
+        }
+        let open = Arc::new(open);
+        self.files.insert(file, open.clone());
+        Ok(open)
+    }
+
+    /// The file for reading; `None` when it is not there.
+    fn open_existing(&mut self, file: FileId) -> io::Result<Option<Arc<File>>> {
+        if self.files.contains_key(&file) || length(&path(&self.base, file))?.is_some() {
+            return self.open(file).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// What the page cache has of a span; `None` when it has not all of it.
+    fn read_now(&mut self, file: FileId, span: Span) -> io::Result<Option<Bytes>> {
+        let Some(handle) = self.open_existing(file)? else { return Ok(Some(Bytes::new())) };
+        let len = self.within(file, span);
+        let read = self.arena.fill(len, |into| {
+            rustix::io::preadv2(&handle, &mut [IoSliceMut::new(into)], span.at, ReadWriteFlags::NOWAIT)
+        });
+        match read {
+            Ok(bytes) if bytes.len() == len => Ok(Some(bytes)),
+            Ok(_) | Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INVAL | Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads a span on whatever thread the job runs.
+    fn read_later(
+        &mut self,
+        file: FileId,
+        span: Span,
+        done: impl FnOnce(Result<Bytes, DiskError>) -> DiskDone<Context> + Send + 'static,
+    ) -> Ran {
+        match self.open(file) {
+            Ok(handle) => Ran::Later(Box::new(move || {
+                done(copy::read(&handle, span).map_err(|error| disk_error(&error)))
+            })),
+            Err(error) => Ran::Done(done(Err(disk_error(&error)))),
+        }
+    }
+
+    /// The part of a span that lies within the log; other files are read as they are.
+    fn within(&self, file: FileId, span: Span) -> usize {
+        if file != FileId::Log {
+            return span.len;
+        }
+        let left = self.log_len.saturating_sub(span.at);
+        span.len.min(usize::try_from(left).unwrap_or(usize::MAX))
+    }
+
+    fn write(&mut self, file: FileId, at: u64, chunks: &[Bytes]) -> io::Result<()> {
+        let handle = self.open(file)?;
+        let mut end = at;
+        for group in chunks.chunks(PIECES) {
+            let slices: Vec<IoSlice<'_>> = group.iter().map(|chunk| IoSlice::new(chunk)).collect();
+            let wanted: usize = group.iter().map(Bytes::len).sum();
+            let written = rustix::io::pwritev(&handle, &slices, end)?;
+            if written < wanted {
+                // The rare short write: one piece after the other, from where it stopped.
+                let mut skip = written;
+                let mut position = end;
+                for chunk in group {
+                    let done = skip.min(chunk.len());
+                    skip -= done;
+                    handle.write_all_at(&chunk[done..], position + done as u64)?;
+                    position += chunk.len() as u64;
+                }
+            }
+            end += wanted as u64;
+        }
+        if file == FileId::Log {
+            self.log_len = self.log_len.max(end);
+        }
+        Ok(())
+    }
+
+    fn set_len(&mut self, file: FileId, len: u64) -> io::Result<()> {
+        self.open(file)?.set_len(len)?;
+        if file == FileId::Log {
+            self.log_len = len;
+        }
+        Ok(())
+    }
+
+    fn reserve(&mut self, upto: u64) -> io::Result<()> {
+        let more = upto.saturating_sub(self.log_len);
+        let log = self.open(FileId::Log)?;
+        match rustix::fs::fallocate(&log, FallocateFlags::KEEP_SIZE, self.log_len, more.max(1)) {
+            // Where the file system cannot reserve, a full disk shows at the append.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn quiet(file: FileId, result: io::Result<()>) -> Ran {
+    match result {
+        Ok(()) => Ran::Quiet,
+        Err(error) => Ran::Done(DiskDone::WriteFailed { file, error: disk_error(&error) }),
+    }
+}
+
+/// Syncs the directory a file lies in, so that its name survives a power loss.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

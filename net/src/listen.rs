@@ -1,0 +1,145 @@
+//! Where a server listens.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::Interest;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+/// A TCP or unix socket address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A TCP port.
+    Tcp {
+        /// A name or number in lower case, IPv6 without brackets; empty means every interface.
+        host: String,
+        /// The port; 0 lets the system choose one.
+        port: u16,
+    },
+    /// The path of a unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Address::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Address::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    /// With its path, which is removed at the end.
+    Unix(UnixListener, PathBuf),
+}
+
+impl Listener {
+    /// Listens. A unix socket nobody listens on any more is replaced.
+    pub(crate) async fn bind(address: &Address) -> io::Result<Listener> {
+        match address {
+            Address::Tcp { host, port } => {
+                let host = if host.is_empty() { "0.0.0.0" } else { host };
+                Ok(Listener::Tcp(TcpListener::bind((host, *port)).await?))
+            }
+            Address::Unix(path) => {
+                let bound = match UnixListener::bind(path) {
+                    Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                        if UnixStream::connect(path).await.is_ok() {
+                            return Err(error);
+                        }
+                        std::fs::remove_file(path)?;
+                        UnixListener::bind(path)?
+                    }
+                    bound => bound?,
+                };
+                Ok(Listener::Unix(bound, path.clone()))
+            }
+        }
+    }
+
+    /// The address, with the port the system chose where 0 was asked for.
+    pub(crate) fn address(&self) -> io::Result<Address> {
+        match self {
+            Listener::Tcp(listener) => {
+                let bound = listener.local_addr()?;
+                Ok(Address::Tcp { host: bound.ip().to_string(), port: bound.port() })
+            }
+            Listener::Unix(_, path) => Ok(Address::Unix(path.clone())),
+        }
+    }
+
+    /// The next connection, and where it comes from.
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, String)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, from) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Stream::Tcp(stream), from.to_string()))
+            }
+            Listener::Unix(listener, path) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream), path.display().to_string()))
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Listener::Unix(_, path) = self
+            && let Err(error) = std::fs::remove_file(&path)
+        {
+            tracing::warn!("cannot remove {}: {error}", path.display());
+        }
+    }
+}
+
+/// A connected socket.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<tokio::io::Ready> {
+        match self {
+            Stream::Tcp(stream) => stream.ready(interest).await,
+            Stream::Unix(stream) => stream.ready(interest).await,
+        }
+    }
+
+    pub(crate) fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.try_read(into),
+            Stream::Unix(stream) => stream.try_read(into),
+        }
+    }
+
+    pub(crate) fn try_write_vectored(&self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.try_write_vectored(pieces),
+            Stream::Unix(stream) => stream.try_write_vectored(pieces),
+        }
+    }
+
+    /// Says that nothing more will be sent. Best effort: the peer may be gone.
+    pub(crate) fn finish(self) {
+        use tokio::io::AsyncWrite;
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let finished = match self {
+            Stream::Tcp(mut stream) => Pin::new(&mut stream).poll_shutdown(&mut context),
+            Stream::Unix(mut stream) => Pin::new(&mut stream).poll_shutdown(&mut context),
+        };
+        if let Poll::Ready(Err(error)) = finished {
+            tracing::debug!("shutting a socket down: {error}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Serving storages until a signal says stop.
+
+use crate::boot::{self, BootError, StorageSpec, Summary};
+use crate::clock::{Clock, wall};
+use crate::connection::{self, ReadBuffer};
+use crate::listen::{Address, Listener};
+use crate::shell::{Shared, Shell};
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::LocalSet;
+use zeolith_core::server::Server;
+use zeolith_core::server::config::Config;
+
+/// How long peers may take, once the server has ended, to accept what was sent to them before.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How long to wait before accepting again when the system had no room for a connection.
+const BREATHER: Duration = Duration::from_millis(100);
+
+/// What to serve, and how.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// Where to listen.
+    pub address: Address,
+    /// How the server behaves.
+    pub server: Config,
+    /// The storages, with different names.
+    pub storages: Vec<StorageSpec>,
+}
+
+/// A server that takes connections.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Where it listens; the system's choice where port 0 was asked for.
+    pub address: Address,
+    /// What it serves.
+    pub storages: Vec<Summary>,
+}
+
+/// The signal that ended a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// SIGTERM.
+    Terminated,
+    /// SIGINT.
+    Interrupted,
+    /// SIGHUP: whoever watches over the process is expected to start it again.
+    HungUp,
+}
+
+/// Why a server cannot serve.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// Somebody else listens there.
+    #[error("address {0} is already in use")]
+    AddressInUse(Address),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: Address,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A storage cannot be opened.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// The system has no signals or no event loop for us.
+    #[error("cannot start: {0}")]
+    System(io::Error),
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    reopen: Signal,
+    /// Ignored: a file size limit shows as an error of the write.
+    _file_size: Signal,
+}
+
+impl Signals {
+    fn install() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined2())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
+        })
+    }
+
+    /// The next signal to end; `reopen` is called for every SIGUSR2 before it.
+    async fn end(&mut self, reopen: &impl Fn()) -> Ended {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Ended::Terminated,
+                _ = self.interrupt.recv() => return Ended::Interrupted,
+                _ = self.hang_up.recv() => return Ended::HungUp,
+                _ = self.reopen.recv() => reopen(),
+            }
+        }
+    }
+}
+
+/// Serves until SIGTERM, SIGINT or SIGHUP; then finishes what is being written, saves the indexes and returns.
+/// A second such signal does not wait for that.
+///
+/// `ready` is called once connections are taken, `reopen_logs` at every SIGUSR2.
+pub fn serve(
+    config: ServeConfig,
+    ready: impl FnOnce(&Ready),
+    reopen_logs: impl Fn(),
+) -> Result<Ended, ServeError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::System)?;
+    LocalSet::new().block_on(&runtime, run(config, ready, reopen_logs))
+}
+
+async fn run(
+    config: ServeConfig,
+    ready: impl FnOnce(&Ready),
+    reopen_logs: impl Fn(),
+) -> Result<Ended, ServeError> {
+    let mut signals = Signals::install().map_err(ServeError::System)?;
+    // The address comes first: a second server must not touch the storages.
+    let listener = Listener::bind(&config.address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => ServeError::AddressInUse(config.address.clone()),
+        _ => ServeError::Listen { address: config.address.clone(), error },
+    })?;
+    let address = listener.address().map_err(ServeError::System)?;
+
+    let (mut boots, mut disks, mut storages) = (Vec::new(), Vec::new(), Vec::new());
+    for spec in config.storages {
+        let opened = boot::open(spec, config.server.invalidation_queue)?;
+        boots.push(opened.boot);
+        disks.push(opened.disk);
+        storages.push(opened.summary);
+    }
+
+    let (helpers, mut helped) = mpsc::unbounded_channel();
+    let attention = Rc::new(Notify::new());
+    let server = Server::new(config.server, boots, wall());
+    let shell = Rc::new(RefCell::new(Shell::new(server, Clock::start(), disks, helpers, attention.clone())));
+    let acceptor = tokio::task::spawn_local(accept(listener, shell.clone()));
+    ready(&Ready { address, storages });
+
+    let mut ended = None;
+    while !shell.borrow().stopped() {
+        let deadline = shell.borrow().deadline();
+        tokio::select! {
+            signal = signals.end(&reopen_logs) => {
+                if let Some(ended) = ended.replace(signal) {
+                    tracing::warn!("asked to end again: not waiting any longer");
+                    return Ok(ended);
+                }
+                shell.borrow_mut().stop();
+            }
+            Some(finished) = helped.recv() => shell.borrow_mut().helped(finished),
+            () = attention.notified() => {}
+            () = at(deadline) => shell.borrow_mut().tick(),
+        }
+    }
+    acceptor.abort();
+    let farewell = async {
+        while !shell.borrow().all_sent() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        tracing::info!("some peers did not take what was sent to them");
+    }
+    shell.borrow_mut().trim();
+    Ok(ended.expect("a server stops when it was asked to"))
+}
+
+async fn at(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn accept(listener: Listener, shell: Shared) {
+    let buffer = ReadBuffer::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                tokio::task::spawn_local(connection::serve(shell.clone(), stream, address, buffer.clone()));
+            }
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(BREATHER).await;
+            }
+        }
+    }
+}

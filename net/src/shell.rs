@@ -1,0 +1,324 @@
+//! The shell: it hands the server what happens, and carries out what the server puts out.
+
+use crate::clock::{Clock, wall};
+use crate::disk::{Disk, Ran};
+use crate::listen::Stream;
+use crate::send::SendQueue;
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::rc::Rc;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+use zeolith_core::server::event::{Event, Level};
+use zeolith_core::server::output::Output;
+use zeolith_core::server::{ConnId, Context, Input, Server, StorageId};
+use zeolith_core::store::disk::DiskDone;
+use zeolith_core::time::Instant;
+
+/// A disk operation that was carried out on a helper thread.
+pub(crate) type Finished = (StorageId, DiskDone<Context>);
+
+/// One connection.
+#[derive(Debug)]
+struct Conn {
+    stream: Rc<Stream>,
+    unsent: SendQueue,
+    /// Wakes the connection's task when what it should wait for has changed.
+    wake: Rc<Notify>,
+    paused: bool,
+    /// The server is done with it; it ends when everything is sent.
+    closing: bool,
+    dirty: bool,
+    /// The socket took less than it was given; the connection's task waits until it takes more.
+    blocked: bool,
+}
+
+/// What a connection's task should wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interest {
+    Read,
+    Write,
+    Both,
+    /// Nothing but being woken.
+    Neither,
+    /// The connection is over.
+    End,
+}
+
+/// The one shell of a process. Shared by the tasks of its loop; never borrowed across a wait.
+#[derive(Debug)]
+pub(crate) struct Shell {
+    server: Server,
+    clock: Clock,
+    disks: Vec<Option<Disk>>,
+    conns: HashMap<ConnId, Conn>,
+    next_conn: u64,
+    /// Connections with something new to send.
+    dirty: Vec<ConnId>,
+    /// Disk operations carried out inline, to be told to the server.
+    finished: VecDeque<Finished>,
+    helpers: UnboundedSender<Finished>,
+    /// Disk operations on helper threads.
+    helping: usize,
+    /// Wakes the loop when the deadline or the end may have come nearer.
+    attention: Rc<Notify>,
+    stopped: bool,
+}
+
+/// A shared shell.
+pub(crate) type Shared = Rc<RefCell<Shell>>;
+
+impl Shell {
+    pub(crate) fn new(
+        server: Server,
+        clock: Clock,
+        disks: Vec<Option<Disk>>,
+        helpers: UnboundedSender<Finished>,
+        attention: Rc<Notify>,
+    ) -> Shell {
+        Shell {
+            server,
+            clock,
+            disks,
+            conns: HashMap::new(),
+            next_conn: 0,
+            dirty: Vec::new(),
+            finished: VecDeque::new(),
+            helpers,
+            helping: 0,
+            attention,
+            stopped: false,
+        }
+    }
+
+    /// A connection was accepted.
+    pub(crate) fn open(&mut self, stream: Rc<Stream>, address: String) -> (ConnId, Rc<Notify>) {
+        self.next_conn += 1;
+        let conn = ConnId(self.next_conn);
+        let wake = Rc::new(Notify::new());
+        self.conns.insert(
+            conn,
+            Conn {
+                stream,
+                unsent: SendQueue::default(),
+                wake: wake.clone(),
+                paused: false,
+                closing: false,
+                dirty: false,
+                blocked: false,
+            },
+        );
+        self.feed(Input::Opened { conn, address });
+        (conn, wake)
+    }
+
+    /// Bytes arrived.
+    pub(crate) fn receive(&mut self, conn: ConnId, bytes: &[u8]) {
+        self.feed(Input::Received { conn, bytes, wall: wall() });
+    }
+
+    /// The peer is gone.
+    pub(crate) fn lost(&mut self, conn: ConnId) {
+        if let Some(gone) = self.conns.remove(&conn)
+            && !gone.closing
+        {
+            self.feed(Input::Closed { conn });
+        }
+    }
+
+    /// A helper thread finished.
+    pub(crate) fn helped(&mut self, (storage, done): Finished) {
+        self.helping -= 1;
+        self.feed(Input::Disk { storage, done });
+    }
+
+    /// The deadline came.
+    pub(crate) fn tick(&mut self) {
+        self.feed(Input::Tick);
+    }
+
+    /// The process is to end.
+    pub(crate) fn stop(&mut self) {
+        self.feed(Input::Stop);
+    }
+
+    /// When to [`tick`](Self::tick).
+    pub(crate) fn deadline(&self) -> Option<std::time::Instant> {
+        self.server.deadline().map(|deadline| self.clock.moment(deadline))
+    }
+
+    /// Whether the server has ended and everything was written.
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped && self.helping == 0
+    }
+
+    /// Whether nothing waits to be sent.
+    pub(crate) fn all_sent(&self) -> bool {
+        self.conns.values().all(|conn| conn.unsent.is_empty())
+    }
+
+    /// What a connection's task should wait for.
+    pub(crate) fn interest(&self, conn: ConnId) -> Interest {
+        let Some(conn) = self.conns.get(&conn) else { return Interest::End };
+        match (conn.paused || conn.closing, conn.blocked) {
+            (false, false) => Interest::Read,
+            (false, true) => Interest::Both,
+            (true, true) => Interest::Write,
+            (true, false) if conn.closing => Interest::End,
+            (true, false) => Interest::Neither,
+        }
+    }
+
+    /// Whether the server is done with a connection.
+    pub(crate) fn is_closing(&self, conn: ConnId) -> bool {
+        self.conns.get(&conn).is_none_or(|conn| conn.closing)
+    }
+
+    /// The socket takes bytes again.
+    pub(crate) fn writable(&mut self, conn: ConnId) {
+        self.mark_dirty(conn);
+        self.settle();
+    }
+
+    /// Gives back the blocks reserved beyond the logs' ends.
+    pub(crate) fn trim(&mut self) {
+        for disk in self.disks.iter_mut().flatten() {
+            if let Err(error) = disk.trim() {
+                tracing::warn!("cannot give back reserved disk space: {error}");
+            }
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn feed(&mut self, input: Input<'_>) {
+        let before = self.server.deadline();
+        self.server.handle(self.now(), input);
+        self.settle();
+        if self.server.deadline() != before || self.stopped {
+            self.attention.notify_one();
+        }
+    }
+
+    /// Carries out what the server puts out, writes to every socket that has something new, and tells the server,
+    /// until it is quiet.
+    fn settle(&mut self) {
+        loop {
+            while let Some(output) = self.server.poll() {
+                self.carry_out(output);
+            }
+            if let Some((storage, done)) = self.finished.pop_front() {
+                self.server.handle(self.now(), Input::Disk { storage, done });
+            } else if let Some(conn) = self.dirty.pop() {
+                self.flush(conn);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Send { conn, packet } => {
+                if let Some(open) = self.conns.get_mut(&conn) {
+                    open.unsent.push(packet);
+                    self.mark_dirty(conn);
+                }
+            }
+            Output::Pause { conn } => self.set_paused(conn, true),
+            Output::Resume { conn } => self.set_paused(conn, false),
+            Output::Close { conn } => {
+                if let Some(open) = self.conns.get_mut(&conn) {
+                    open.closing = true;
+                    open.wake.notify_one();
+                    self.mark_dirty(conn);
+                }
+            }
+            Output::Disk { storage, op } => {
+                let disk = self.disks[storage.0].as_mut().expect("files for a storage that asks the disk");
+                match disk.run(op) {
+                    Ran::Quiet => {}
+                    Ran::Done(done) => self.finished.push_back((storage, done)),
+                    Ran::Later(job) => {
+                        self.helping += 1;
+                        let helpers = self.helpers.clone();
+                        tokio::task::spawn_blocking(move || {
+                            // The receiver outlives every helper but in a process that is being torn down.
+                            let _ = helpers.send((storage, job()));
+                        });
+                    }
+                }
+            }
+            Output::Log(event) => log(&event),
+            Output::Stopped => self.stopped = true,
+        }
+    }
+
+    fn set_paused(&mut self, conn: ConnId, paused: bool) {
+        if let Some(open) = self.conns.get_mut(&conn) {
+            open.paused = paused;
+            open.wake.notify_one();
+        }
+    }
+
+    fn mark_dirty(&mut self, conn: ConnId) {
+        if let Some(open) = self.conns.get_mut(&conn)
+            && !open.dirty
+        {
+            open.dirty = true;
+            self.dirty.push(conn);
+        }
+    }
+
+    /// Writes as much as the socket takes.
+    fn flush(&mut self, conn: ConnId) {
+        let Some(open) = self.conns.get_mut(&conn) else { return };
+        open.dirty = false;
+        let was_blocked = std::mem::take(&mut open.blocked);
+        let mut sent = 0;
+        let result = loop {
+            if open.unsent.is_empty() {
+                break Ok(());
+            }
+            match open.unsent.write_with(|pieces| open.stream.try_write_vectored(pieces)) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => sent += written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    open.blocked = true;
+                    break Ok(());
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        if open.blocked != was_blocked || (open.closing && !open.blocked) {
+            open.wake.notify_one();
+        }
+        let closing = open.closing;
+        match result {
+            Ok(()) if sent > 0 && !closing => {
+                self.server.handle(self.clock.now(), Input::Sent { conn, bytes: sent });
+            }
+            Ok(()) => {}
+            Err(error) => {
+                tracing::debug!("connection {}: {error}", conn.0);
+                open.wake.notify_one();
+                self.conns.remove(&conn);
+                if !closing {
+                    self.server.handle(self.clock.now(), Input::Closed { conn });
+                }
+            }
+        }
+    }
+}
+
+fn log(event: &Event) {
+    match event.level() {
+        Level::Debug => tracing::debug!("{event}"),
+        Level::Info => tracing::info!("{event}"),
+        Level::Warning => tracing::warn!("{event}"),
+        Level::Error => tracing::error!("{event}"),
+    }
+}
