@@ -1,3 +1,47 @@
-//! The `zeolith` command.
+//! The command `zeolith`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use zeolith_cli::serve::{ServeArgs, serve};
+
+/// ZEO, rock solid: serves ZODB databases to the unmodified Python clients of ZEO 5 and 6.
+#[derive(Parser)]
+#[command(name = "zeolith", version, arg_required_else_help = true)]
+struct Zeolith {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve one or more databases; takes the place of runzeo
+    #[command(after_help = SERVE_HELP)]
+    Serve(ServeArgs),
+}
+
+const SERVE_HELP: &str = "\
+Without options, ./Data.fs is served on 127.0.0.1:8100 and created if missing.
+
+Examples:
+  zeolith serve -C /etc/zeo.conf                     what runzeo -C /etc/zeo.conf serves
+  zeolith serve -f /srv/db/Data.fs -a 8100           one database, on every interface
+  zeolith serve -f Data.fs -a /run/zeo.sock -t 30    on a Unix socket, commits limited to 30 s
+
+Connect from Python with
+  import ZEO; db = ZEO.DB(('127.0.0.1', 8100))
+
+Environment:
+  ZEO_MSGPACK      when not empty, speak msgpack unless the configuration says otherwise
+  INSTANCE_HOME    where var/ZEO.pid is written unless a pid file is named
+
+Signals:
+  TERM, INT stop    HUP stops with exit code 1    USR2 opens the log files anew
+
+Exit codes: 0 stopped, 1 a storage or the server failed, 2 bad usage or configuration, or address in use";
+
+fn main() -> ExitCode {
+    match Zeolith::parse().command {
+        Command::Serve(arguments) => serve(arguments),
+    }
+}

@@ -1,0 +1,110 @@
+//! `<filestorage>`, `<mappingstorage>`, and the storages that are known by name only.
+
+use super::error::{ConfigError, Problem};
+use super::keys::{Keys, no_sections};
+use crate::options::{Notice, StorageKind, StorageSpec};
+use crate::zconfig::datatypes::{boolean, existing_dirpath};
+use crate::zconfig::{Host, Position, Section};
+
+const FILE_KEYS: [&str; 8] =
+    ["path", "blob-dir", "create", "read-only", "quota", "packer", "pack-gc", "pack-keep-old"];
+
+/// Keys of `<filestorage>` that must not be ignored.
+const UNSERVED_KEYS: [(&str, &str); 3] = [
+    ("blob-dir", "serving a blob storage without its blobs would look like lost data"),
+    ("quota", "ignoring it could fill the disk"),
+    ("packer", "Zeolith runs no Python code; remove the line for the server's own pack"),
+];
+
+/// Storages of ZODB and its neighbours that runzeo could serve.
+const UNSERVED: [&str; 10] = [
+    "blobstorage",
+    "demostorage",
+    "zeoclient",
+    "fullstorage",
+    "minimalstorage",
+    "serverzlibstorage",
+    "zlibstorage",
+    "zrs",
+    "relstorage",
+    "beforestorage",
+];
+
+/// The name of a storage that has none.
+const UNNAMED: &str = "1";
+
+/// Whether a section of type `kind` is a storage, served or not.
+pub(super) fn is_storage(kind: &str) -> bool {
+    kind == "filestorage" || kind == "mappingstorage" || UNSERVED.contains(&kind)
+}
+
+/// The storages in `root`, in the order of the text.
+pub(super) fn understand(
+    root: &Section,
+    host: &dyn Host,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<StorageSpec>, ConfigError> {
+    let mut storages = Vec::new();
+    let mut unnamed: Option<&Position> = None;
+    for section in root.sections.iter().filter(|section| is_storage(&section.kind)) {
+        if section.name.is_none()
+            && let Some(first) = unnamed.replace(&section.at)
+        {
+            return Err(section.at.says(Problem::TwoUnnamed { line: first.line }).into());
+        }
+        let kind = match section.kind.as_str() {
+            "filestorage" => file(section, host, notices)?,
+            "mappingstorage" => memory(section)?,
+            kind => {
+                let what = format!("<{kind}>");
+                return Err(section.at.says(Problem::Unsupported { what, why: "" }).into());
+            }
+        };
+        let name = section.name.clone().unwrap_or_else(|| UNNAMED.to_owned());
+        storages.push(StorageSpec { name, kind });
+    }
+    match unnamed {
+        _ if storages.is_empty() => Err(root.at.says(Problem::NoStorage).into()),
+        Some(at) if storages.iter().filter(|storage| storage.name == UNNAMED).count() > 1 => {
+            Err(at.says(Problem::UnnamedBesideOne).into())
+        }
+        _ => Ok(storages),
+    }
+}
+
+fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result<StorageKind, ConfigError> {
+    no_sections(section)?;
+    let keys = Keys::of(section, &FILE_KEYS)?;
+    for (name, why) in UNSERVED_KEYS {
+        // An empty blob-dir is none, in ZODB too.
+        if let Some(key) = keys.find(name).filter(|key| !key.value.is_empty()) {
+            return Err(key.at.says(Problem::Unsupported { what: format!("'{name}'"), why }).into());
+        }
+    }
+    for name in ["pack-gc", "pack-keep-old"] {
+        keys.read(name, boolean)?;
+        notices.extend(keys.find(name).map(|key| {
+            Notice::Warning(format!("{}: {name} has no effect yet: this server does not pack", key.at))
+        }));
+    }
+    let path = keys.need("path", |text| existing_dirpath(text, host))?;
+    let read_only = keys.read("read-only", boolean)?.unwrap_or(false);
+    if keys.read("create", boolean)? == Some(true) {
+        let at = keys.find("create").map_or(&section.at, |key| &key.at);
+        if read_only {
+            return Err(at.says(Problem::CreateReadOnly).into());
+        }
+        notices.push(Notice::Warning(format!(
+            "{at}: 'create true' keeps an existing {}, where Python's server would empty it",
+            path.display()
+        )));
+    }
+    // Python creates a missing file whatever `create` says, unless the storage is read-only.
+    Ok(StorageKind::File { path, create: !read_only, read_only })
+}
+
+fn memory(section: &Section) -> Result<StorageKind, ConfigError> {
+    no_sections(section)?;
+    Keys::of(section, &["name"])?;
+    Ok(StorageKind::Memory)
+}

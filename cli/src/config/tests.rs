@@ -1,0 +1,394 @@
+use tracing::level_filters::LevelFilter;
+
+use super::*;
+use crate::options::{LogSink, LogTarget, StorageKind};
+use crate::testing::FakeHost;
+
+/// What the container image of Plone's ZEO server comes with, but for its blob-dir.
+const PLONE: &str = "\
+%define INSTANCE /app
+%define DATA_DIR /data
+
+<zeo>
+  address 0.0.0.0:$(ZEO_PORT)
+  read-only $(ZEO_READ_ONLY)
+  invalidation-queue-size $(ZEO_INVALIDATION_QUEUE_SIZE)
+  pid-filename $INSTANCE/var/zeo.pid
+</zeo>
+
+<filestorage 1>
+  path $DATA_DIR/filestorage/Data.fs
+  pack-keep-old $(ZEO_PACK_KEEP_OLD)
+</filestorage>
+
+<eventlog>
+  level info
+  <logfile>
+      path $DATA_DIR/log/zeo.log
+      format %(asctime)s %(message)s
+    </logfile>
+</eventlog>
+
+<runner>
+  program $INSTANCE/bin/runzeo
+  socket-name $INSTANCE/var/zeo.zdsock
+  daemon true
+  exit-codes 0, 2
+  directory $INSTANCE
+  # It is used by zdctl's logtail command, zdrun/zdctl doesn't write it.
+  logfile $DATA_DIR/log/zeo.log
+</runner>
+";
+
+/// What mkzeoinst writes.
+const MKZEOINST: &str = "\
+# ZEO configuration file
+
+%define INSTANCE /srv/zeo
+
+<zeo>
+  address 8100
+  read-only false
+  invalidation-queue-size 100
+  # pid-filename $INSTANCE/var/ZEO.pid
+  # monitor-address PORT
+  # transaction-timeout SECONDS
+</zeo>
+
+<filestorage 1>
+  path $INSTANCE/var/Data.fs
+</filestorage>
+
+<eventlog>
+  level info
+  <logfile>
+    path $INSTANCE/log/zeo.log
+  </logfile>
+</eventlog>
+
+<runner>
+  program $INSTANCE/bin/runzeo
+  socket-name $INSTANCE/etc/zeo.zdsock
+  <environment>
+    PYTHONPATH /srv/lib
+  </environment>
+</runner>
+";
+
+const ZEO: &str = "<zeo>\naddress 8100\n</zeo>\n";
+const STORAGE: &str = "<mappingstorage/>\n";
+
+fn read(text: &str) -> Result<FileConfig, ConfigError> {
+    parse(text, Path::new("zeo.conf"), &FakeHost::default())
+}
+
+fn message(text: &str) -> String {
+    read(text).expect_err(text).to_string()
+}
+
+/// A server whose `<zeo>` has `lines` beside its address, in line 3 and on.
+fn zeo_with(lines: &str) -> String {
+    format!("<zeo>\naddress 8100\n{lines}\n</zeo>\n{STORAGE}")
+}
+
+/// A server whose `<filestorage>` has `lines` beside its path, in line 6 and on.
+fn file_with(lines: &str) -> String {
+    format!("{ZEO}<filestorage>\npath Data.fs\n{lines}\n</filestorage>\n")
+}
+
+fn file(path: &str) -> StorageKind {
+    StorageKind::File { path: path.into(), create: true, read_only: false }
+}
+
+fn log_to(path: &str) -> LogOptions {
+    LogOptions { sinks: vec![LogSink { target: LogTarget::File(path.into()), level: LevelFilter::INFO }] }
+}
+
+fn notices(text: &str) -> Vec<Notice> {
+    read(text).expect(text).notices
+}
+
+#[test]
+fn the_file_of_plones_container_is_served_as_it_is() {
+    let host = FakeHost::default()
+        .variable("ZEO_PORT", "8100")
+        .variable("ZEO_READ_ONLY", "false")
+        .variable("ZEO_INVALIDATION_QUEUE_SIZE", "500")
+        .variable("ZEO_PACK_KEEP_OLD", "true");
+    let config = parse(PLONE, Path::new("zeo.conf"), &host).unwrap();
+    let keep_old = "zeo.conf:13: pack-keep-old has no effect yet: this server does not pack".to_owned();
+    let expected = FileConfig {
+        address: Address::Tcp { host: "0.0.0.0".to_owned(), port: 8100 },
+        read_only: false,
+        msgpack: None,
+        invalidation_queue: Some(500),
+        transaction_timeout: None,
+        pid_file: Some("/app/var/zeo.pid".into()),
+        storages: vec![StorageSpec { name: "1".to_owned(), kind: file("/data/filestorage/Data.fs") }],
+        log: Some(log_to("/data/log/zeo.log")),
+        notices: vec![Notice::Warning(keep_old)],
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn the_blobs_of_plones_container_are_not_forgotten_silently() {
+    let text = PLONE.replace("  pack-keep-old $(ZEO_PACK_KEEP_OLD)", "  blob-dir $DATA_DIR/blobstorage");
+    let host = FakeHost::default()
+        .variable("ZEO_PORT", "8100")
+        .variable("ZEO_READ_ONLY", "false")
+        .variable("ZEO_INVALIDATION_QUEUE_SIZE", "500");
+    assert_eq!(
+        parse(&text, Path::new("zeo.conf"), &host).unwrap_err().to_string(),
+        "zeo.conf:13: 'blob-dir' is not supported yet: serving a blob storage without its blobs would look like lost \
+         data"
+    );
+}
+
+#[test]
+fn a_file_of_mkzeoinst_is_served_as_it_is() {
+    let config = read(MKZEOINST).unwrap();
+    assert_eq!(config.address, Address::Tcp { host: String::new(), port: 8100 });
+    assert_eq!(config.storages, [StorageSpec { name: "1".to_owned(), kind: file("/srv/zeo/var/Data.fs") }]);
+    assert_eq!((config.log, config.notices), (Some(log_to("/srv/zeo/log/zeo.log")), vec![]));
+}
+
+#[test]
+fn every_key_of_zeo_is_understood() {
+    let config = read(&zeo_with(
+        "read-only on\nmsgpack yes\ninvalidation-queue-size 0\ntransaction-timeout 30\npid-filename var/zeo.pid",
+    ))
+    .unwrap();
+    assert_eq!((config.read_only, config.msgpack, config.invalidation_queue), (true, Some(true), Some(0)));
+    assert_eq!(config.transaction_timeout, Some(Duration::from_secs(30)));
+    assert_eq!(config.pid_file, Some("var/zeo.pid".into()));
+}
+
+#[test]
+fn storages_keep_their_order_and_an_unnamed_one_is_1() {
+    let text = format!(
+        "{ZEO}<filestorage Main>\npath main.fs\n</filestorage>\n<mappingstorage>\nname x\n</mappingstorage>"
+    );
+    assert_eq!(
+        read(&text).unwrap().storages,
+        [
+            StorageSpec { name: "main".to_owned(), kind: file("main.fs") },
+            StorageSpec { name: "1".to_owned(), kind: StorageKind::Memory },
+        ]
+    );
+}
+
+#[test]
+fn only_a_read_only_file_is_not_created() {
+    let kind = |lines| read(&file_with(lines)).unwrap().storages.remove(0).kind;
+    assert_eq!(kind("create no"), file("Data.fs"));
+    assert_eq!(
+        kind("read-only yes"),
+        StorageKind::File { path: "Data.fs".into(), create: false, read_only: true }
+    );
+}
+
+#[test]
+fn what_has_no_effect_is_told() {
+    for (text, expected) in [
+        (
+            zeo_with("invalidation-age 3600.5"),
+            "zeo.conf:3: invalidation-age has no effect: the queue is filled from the log at start, up to \
+             invalidation-queue-size",
+        ),
+        (file_with("pack-gc false"), "zeo.conf:6: pack-gc has no effect yet: this server does not pack"),
+        (
+            file_with("create true"),
+            "zeo.conf:6: 'create true' keeps an existing Data.fs, where Python's server would empty it",
+        ),
+        (
+            format!("{ZEO}{STORAGE}<eventlog>\n<syslog>\nfacility x\n</syslog>\n</eventlog>"),
+            "zeo.conf:6: <syslog> is not supported and gets no log",
+        ),
+        (
+            format!(
+                "{ZEO}{STORAGE}<eventlog>\n<logfile>\npath a\nmax-size 1MB\nold-files 3\n</logfile>\n</eventlog>"
+            ),
+            "zeo.conf:8: max-size has no effect: the log does not rotate by itself; rename it and send SIGUSR2",
+        ),
+    ] {
+        assert_eq!(notices(&text), [Notice::Warning(expected.to_owned())]);
+    }
+}
+
+#[test]
+fn conflict_resolution_is_mentioned_only_where_it_was_declined() {
+    assert_eq!(notices(&zeo_with("client-conflict-resolution true")), []);
+    assert_eq!(
+        notices(&zeo_with("client-conflict-resolution false")),
+        [Notice::Info(
+            "zeo.conf:3: conflicts are resolved by the clients all the same, since they have the classes"
+                .to_owned()
+        )]
+    );
+}
+
+#[test]
+fn an_import_is_mentioned() {
+    let expected = Notice::Info("zeo.conf:1: %import ZODB is not needed".to_owned());
+    assert_eq!(notices(&format!("%import ZODB\n{ZEO}{STORAGE}")), [expected]);
+}
+
+#[test]
+fn a_log_level_is_a_name_or_a_number_of_pythons() {
+    let level = |text: &str| {
+        let config = read(&format!("{ZEO}{STORAGE}<eventlog>\nlevel {text}\n</eventlog>")).unwrap();
+        let [sink] = &config.log.unwrap().sinks[..] else { panic!("one place") };
+        assert_eq!(sink.target, LogTarget::Stderr);
+        sink.level
+    };
+    for (text, expected) in [
+        ("critical", LevelFilter::ERROR),
+        ("ERROR", LevelFilter::ERROR),
+        ("warn", LevelFilter::WARN),
+        ("info", LevelFilter::INFO),
+        ("blather", LevelFilter::INFO),
+        ("debug", LevelFilter::DEBUG),
+        ("10", LevelFilter::DEBUG),
+        ("trace", LevelFilter::TRACE),
+        ("all", LevelFilter::TRACE),
+        ("notset", LevelFilter::TRACE),
+        ("35", LevelFilter::ERROR),
+    ] {
+        assert_eq!(level(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_log_file_hears_no_more_than_the_log() {
+    let log = |outer, inner| {
+        let text = format!(
+            "{ZEO}{STORAGE}<eventlog>\nlevel {outer}\n<logfile>\npath STDOUT\nlevel {inner}\n</logfile>\n</eventlog>"
+        );
+        read(&text).unwrap().log.unwrap().sinks
+    };
+    let stdout = |level| [LogSink { target: LogTarget::Stdout, level }];
+    assert_eq!(log("info", "debug"), stdout(LevelFilter::INFO));
+    assert_eq!(log("debug", "error"), stdout(LevelFilter::ERROR));
+}
+
+#[test]
+fn every_problem_names_its_line() {
+    let log = |lines: &str| format!("{ZEO}{STORAGE}<eventlog>\n{lines}\n</eventlog>");
+    for (text, expected) in [
+        (STORAGE.to_owned(), ": there is no <zeo> section with the server's address"),
+        (ZEO.to_owned(), ": no storages specified; add a <filestorage> section"),
+        (format!("<zeo/>{STORAGE}"), ":1: a section starts with <type> or <type name> on a line of its own"),
+        (format!("<zeo/>\n{STORAGE}"), ":1: <zeo> needs the key 'address'"),
+        (format!("{ZEO}{ZEO}{STORAGE}"), ":4: a second <zeo>; the first is in line 1"),
+        (log("</eventlog>\n<eventlog>"), ":7: a second <eventlog>; the first is in line 5"),
+        ("address 8100".to_owned(), ":1: the key 'address' stands outside of any section"),
+        (
+            format!("{ZEO}<filestorge>\n</filestorge>"),
+            ":4: unknown section <filestorge>; did you mean 'filestorage'?",
+        ),
+        (format!("{ZEO}<database/>"), ":4: unknown section <database>"),
+        (zeo_with("Adress 8100"), ":3: unknown key 'adress' in <zeo>; did you mean 'address'?"),
+        (zeo_with("read_only yes"), ":3: unknown key 'read_only' in <zeo>; did you mean 'read-only'?"),
+        (zeo_with("port 8100"), ":3: unknown key 'port' in <zeo>"),
+        (zeo_with("ADDRESS 8100"), ":3: the key 'address' stands twice in this <zeo>, first in line 2"),
+        (zeo_with("<ssl>\n</ssl>"), ":3: TLS is not supported yet"),
+        (zeo_with("<tls/>"), ":3: unknown section <tls>"),
+        (
+            zeo_with("monitor-address 8101"),
+            ":3: 'monitor-address' is gone since ZEO 5: the monitor server was dropped; ask the server's own port \
+             with 'ruok' instead",
+        ),
+        (
+            zeo_with("authentication-realm x"),
+            ":3: 'authentication-realm' is gone since ZEO 5: password authentication was dropped; remove the line \
+             and guard the port otherwise",
+        ),
+        (
+            zeo_with("read-only maybe"),
+            ":3: 'maybe' is no value for 'read-only': expected yes, no, true, false, on or off",
+        ),
+        (zeo_with("msgpack"), ":3: '' is no value for 'msgpack': expected yes, no, true, false, on or off"),
+        (
+            zeo_with("invalidation-queue-size -1"),
+            ":3: '-1' is no value for 'invalidation-queue-size': expected 0 to 10000000",
+        ),
+        (zeo_with("invalidation-age x"), ":3: 'x' is no value for 'invalidation-age': expected a number"),
+        (
+            zeo_with("transaction-timeout x"),
+            ":3: 'x' is no value for 'transaction-timeout': expected an integer",
+        ),
+        (
+            zeo_with("transaction-timeout 0"),
+            ":3: '0' is no value for 'transaction-timeout': expected a positive number of seconds; leave it out for \
+             no timeout",
+        ),
+        (
+            zeo_with("pid-filename /missing/zeo.pid"),
+            ":3: '/missing/zeo.pid' is no value for 'pid-filename': the directory /missing does not exist",
+        ),
+        (
+            format!("<zeo>\naddress x:y\n</zeo>\n{STORAGE}"),
+            ":2: 'x:y' is no value for 'address': 'y' is no port",
+        ),
+        (format!("{ZEO}<filestorage>\n</filestorage>"), ":4: <filestorage> needs the key 'path'"),
+        (
+            format!("{ZEO}<filestorage>\npath /missing/Data.fs\n</filestorage>"),
+            ":5: '/missing/Data.fs' is no value for 'path': the directory /missing does not exist",
+        ),
+        (file_with("quota 1GB"), ":6: 'quota' is not supported yet: ignoring it could fill the disk"),
+        (
+            file_with("packer a.b"),
+            ":6: 'packer' is not supported yet: Zeolith runs no Python code; remove the line for the server's own pack",
+        ),
+        (
+            file_with("pack-gc x"),
+            ":6: 'x' is no value for 'pack-gc': expected yes, no, true, false, on or off",
+        ),
+        (
+            file_with("read-only on\ncreate on"),
+            ":7: a read-only storage cannot be created anew: 'create' and 'read-only' exclude each other",
+        ),
+        (
+            file_with("blob_dir blobs"),
+            ":6: unknown key 'blob_dir' in <filestorage>; did you mean 'blob-dir'?",
+        ),
+        (
+            format!("{ZEO}<demostorage>\n<mappingstorage/>\n</demostorage>"),
+            ":4: <demostorage> is not supported yet",
+        ),
+        (format!("{ZEO}<filestorage>\n<x/>\n</filestorage>"), ":5: unknown section <x>"),
+        (
+            format!("{ZEO}{STORAGE}{STORAGE}"),
+            ":5: no more than one storage may be unnamed; the first is in line 4",
+        ),
+        (
+            format!("{ZEO}{STORAGE}<mappingstorage 1/>"),
+            ":4: an unnamed storage is named 1, and so is another one",
+        ),
+        (
+            format!("{ZEO}<mappingstorage a/>\n<mappingstorage A/>"),
+            ":5: the name 'a' is taken by the section in line 4",
+        ),
+        (format!("{ZEO}<mappingstorage */>"), ":4: a section cannot be named '*'"),
+        (
+            log("level loud"),
+            ":6: 'loud' is no value for 'level': expected critical, error, warn, info, debug, trace, all, or a \
+             number from 0 to 50",
+        ),
+        (log("<logfile>\n</logfile>"), ":6: <logfile> needs the key 'path'"),
+        (log("<logfle/>"), ":6: unknown section <logfle>; did you mean 'logfile'?"),
+        (
+            log("<logfile>\npath a\ndelay x\n</logfile>"),
+            ":8: 'x' is no value for 'delay': expected yes, no, true, \
+             false, on or off",
+        ),
+        (
+            log("<logfile>\npath a\nmax-size big\n</logfile>"),
+            ":8: 'big' is no value for 'max-size': expected a size such as 512, 64KB, 10MB or 2GB",
+        ),
+        ("<zeo>".to_owned(), ":1: <zeo> is never ended"),
+    ] {
+        assert_eq!(message(&text), format!("zeo.conf{expected}"), "{text}");
+    }
+}

@@ -1,0 +1,13 @@
+//! What the `zeolith` binary is made of: the command line, the configuration file that Python's `runzeo` reads, the
+//! log, the pid file, and the lines printed at start. The server itself lives in `zeolith-net`.
+
+pub mod banner;
+mod calendar;
+pub mod config;
+pub mod logging;
+pub mod options;
+pub mod pidfile;
+pub mod serve;
+#[cfg(test)]
+mod testing;
+pub mod zconfig;

@@ -1,0 +1,197 @@
+//! `zeolith serve`: from the command line, the configuration file and the environment to a running server.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::banner::{Banner, Served};
+use crate::config::{self, ConfigError, FileConfig};
+use crate::logging::{self, LogFiles};
+use crate::options::{Address, DEFAULT_PORT, Notice, ServeOptions, StorageKind, StorageSpec, address};
+use crate::pidfile::PidFile;
+use crate::zconfig::{Host, ThisHost};
+use std::cell::RefCell;
+use std::io::Write as _;
+use zeolith_core::server::config::Config;
+use zeolith_core::wire::Codec;
+use zeolith_net::serve::{Ended, Ready, ServeConfig, ServeError};
+
+/// The storage served when none is named.
+const DEFAULT_FILE: &str = "./Data.fs";
+/// Transactions in the invalidation queue unless configured.
+const DEFAULT_QUEUE: usize = zeolith_core::limits::INVALIDATION_QUEUE;
+
+/// Bad usage, a bad configuration, an address in use. zdaemon does not restart a server that says so.
+pub const EXIT_USAGE: u8 = 2;
+/// A storage or the server failed.
+pub const EXIT_FAILURE: u8 = 1;
+
+/// The options of `zeolith serve`, named as runzeo's.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ServeArgs {
+    /// A zeo.conf as runzeo reads it; the options below override it
+    #[arg(short = 'C', long, value_name = "FILE")]
+    pub configure: Option<PathBuf>,
+
+    /// Listen on HOST:PORT, on PORT of every interface, or on a Unix socket (a path with a '/')
+    #[arg(short, long, value_name = "ADDRESS", value_parser = address)]
+    pub address: Option<Address>,
+
+    /// Serve this file, created if missing; several become the storages 1, 2, ...
+    #[arg(short, long, value_name = "DATA.FS")]
+    pub filename: Vec<PathBuf>,
+
+    /// Limit the time in which a transaction holds its locks [default: no limit]
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+
+    /// Write the process id there [default: $INSTANCE_HOME/var/ZEO.pid if that is set]
+    #[arg(long, value_name = "FILE")]
+    pub pid_file: Option<PathBuf>,
+}
+
+/// Serves until told to stop.
+pub fn serve(arguments: ServeArgs) -> ExitCode {
+    let options = match resolve(arguments, &ThisHost) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("Error: {error}\nFor help, use zeolith serve --help");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let files = match logging::start(&options.log) {
+        Ok(files) => files,
+        Err(error) => {
+            eprintln!("Error: {error}");
+            return ExitCode::from(EXIT_FAILURE);
+        }
+    };
+    for notice in &options.notices {
+        match notice {
+            Notice::Info(text) => tracing::info!("{text}"),
+            Notice::Warning(text) => tracing::warn!("{text}"),
+        }
+    }
+    run(options, &files)
+}
+
+/// Serves until a signal says stop.
+fn run(options: ServeOptions, files: &LogFiles) -> ExitCode {
+    let codec = if options.msgpack { Codec::Msgpack } else { Codec::Pickle };
+    let read_only = options.read_only;
+    let config = ServeConfig {
+        address: options.address,
+        server: Config {
+            codec,
+            read_only,
+            transaction_timeout: options.transaction_timeout,
+            invalidation_queue: options.invalidation_queue,
+        },
+        storages: options.storages,
+    };
+    // Only a server that listens writes its id: another one that cannot must not replace it.
+    let pid_file = RefCell::new(None);
+    let ready = |ready: &Ready| {
+        *pid_file.borrow_mut() = options.pid_file.as_deref().and_then(PidFile::write);
+        announce(ready, codec, read_only);
+    };
+    let reopen = || match files.reopen() {
+        Ok(()) => tracing::info!("the log files were reopened"),
+        Err(error) => tracing::error!("{error}"),
+    };
+    match zeolith_net::serve::serve(config, ready, reopen) {
+        Ok(Ended::Terminated | Ended::Interrupted) => ExitCode::SUCCESS,
+        // Whoever watches over the process starts it again.
+        Ok(Ended::HungUp) => ExitCode::from(EXIT_FAILURE),
+        Err(error @ (ServeError::AddressInUse(_) | ServeError::Listen { .. })) => fail(EXIT_USAGE, &error),
+        Err(error) => fail(EXIT_FAILURE, &error),
+    }
+}
+
+fn fail(code: u8, error: &ServeError) -> ExitCode {
+    tracing::error!("{error}");
+    eprintln!("Error: {error}");
+    ExitCode::from(code)
+}
+
+/// Prints what is served, where, and how to connect.
+fn announce(ready: &Ready, codec: Codec, read_only: bool) {
+    let storages = ready.storages.iter().map(|storage| Served {
+        name: storage.name.clone(),
+        place: storage.path.as_ref().map_or_else(|| "in memory".into(), |path| path.display().to_string()),
+        objects: storage.objects,
+        bytes: storage.size,
+        last_changed: storage.last.wall(),
+    });
+    let protocol = match codec {
+        Codec::Pickle => "Z5",
+        Codec::Msgpack => "M5",
+    };
+    let about = Banner { address: ready.address.clone(), protocol, read_only, storages: storages.collect() };
+    let mut out = std::io::stdout().lock();
+    // A server whose output nobody reads serves all the same.
+    if let Err(error) = write!(out, "{about}").and_then(|()| out.flush()) {
+        tracing::warn!("cannot print what is served: {error}");
+    }
+}
+
+/// What to serve: the command line first, then the file, then the environment, then the defaults. Without a file
+/// every option has a default; a file has to be complete, as for runzeo.
+pub fn resolve(arguments: ServeArgs, host: &dyn Host) -> Result<ServeOptions, ConfigError> {
+    let file = match &arguments.configure {
+        Some(path) => config::load(path, host)?,
+        None => without_file(),
+    };
+    let storages = match arguments.filename {
+        named if named.is_empty() => file.storages,
+        named => (1..).zip(named).map(|(number, path)| data_fs(number, path)).collect(),
+    };
+    let read_only = file.read_only;
+    let instance_pid = || {
+        let home = host.variable("INSTANCE_HOME").filter(|home| !home.is_empty())?;
+        Some(Path::new(&home).join("var").join("ZEO.pid"))
+    };
+    Ok(ServeOptions {
+        address: arguments.address.unwrap_or(file.address),
+        storages,
+        read_only,
+        msgpack: file
+            .msgpack
+            .unwrap_or_else(|| host.variable("ZEO_MSGPACK").is_some_and(|it| !it.is_empty())),
+        invalidation_queue: file.invalidation_queue.unwrap_or(DEFAULT_QUEUE),
+        transaction_timeout: arguments.timeout.or(file.transaction_timeout),
+        // A read-only server leaves no pid file, runzeo's neither: it may run beside the one that writes.
+        pid_file: arguments.pid_file.or(file.pid_file).or_else(instance_pid).filter(|_| !read_only),
+        log: file.log.unwrap_or_default(),
+        notices: file.notices,
+    })
+}
+
+/// What is served when no file says otherwise: for a first try, so reachable from this machine only.
+fn without_file() -> FileConfig {
+    FileConfig {
+        address: Address::Tcp { host: "127.0.0.1".to_owned(), port: DEFAULT_PORT },
+        read_only: false,
+        msgpack: None,
+        invalidation_queue: None,
+        transaction_timeout: None,
+        pid_file: None,
+        storages: vec![data_fs(1, PathBuf::from(DEFAULT_FILE))],
+        log: None,
+        notices: Vec::new(),
+    }
+}
+
+fn data_fs(number: u32, path: PathBuf) -> StorageSpec {
+    let kind = StorageKind::File { path, create: true, read_only: false };
+    StorageSpec { name: number.to_string(), kind }
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.ok_or("expected a positive number of seconds")
+}
+
+#[cfg(test)]
+mod tests;
