@@ -1,24 +1,33 @@
-//! Seeds, found bugs, determinism.
+//! Seeds, found bugs, determinism. `ZEOLITH_SEEDS=A..B` runs other seeds than the usual ones.
 
 use zeolith_core::planted::Bug;
 use zeolith_core::rng::Seed;
 use zeolith_sim::run::{replay, run};
 
 /// Seeds run by the test command.
-const SEEDS: u64 = 4_000;
+const SEEDS: std::ops::Range<u64> = 0..8_000;
 /// A planted bug must be found within this many.
 const FOUND_WITHIN: u64 = 2_000;
 
+fn seeds() -> std::ops::Range<u64> {
+    let Ok(text) = std::env::var("ZEOLITH_SEEDS") else { return SEEDS };
+    let bound = |text: &str| text.parse::<u64>().unwrap_or_else(|_| panic!("{text:?} is no seed"));
+    let (first, end) = text.split_once("..").expect("ZEOLITH_SEEDS is two numbers with '..' between");
+    bound(first)..bound(end)
+}
+
 #[test]
 fn no_seed_breaks_a_promise() {
+    let seeds = seeds();
+    println!("seeds {seeds:?}");
     let mut transactions = 0;
-    for seed in 0..SEEDS {
+    for seed in seeds.clone() {
         let outcome = run(Seed(seed), None);
         assert!(outcome.violation.is_none(), "seed {seed}:\n{outcome}");
         transactions += outcome.transactions;
     }
     assert!(
-        transactions > 5 * SEEDS as usize,
+        transactions > 5 * seeds.clone().count(),
         "only {transactions} transactions: the seeds hardly try anything"
     );
 }
