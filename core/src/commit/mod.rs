@@ -6,6 +6,7 @@ pub mod timeout;
 pub mod txn;
 
 use crate::ids::{Oid, Tid};
+use crate::limits::Limits;
 #[cfg(feature = "planted-bugs")]
 use crate::planted::Bug;
 use crate::server::event::Event;
@@ -38,6 +39,7 @@ pub struct Commits {
     /// Whose transaction a key names.
     owners: BTreeMap<TxnKey, ConnId>,
     next_key: u64,
+    limits: Limits,
     locks: Locks,
     timeouts: Timeouts,
     durable: Durable,
@@ -49,11 +51,12 @@ pub struct Commits {
 
 impl Commits {
     /// No transactions yet; tids will exceed `last`, and locks are held for at most `timeout`.
-    pub fn new(last: Tid, timeout: Option<Duration>) -> Commits {
+    pub fn new(last: Tid, timeout: Option<Duration>, limits: Limits) -> Commits {
         Commits {
             txns: BTreeMap::new(),
             owners: BTreeMap::new(),
             next_key: 0,
+            limits,
             locks: Locks::default(),
             timeouts: Timeouts::new(timeout),
             durable: Durable::new(last),
@@ -80,7 +83,7 @@ impl Commits {
         }
         self.next_key += 1;
         let key = TxnKey(self.next_key);
-        self.txns.insert(conn, Txn::new(key, header));
+        self.txns.insert(conn, Txn::new(key, header, self.limits));
         self.owners.insert(key, conn);
         Ok(())
     }

@@ -128,6 +128,7 @@ pub struct Server {
     read_only: bool,
     sessions: BTreeMap<ConnId, Session>,
     storages: Vec<Storage>,
+    max_connections: usize,
     out: Outputs,
     tree: Tree,
     wall: WallTime,
@@ -137,15 +138,15 @@ pub struct Server {
 impl Server {
     /// A server over opened storages.
     pub fn new(config: Config, boot: Vec<StorageBoot>, wall: WallTime) -> Server {
-        let storages = boot.into_iter().enumerate().map(|(at, boot)| {
-            Storage::new(StorageId(at), boot, config.invalidation_queue, config.transaction_timeout, wall)
-        });
+        let storages = boot.into_iter().enumerate();
+        let storages = storages.map(|(at, boot)| Storage::new(StorageId(at), boot, &config, wall));
         Server {
             codec: config.codec,
             read_only: config.read_only,
             sessions: BTreeMap::new(),
             storages: storages.collect(),
-            out: Outputs::default(),
+            max_connections: config.limits.connections,
+            out: Outputs::new(config.limits),
             tree: Tree::default(),
             wall,
             life: Life::Serving,
@@ -198,7 +199,7 @@ impl Server {
         self.out.open(conn);
         let previous = self.sessions.insert(conn, session);
         assert!(previous.is_none(), "a connection's name is used once");
-        if self.sessions.len() > crate::limits::CONNECTIONS {
+        if self.sessions.len() > self.max_connections {
             self.close(conn, Fault::Crowded);
         } else if self.life != Life::Serving {
             self.close(conn, Fault::Stopping);

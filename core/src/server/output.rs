@@ -3,7 +3,7 @@
 use super::event::Event;
 use super::fault::Fault;
 use super::{ConnId, Context, StorageId};
-use crate::limits;
+use crate::limits::Limits;
 use crate::store::disk::DiskOp;
 use crate::wire::Codec;
 use crate::wire::call::MessageId;
@@ -75,18 +75,31 @@ struct Flow {
 }
 
 /// The queue of outputs. It knows every open connection's backlog, and drops what is sent to a closed one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outputs {
+    limits: Limits,
     queue: VecDeque<Output>,
     pen: BytesMut,
     flows: HashMap<ConnId, Flow, FxBuildHasher>,
     /// Paused connections whose backlog went down: their kept bytes are to be looked at.
     revived: VecDeque<ConnId>,
-    /// Connections whose backlog passed [`limits::UNSENT_MAX`].
+    /// Connections whose backlog passed [`Limits::unsent_max`].
     stalled: VecDeque<ConnId>,
 }
 
 impl Outputs {
+    /// Nothing to do, for no connection.
+    pub fn new(limits: Limits) -> Outputs {
+        Outputs {
+            limits,
+            queue: VecDeque::new(),
+            pen: BytesMut::new(),
+            flows: HashMap::default(),
+            revived: VecDeque::new(),
+            stalled: VecDeque::new(),
+        }
+    }
+
     /// A connection was opened.
     pub fn open(&mut self, conn: ConnId) {
         self.flows.insert(conn, Flow::default());
@@ -148,7 +161,7 @@ impl Outputs {
         let Some(flow) = self.flows.get_mut(&conn) else { return };
         let before = flow.unsent;
         flow.unsent += packet.len();
-        if before > limits::UNSENT_MAX {
+        if before > self.limits.unsent_max {
             self.stalled.push_back(conn);
         }
         self.queue.push_back(Output::Send { conn, packet });
@@ -181,8 +194,7 @@ impl Outputs {
     /// Whether so much waits for this connection that its next message must wait too; if so, it is paused.
     pub fn congested(&mut self, conn: ConnId) -> bool {
         let Some(flow) = self.flows.get_mut(&conn) else { return false };
-        let congested =
-            flow.unsent >= limits::UNSENT_PAUSE || flow.operations >= limits::OPERATIONS_PER_CONNECTION;
+        let congested = flow.unsent >= self.limits.unsent_pause || flow.operations >= self.limits.operations;
         if congested && !flow.paused {
             flow.paused = true;
             self.queue.push_back(Output::Pause { conn });
@@ -192,8 +204,8 @@ impl Outputs {
 
     fn revive(&mut self, conn: ConnId) {
         let Some(flow) = self.flows.get_mut(&conn) else { return };
-        let calm = flow.unsent <= limits::UNSENT_PAUSE / 2
-            && flow.operations <= limits::OPERATIONS_PER_CONNECTION / 2;
+        let calm =
+            flow.unsent <= self.limits.unsent_pause / 2 && flow.operations <= self.limits.operations / 2;
         if flow.paused && calm {
             flow.paused = false;
             self.revived.push_back(conn);
