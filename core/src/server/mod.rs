@@ -268,7 +268,7 @@ impl Server {
         call: Call<'_>,
         frame: &Frame<'_>,
     ) -> Result<(), Fault> {
-        let to = ReplyTo { conn, codec, id: call.id };
+        let to = ReplyTo { conn, codec, id: call.id, one_way: call.oneway };
         let session = self.sessions.get_mut(&conn).expect("the connection the call came on");
         let method = match &call.request {
             Ok(request) => request.method(),
@@ -296,8 +296,8 @@ impl Server {
             (Err(BadCall::UnknownMethod(_)), _) => unreachable!("answered above"),
         };
         match result {
-            Ok(Some(reply)) if !call.oneway => self.out.reply(&to, &reply),
-            Ok(_) => {}
+            Ok(Some(reply)) => self.out.reply(&to, &reply),
+            Ok(None) => {}
             Err(error) if call.oneway => return Err(PeerFault::OneWay(format!("{method}: {error}")).into()),
             Err(error) => {
                 // Missing objects are part of ordinary work; a refused registration is logged as such.
@@ -382,7 +382,7 @@ impl Server {
     fn follow_up(&mut self) {
         loop {
             let closing = self.storages.iter_mut().find_map(Storage::pop_closing);
-            if let Some((conn, fault)) = closing.or_else(|| self.out.pop_stalled()) {
+            if let Some((conn, fault)) = closing.or_else(|| self.out.pop_closing()) {
                 self.close(conn, fault);
             } else if let Some(conn) = self.out.pop_revived() {
                 self.on_received(conn, &[]);

@@ -1,7 +1,7 @@
 //! What a server wants done, in order, and how much waits for each peer.
 
 use super::event::Event;
-use super::fault::Fault;
+use super::fault::{Fault, PeerFault};
 use super::{ConnId, Context, StorageId};
 use crate::limits::Limits;
 use crate::store::disk::DiskOp;
@@ -63,6 +63,8 @@ pub struct ReplyTo {
     pub codec: Codec,
     /// What it wants its reply to carry.
     pub id: MessageId,
+    /// It wants none: a result is dropped, and an error closes the connection, since there is no way to tell it.
+    pub one_way: bool,
 }
 
 #[derive(Debug, Default)]
@@ -83,8 +85,8 @@ pub struct Outputs {
     flows: HashMap<ConnId, Flow, FxBuildHasher>,
     /// Paused connections whose backlog went down: their kept bytes are to be looked at.
     revived: VecDeque<ConnId>,
-    /// Connections whose backlog passed [`Limits::unsent_max`].
-    stalled: VecDeque<ConnId>,
+    /// Connections that are to be closed: their backlog passed [`Limits::unsent_max`], or a one-way call failed.
+    closings: VecDeque<(ConnId, Fault)>,
 }
 
 impl Outputs {
@@ -96,7 +98,7 @@ impl Outputs {
             pen: BytesMut::new(),
             flows: HashMap::default(),
             revived: VecDeque::new(),
-            stalled: VecDeque::new(),
+            closings: VecDeque::new(),
         }
     }
 
@@ -127,7 +129,7 @@ impl Outputs {
 
     /// Answers a call.
     pub fn reply(&mut self, to: &ReplyTo, reply: &Reply) {
-        if self.flows.contains_key(&to.conn) {
+        if !to.one_way && self.flows.contains_key(&to.conn) {
             let packet = reply.encode(to.codec, &to.id, &mut self.pen);
             self.send(to.conn, packet);
         }
@@ -135,7 +137,9 @@ impl Outputs {
 
     /// Answers a call with an error.
     pub fn error(&mut self, to: &ReplyTo, error: &RemoteError) {
-        if self.flows.contains_key(&to.conn) {
+        if to.one_way {
+            self.closings.push_back((to.conn, PeerFault::OneWay(error.to_string()).into()));
+        } else if self.flows.contains_key(&to.conn) {
             let packet = error.encode(to.codec, &to.id, &mut self.pen);
             self.send(to.conn, packet);
         }
@@ -162,7 +166,7 @@ impl Outputs {
         let before = flow.unsent;
         flow.unsent += packet.len();
         if before > self.limits.unsent_max {
-            self.stalled.push_back(conn);
+            self.closings.push_back((conn, PeerFault::NotReading(flow.unsent).into()));
         }
         self.queue.push_back(Output::Send { conn, packet });
     }
@@ -217,11 +221,9 @@ impl Outputs {
         self.revived.pop_front()
     }
 
-    /// A connection that stopped reading, and why it is closed.
-    pub fn pop_stalled(&mut self) -> Option<(ConnId, Fault)> {
-        let conn = self.stalled.pop_front()?;
-        let unsent = self.flows.get(&conn).map_or(0, |flow| flow.unsent);
-        Some((conn, super::fault::PeerFault::NotReading(unsent).into()))
+    /// A connection that is to be closed, and why. It may be closed already.
+    pub fn pop_closing(&mut self) -> Option<(ConnId, Fault)> {
+        self.closings.pop_front()
     }
 
     /// Whether everything put out was taken and sent.
