@@ -276,7 +276,8 @@ impl Server {
             Err(BadCall::UnknownMethod(name)) => return Err(PeerFault::UnknownMethod(name.clone()).into()),
         };
         let result = match (call.request, session.phase) {
-            (Err(BadCall::Arguments { expected, .. }), _) => {
+            (Err(BadCall::Arguments { expected, .. }), Phase::Registered { .. })
+            | (Err(BadCall::Arguments { method: "register", expected }), _) => {
                 Err(RemoteError::Type(format!("{method}() takes {expected}")))
             }
             (Err(BadCall::Unsupported(_)), Phase::Registered { .. }) => {
