@@ -13,6 +13,10 @@ pub mod queue;
 pub mod session;
 pub mod stats;
 pub mod storage;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use crate::commit::TxnKey;
 use crate::store::disk::DiskDone;

@@ -1,0 +1,5 @@
+//! The server as a whole: bytes in, bytes out.
+
+mod calls;
+
+mod tx;
