@@ -148,18 +148,19 @@ impl Txn {
     /// conflict comes in, and a log holds one record of an object a transaction.
     pub fn store(&mut self, oid: Oid, serial: Tid, data: Bytes) {
         let earlier = self.stores.get(&oid).copied();
-        let room = self.limits.transaction_bytes.saturating_sub(self.bytes);
-        if data.len() > room || (earlier.is_none() && self.is_full()) {
+        let replaced = earlier.map_or(0, |at| match &self.items[at].kind {
+            Kind::Store(data) => data.len(),
+            Kind::Check => 0,
+        });
+        let bytes = self.bytes - replaced + data.len();
+        if bytes > self.limits.transaction_bytes || (earlier.is_none() && self.is_full()) {
             return self.spoil();
         }
-        self.bytes += data.len();
+        self.bytes = bytes;
         let kind = Kind::Store(data);
         match earlier {
             Some(at) => {
                 let item = &mut self.items[at];
-                if let Kind::Store(before) = &item.kind {
-                    self.bytes -= before.len();
-                }
                 *item = Item { oid, serial, kind, current: None, locked: item.locked };
             }
             None => {
