@@ -115,6 +115,11 @@ pub struct Header {
 impl Txn {
     /// A transaction without changes.
     pub fn new(key: TxnKey, header: Header, limits: Limits) -> Txn {
+        let status = RemoteError::StorageTransaction(format!(
+            "status {:?} is none of ' ' and 'p'",
+            char::from(header.status)
+        ));
+        let unread = (!matches!(header.status, b' ' | b'p')).then_some(status);
         let too_long = [
             (&header.user, "user name too long"),
             (&header.description, "description too long"),
@@ -136,7 +141,8 @@ impl Txn {
             stores: HashMap::default(),
             bytes: 0,
             limits,
-            spoiled: too_long,
+            // A log marks what is not to be read with other statuses: the transaction would be gone after a restart.
+            spoiled: unread.or(too_long),
             rounds: 0,
             resolved: 0,
             reserved: 0,
