@@ -386,12 +386,9 @@ impl Commits {
         let Phase::Checking { vote, .. } = &txn.phase else { unreachable!("it is being checked") };
         let vote = vote.clone();
         match txn.judge() {
-            Verdict::Clean => match txn.explicit_tid {
-                Some(tid) if tid <= self.durable.last() => {
-                    let what = format!("tid {tid} does not exceed the last one, {}", self.durable.last());
-                    self.fail(conn, &vote, RemoteError::StorageTransaction(what), scene);
-                }
-                _ => {
+            Verdict::Clean => match self.durable.admit(txn.explicit_tid) {
+                Err(error) => self.fail(conn, &vote, error, scene),
+                Ok(()) => {
                     let (key, bytes) = (txn.key, txn.footprint());
                     txn.phase = Phase::Reserving(vote);
                     if let Some(highest) = txn.oids().into_iter().max() {
