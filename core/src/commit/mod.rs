@@ -118,9 +118,9 @@ impl Commits {
             return Err(spoiled);
         }
         if txn.holds_locks() {
-            self.vote_again(to, scene)?
+            self.vote_again(to, scene);
         } else {
-            self.first_vote(to, scene)
+            self.first_vote(to, scene);
         }
         self.run_ready(scene);
         Ok(())
@@ -140,21 +140,17 @@ impl Commits {
     }
 
     /// Goes on after conflicts, with the locks kept. Objects that are new in this round must be free.
-    fn vote_again(&mut self, to: ReplyTo, scene: &mut Scene<'_>) -> Result<(), RemoteError> {
+    fn vote_again(&mut self, to: ReplyTo, scene: &mut Scene<'_>) {
         let conn = to.conn;
         let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
         if let Wanted::Objects(fresh) = txn.wanted()
-            && !self.locks.extend(txn.key, &fresh)
+            && let Err(oid) = self.locks.extend(txn.key, &fresh)
         {
-            let conflict = txn.conflict_on(&fresh);
-            scene.audience.stats.conflicts += 1;
-            self.end(conn, scene);
-            self.run_ready(scene);
-            return Err(conflict);
+            let conflict = txn.conflict_on(oid);
+            return self.fail(conn, &to, conflict, scene);
         }
         txn.phase = Phase::Checking { vote: to, outstanding: 0 };
         self.check_all(conn, scene);
-        Ok(())
     }
 
     /// `tpc_finish`: answered when the transaction is durable.

@@ -276,9 +276,9 @@ impl Txn {
         Verdict::Resolve(conflicts)
     }
 
-    /// The error for a conflict nobody is asked to resolve: the first of the transaction's objects `oids` names.
-    pub fn conflict_on(&self, oids: &[(Oid, Mode)]) -> RemoteError {
-        let item = self.items.iter().find(|item| oids.iter().any(|(oid, _)| *oid == item.oid));
+    /// The error for a conflict on one of the transaction's objects that nobody is asked to resolve.
+    pub fn conflict_on(&self, oid: Oid) -> RemoteError {
+        let item = self.items.iter().find(|item| item.oid == oid);
         let item = item.expect("one of the transaction's objects");
         let committed = match item.current {
             Some(Current::At(tid) | Current::Deleted(tid)) => tid,
