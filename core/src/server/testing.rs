@@ -15,7 +15,7 @@ use super::event::Event;
 use super::fault::Fault;
 use super::output::Output;
 use super::{ConnId, Context, Input, Server, StorageId};
-use crate::ids::{Oid, Tid};
+use crate::ids::Tid;
 use crate::store::Store;
 use crate::store::disk::{DiskDone, DiskError, DiskOp};
 use crate::store::file::open::{OpenOptions, Opened};

@@ -8,7 +8,7 @@ use crate::wire::tree::Owned;
 
 /// What was said so far. Tids are named in the order they come up, so that no line depends on the clock.
 #[derive(Debug, Default)]
-pub(super) struct Script {
+pub(in crate::server) struct Script {
     lines: Vec<String>,
     tids: Vec<Tid>,
 }
@@ -20,7 +20,7 @@ impl Script {
     }
 
     /// Everything since the last time.
-    pub(super) fn take(&mut self) -> String {
+    pub(in crate::server) fn take(&mut self) -> String {
         std::mem::take(&mut self.lines).join("\n")
     }
 
