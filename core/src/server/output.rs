@@ -160,14 +160,19 @@ impl Outputs {
         self.send(conn, packet);
     }
 
-    /// Sends a message that is encoded already.
-    pub fn send(&mut self, conn: ConnId, packet: Packet) {
-        let Some(flow) = self.flows.get_mut(&conn) else { return };
-        let before = flow.unsent;
-        flow.unsent += packet.len();
-        if before > self.limits.unsent_max {
+    /// Tells a peer what it did not ask for. It is closed when it stopped reading: nothing else would end its backlog.
+    pub fn notify(&mut self, conn: ConnId, packet: Packet) {
+        let Some(flow) = self.flows.get(&conn) else { return };
+        if flow.unsent > self.limits.unsent_max {
             self.closings.push_back((conn, PeerFault::NotReading(flow.unsent).into()));
         }
+        self.send(conn, packet);
+    }
+
+    /// Sends a message that is encoded already and was asked for.
+    pub fn send(&mut self, conn: ConnId, packet: Packet) {
+        let Some(flow) = self.flows.get_mut(&conn) else { return };
+        flow.unsent += packet.len();
         self.queue.push_back(Output::Send { conn, packet });
     }
 

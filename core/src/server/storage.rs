@@ -86,7 +86,7 @@ impl Audience {
         let mut encoded: [Option<Packet>; 2] = [None, None];
         for (&conn, &codec) in self.members.iter().filter(|&(&conn, _)| conn != committer) {
             let packet = encoded[codec as usize].get_or_insert_with(|| out.notice(codec, notice)).clone();
-            out.send(conn, packet);
+            out.notify(conn, packet);
         }
     }
 }
