@@ -86,6 +86,7 @@ fn run(options: ServeOptions, files: &LogFiles) -> ExitCode {
             read_only,
             transaction_timeout: options.transaction_timeout,
             invalidation_queue: options.invalidation_queue,
+            ..Config::default()
         },
         storages: options.storages,
     };

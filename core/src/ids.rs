@@ -52,6 +52,10 @@ impl Tid {
     /// The highest tid a signed 64-bit reader accepts; ZODB uses it for "current" in `loadBefore`.
     pub const MAX: Tid = Tid(i64::MAX as u64);
 
+    /// The last tid a transaction may bring along. Those of the minute between it and [`MAX`](Self::MAX) are for the
+    /// transactions that were voted before it was reached.
+    pub const LAST: Tid = Tid(Tid::MAX.0 - (1 << 32));
+
     /// The time stamp for a moment, rounded down to what 32 bits of a minute hold (about 14 ns).
     pub fn at(wall: WallTime) -> Tid {
         let civil = wall.civil();

@@ -1,5 +1,35 @@
 //! Every bound in one place.
 
+/// The bounds of one server that an operator may want to move. The defaults are the constants below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections; one more is closed at once.
+    pub connections: usize,
+    /// Bytes of data one transaction may buffer; past it the vote is refused.
+    pub transaction_bytes: usize,
+    /// Objects one transaction may store or check; past it the vote is refused.
+    pub transaction_objects: usize,
+    /// Bytes on their way to one peer at which its requests are no longer read.
+    pub unsent_pause: usize,
+    /// Bytes on their way to one peer past which it is closed.
+    pub unsent_max: usize,
+    /// Operations of one connection that may wait for the disk at the same time.
+    pub operations: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: CONNECTIONS,
+            transaction_bytes: TRANSACTION,
+            transaction_objects: TRANSACTION_OBJECTS,
+            unsent_pause: UNSENT_PAUSE,
+            unsent_max: UNSENT_MAX,
+            operations: OPERATIONS_PER_CONNECTION,
+        }
+    }
+}
+
 /// Bytes of one frame before `register`: more than a handshake, a register call and a label take.
 pub const FRAME_BEFORE_REGISTER: usize = 60_000;
 /// Bytes of one frame after `register`: one object with its envelope. Python has no bound but the 32-bit length.

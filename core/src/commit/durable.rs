@@ -9,6 +9,7 @@ use crate::ids::{Oid, Tid};
 use crate::server::output::ReplyTo;
 use crate::store::Transaction;
 use crate::time::WallTime;
+use crate::wire::remote::RemoteError;
 use std::collections::VecDeque;
 
 /// A transaction on its way to the disk. It no longer depends on its client.
@@ -50,6 +51,22 @@ impl Durable {
     /// The tid of a transaction that finishes now: the clock's, but later than all before.
     pub fn next_tid(&self, wall: WallTime) -> Tid {
         Tid::at(wall).max(self.last.next())
+    }
+
+    /// Whether a transaction can get the tid it brings along, or one of the clock's if it brings none.
+    pub fn admit(&self, explicit: Option<Tid>) -> Result<(), RemoteError> {
+        let last = self.last;
+        let refused = |what| Err(RemoteError::StorageTransaction(what));
+        match explicit {
+            Some(tid) if tid <= last => refused(format!("tid {tid} does not exceed the last one, {last}")),
+            Some(tid) if tid > Tid::LAST => {
+                refused(format!("tid {tid} exceeds {}, the last of all", Tid::LAST))
+            }
+            None if last >= Tid::LAST => {
+                Err(RemoteError::StorageSystem("no transaction ids are left".into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes a transaction that finished.

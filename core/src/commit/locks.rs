@@ -95,35 +95,35 @@ impl Locks {
     /// Adds objects to what `txn` holds, if every one of them can be had at once; takes none otherwise. A transaction
     /// that holds locks never waits for more: that could deadlock.
     ///
+    /// # Errors
+    /// The first object that cannot be had.
+    ///
     /// # Panics
     /// When `txn` does not hold its locks.
-    pub fn extend(&mut self, txn: TxnKey, objects: &[(Oid, Mode)]) -> bool {
+    pub fn extend(&mut self, txn: TxnKey, objects: &[(Oid, Mode)]) -> Result<(), Oid> {
         let request = self.requests.get_mut(&txn).expect("a transaction that holds locks");
         assert!(request.missing == 0, "a transaction that holds all its locks");
         if request.targets == [(Target::Whole, Mode::Exclusive)] {
-            return true;
+            return Ok(());
         }
-        let held = |target| request.targets.iter().find(|(held, _)| *held == target).map(|(_, mode)| *mode);
         let mut fresh: Vec<(Target, Mode)> = Vec::new();
         for &(oid, mode) in objects {
             let target = Target::Object(oid);
-            match held(target) {
+            let queue = self.queues.get(&target).map_or(&[][..], |queue| queue);
+            match queue.iter().find(|place| place.txn == txn).map(|place| place.mode) {
                 Some(Mode::Exclusive) => continue,
                 Some(Mode::Shared) if mode == Mode::Shared => continue,
                 // Its own shared place stands in the way of an exclusive one; to upgrade could deadlock.
-                Some(Mode::Shared) => return false,
-                None => {}
+                Some(Mode::Shared) => return Err(oid),
+                None if compatible(queue, mode) => fresh.push((target, mode)),
+                None => return Err(oid),
             }
-            if self.queues.get(&target).is_some_and(|queue| !compatible(queue, mode)) {
-                return false;
-            }
-            fresh.push((target, mode));
         }
         for &(target, mode) in &fresh {
             self.queues.entry(target).or_default().push(Place { txn, mode, granted: true });
         }
         request.targets.extend(fresh);
-        true
+        Ok(())
     }
 
     /// Gives up `txn`'s locks, or its places in the queues; returns the transactions that have all their locks now,

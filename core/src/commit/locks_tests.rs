@@ -69,9 +69,11 @@ fn more_objects_are_added_at_once_or_not_at_all() {
     let mut locks = Locks::default();
     assert!(locks.request(TxnKey(1), objects(&[1], Mode::Exclusive)));
     assert!(locks.request(TxnKey(2), objects(&[2], Mode::Exclusive)));
-    assert!(!locks.extend(TxnKey(1), &[(Oid(3), Mode::Exclusive), (Oid(2), Mode::Exclusive)]));
+    let both = [(Oid(3), Mode::Exclusive), (Oid(2), Mode::Exclusive)];
+    assert_eq!(locks.extend(TxnKey(1), &both), Err(Oid(2)));
     assert!(locks.request(TxnKey(3), objects(&[3], Mode::Exclusive)), "nothing was taken of 3");
-    assert!(locks.extend(TxnKey(1), &[(Oid(1), Mode::Exclusive), (Oid(4), Mode::Exclusive)]));
+    let both = [(Oid(1), Mode::Exclusive), (Oid(4), Mode::Exclusive)];
+    assert_eq!(locks.extend(TxnKey(1), &both), Ok(()));
     assert!(!locks.request(TxnKey(4), objects(&[4], Mode::Exclusive)));
     assert_eq!(locks.release(TxnKey(1)), [TxnKey(4)]);
 }

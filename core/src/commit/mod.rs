@@ -6,6 +6,7 @@ pub mod timeout;
 pub mod txn;
 
 use crate::ids::{Oid, Tid};
+use crate::limits::Limits;
 #[cfg(feature = "planted-bugs")]
 use crate::planted::Bug;
 use crate::server::event::Event;
@@ -38,6 +39,7 @@ pub struct Commits {
     /// Whose transaction a key names.
     owners: BTreeMap<TxnKey, ConnId>,
     next_key: u64,
+    limits: Limits,
     locks: Locks,
     timeouts: Timeouts,
     durable: Durable,
@@ -49,11 +51,12 @@ pub struct Commits {
 
 impl Commits {
     /// No transactions yet; tids will exceed `last`, and locks are held for at most `timeout`.
-    pub fn new(last: Tid, timeout: Option<Duration>) -> Commits {
+    pub fn new(last: Tid, timeout: Option<Duration>, limits: Limits) -> Commits {
         Commits {
             txns: BTreeMap::new(),
             owners: BTreeMap::new(),
             next_key: 0,
+            limits,
             locks: Locks::default(),
             timeouts: Timeouts::new(timeout),
             durable: Durable::new(last),
@@ -80,7 +83,7 @@ impl Commits {
         }
         self.next_key += 1;
         let key = TxnKey(self.next_key);
-        self.txns.insert(conn, Txn::new(key, header));
+        self.txns.insert(conn, Txn::new(key, header, self.limits));
         self.owners.insert(key, conn);
         Ok(())
     }
@@ -115,9 +118,9 @@ impl Commits {
             return Err(spoiled);
         }
         if txn.holds_locks() {
-            self.vote_again(to, scene)?
+            self.vote_again(to, scene);
         } else {
-            self.first_vote(to, scene)
+            self.first_vote(to, scene);
         }
         self.run_ready(scene);
         Ok(())
@@ -137,21 +140,17 @@ impl Commits {
     }
 
     /// Goes on after conflicts, with the locks kept. Objects that are new in this round must be free.
-    fn vote_again(&mut self, to: ReplyTo, scene: &mut Scene<'_>) -> Result<(), RemoteError> {
+    fn vote_again(&mut self, to: ReplyTo, scene: &mut Scene<'_>) {
         let conn = to.conn;
         let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
         if let Wanted::Objects(fresh) = txn.wanted()
-            && !self.locks.extend(txn.key, &fresh)
+            && let Err(oid) = self.locks.extend(txn.key, &fresh)
         {
-            let conflict = txn.conflict_on(&fresh);
-            scene.audience.stats.conflicts += 1;
-            self.end(conn, scene);
-            self.run_ready(scene);
-            return Err(conflict);
+            let conflict = txn.conflict_on(oid);
+            return self.fail(conn, &to, conflict, scene);
         }
         txn.phase = Phase::Checking { vote: to, outstanding: 0 };
         self.check_all(conn, scene);
-        Ok(())
     }
 
     /// `tpc_finish`: answered when the transaction is durable.
@@ -383,12 +382,9 @@ impl Commits {
         let Phase::Checking { vote, .. } = &txn.phase else { unreachable!("it is being checked") };
         let vote = vote.clone();
         match txn.judge() {
-            Verdict::Clean => match txn.explicit_tid {
-                Some(tid) if tid <= self.durable.last() => {
-                    let what = format!("tid {tid} does not exceed the last one, {}", self.durable.last());
-                    self.fail(conn, &vote, RemoteError::StorageTransaction(what), scene);
-                }
-                _ => {
+            Verdict::Clean => match self.durable.admit(txn.explicit_tid) {
+                Err(error) => self.fail(conn, &vote, error, scene),
+                Ok(()) => {
                     let (key, bytes) = (txn.key, txn.footprint());
                     txn.phase = Phase::Reserving(vote);
                     if let Some(highest) = txn.oids().into_iter().max() {

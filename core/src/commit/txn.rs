@@ -3,7 +3,7 @@
 use crate::commit::TxnKey;
 use crate::commit::locks::{Mode, Wanted};
 use crate::ids::{Oid, Tid};
-use crate::limits;
+use crate::limits::{self, Limits};
 use crate::server::output::ReplyTo;
 use crate::store::{Current, Record, Store, StoreError, Transaction};
 use crate::time::WallTime;
@@ -82,6 +82,7 @@ pub struct Txn {
     items: Vec<Item>,
     stores: HashMap<Oid, usize, FxBuildHasher>,
     bytes: usize,
+    limits: Limits,
     /// A store that could not be taken; one-way calls have no reply, so the vote tells.
     spoiled: Option<RemoteError>,
     /// Votes that ended in conflicts.
@@ -113,7 +114,12 @@ pub struct Header {
 
 impl Txn {
     /// A transaction without changes.
-    pub fn new(key: TxnKey, header: Header) -> Txn {
+    pub fn new(key: TxnKey, header: Header, limits: Limits) -> Txn {
+        let status = RemoteError::StorageTransaction(format!(
+            "status {:?} is none of ' ' and 'p'",
+            char::from(header.status)
+        ));
+        let unread = (!matches!(header.status, b' ' | b'p')).then_some(status);
         let too_long = [
             (&header.user, "user name too long"),
             (&header.description, "description too long"),
@@ -134,7 +140,9 @@ impl Txn {
             items: Vec::new(),
             stores: HashMap::default(),
             bytes: 0,
-            spoiled: too_long,
+            limits,
+            // A log marks what is not to be read with other statuses: the transaction would be gone after a restart.
+            spoiled: unread.or(too_long),
             rounds: 0,
             resolved: 0,
             reserved: 0,
@@ -146,24 +154,19 @@ impl Txn {
     /// conflict comes in, and a log holds one record of an object a transaction.
     pub fn store(&mut self, oid: Oid, serial: Tid, data: Bytes) {
         let earlier = self.stores.get(&oid).copied();
-        let room = limits::TRANSACTION.saturating_sub(self.bytes);
-        if data.len() > room || (earlier.is_none() && self.items.len() >= limits::TRANSACTION_OBJECTS) {
-            let what = format!(
-                "the transaction exceeds {} bytes or {} objects",
-                limits::TRANSACTION,
-                limits::TRANSACTION_OBJECTS
-            );
-            self.spoiled.get_or_insert(RemoteError::TransactionTooLarge(what));
-            return;
+        let replaced = earlier.map_or(0, |at| match &self.items[at].kind {
+            Kind::Store(data) => data.len(),
+            Kind::Check => 0,
+        });
+        let bytes = self.bytes - replaced + data.len();
+        if bytes > self.limits.transaction_bytes || (earlier.is_none() && self.is_full()) {
+            return self.spoil();
         }
-        self.bytes += data.len();
+        self.bytes = bytes;
         let kind = Kind::Store(data);
         match earlier {
             Some(at) => {
                 let item = &mut self.items[at];
-                if let Kind::Store(before) = &item.kind {
-                    self.bytes -= before.len();
-                }
                 *item = Item { oid, serial, kind, current: None, locked: item.locked };
             }
             None => {
@@ -175,12 +178,22 @@ impl Txn {
 
     /// Takes a read check: the object must still be at `serial` when the transaction votes, and until it finishes.
     pub fn check(&mut self, oid: Oid, serial: Tid) {
-        if self.items.len() >= limits::TRANSACTION_OBJECTS {
-            let what = format!("the transaction exceeds {} objects", limits::TRANSACTION_OBJECTS);
-            self.spoiled.get_or_insert(RemoteError::TransactionTooLarge(what));
-            return;
+        if self.is_full() {
+            return self.spoil();
         }
         self.items.push(Item { oid, serial, kind: Kind::Check, current: None, locked: false });
+    }
+
+    fn is_full(&self) -> bool {
+        self.items.len() >= self.limits.transaction_objects
+    }
+
+    /// Something could not be taken: the vote will say so.
+    fn spoil(&mut self) {
+        let Limits { transaction_bytes, transaction_objects, .. } = self.limits;
+        let what =
+            format!("the transaction exceeds {transaction_bytes} bytes or {transaction_objects} objects");
+        self.spoiled.get_or_insert(RemoteError::TransactionTooLarge(what));
     }
 
     /// Why the transaction cannot be voted on, if a store or its metadata could not be taken.
@@ -263,9 +276,9 @@ impl Txn {
         Verdict::Resolve(conflicts)
     }
 
-    /// The error for a conflict nobody is asked to resolve: the first of the transaction's objects `oids` names.
-    pub fn conflict_on(&self, oids: &[(Oid, Mode)]) -> RemoteError {
-        let item = self.items.iter().find(|item| oids.iter().any(|(oid, _)| *oid == item.oid));
+    /// The error for a conflict on one of the transaction's objects that nobody is asked to resolve.
+    pub fn conflict_on(&self, oid: Oid) -> RemoteError {
+        let item = self.items.iter().find(|item| item.oid == oid);
         let item = item.expect("one of the transaction's objects");
         let committed = match item.current {
             Some(Current::At(tid) | Current::Deleted(tid)) => tid,

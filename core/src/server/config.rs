@@ -1,7 +1,7 @@
 //! What a server starts from.
 
 use crate::ids::{Oid, Tid};
-use crate::limits;
+use crate::limits::{self, Limits};
 use crate::server::Context;
 use crate::store::Store;
 use crate::wire::Codec;
@@ -18,6 +18,8 @@ pub struct Config {
     pub transaction_timeout: Option<Duration>,
     /// Transactions remembered for clients that come back.
     pub invalidation_queue: usize,
+    /// What it takes at most.
+    pub limits: Limits,
 }
 
 impl Default for Config {
@@ -27,6 +29,7 @@ impl Default for Config {
             read_only: false,
             transaction_timeout: None,
             invalidation_queue: limits::INVALIDATION_QUEUE,
+            limits: Limits::default(),
         }
     }
 }

@@ -13,6 +13,10 @@ pub mod queue;
 pub mod session;
 pub mod stats;
 pub mod storage;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use crate::commit::TxnKey;
 use crate::store::disk::DiskDone;
@@ -128,6 +132,7 @@ pub struct Server {
     read_only: bool,
     sessions: BTreeMap<ConnId, Session>,
     storages: Vec<Storage>,
+    max_connections: usize,
     out: Outputs,
     tree: Tree,
     wall: WallTime,
@@ -137,15 +142,15 @@ pub struct Server {
 impl Server {
     /// A server over opened storages.
     pub fn new(config: Config, boot: Vec<StorageBoot>, wall: WallTime) -> Server {
-        let storages = boot.into_iter().enumerate().map(|(at, boot)| {
-            Storage::new(StorageId(at), boot, config.invalidation_queue, config.transaction_timeout, wall)
-        });
+        let storages = boot.into_iter().enumerate();
+        let storages = storages.map(|(at, boot)| Storage::new(StorageId(at), boot, &config, wall));
         Server {
             codec: config.codec,
             read_only: config.read_only,
             sessions: BTreeMap::new(),
             storages: storages.collect(),
-            out: Outputs::default(),
+            max_connections: config.limits.connections,
+            out: Outputs::new(config.limits),
             tree: Tree::default(),
             wall,
             life: Life::Serving,
@@ -198,7 +203,7 @@ impl Server {
         self.out.open(conn);
         let previous = self.sessions.insert(conn, session);
         assert!(previous.is_none(), "a connection's name is used once");
-        if self.sessions.len() > crate::limits::CONNECTIONS {
+        if self.sessions.len() > self.max_connections {
             self.close(conn, Fault::Crowded);
         } else if self.life != Life::Serving {
             self.close(conn, Fault::Stopping);
@@ -267,7 +272,7 @@ impl Server {
         call: Call<'_>,
         frame: &Frame<'_>,
     ) -> Result<(), Fault> {
-        let to = ReplyTo { conn, codec, id: call.id };
+        let to = ReplyTo { conn, codec, id: call.id, one_way: call.oneway };
         let session = self.sessions.get_mut(&conn).expect("the connection the call came on");
         let method = match &call.request {
             Ok(request) => request.method(),
@@ -275,7 +280,8 @@ impl Server {
             Err(BadCall::UnknownMethod(name)) => return Err(PeerFault::UnknownMethod(name.clone()).into()),
         };
         let result = match (call.request, session.phase) {
-            (Err(BadCall::Arguments { expected, .. }), _) => {
+            (Err(BadCall::Arguments { expected, .. }), Phase::Registered { .. })
+            | (Err(BadCall::Arguments { method: "register", expected }), _) => {
                 Err(RemoteError::Type(format!("{method}() takes {expected}")))
             }
             (Err(BadCall::Unsupported(_)), Phase::Registered { .. }) => {
@@ -295,8 +301,8 @@ impl Server {
             (Err(BadCall::UnknownMethod(_)), _) => unreachable!("answered above"),
         };
         match result {
-            Ok(Some(reply)) if !call.oneway => self.out.reply(&to, &reply),
-            Ok(_) => {}
+            Ok(Some(reply)) => self.out.reply(&to, &reply),
+            Ok(None) => {}
             Err(error) if call.oneway => return Err(PeerFault::OneWay(format!("{method}: {error}")).into()),
             Err(error) => {
                 // Missing objects are part of ordinary work; a refused registration is logged as such.
@@ -381,7 +387,7 @@ impl Server {
     fn follow_up(&mut self) {
         loop {
             let closing = self.storages.iter_mut().find_map(Storage::pop_closing);
-            if let Some((conn, fault)) = closing.or_else(|| self.out.pop_stalled()) {
+            if let Some((conn, fault)) = closing.or_else(|| self.out.pop_closing()) {
                 self.close(conn, fault);
             } else if let Some(conn) = self.out.pop_revived() {
                 self.on_received(conn, &[]);

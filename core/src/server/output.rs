@@ -1,9 +1,9 @@
 //! What a server wants done, in order, and how much waits for each peer.
 
 use super::event::Event;
-use super::fault::Fault;
+use super::fault::{Fault, PeerFault};
 use super::{ConnId, Context, StorageId};
-use crate::limits;
+use crate::limits::Limits;
 use crate::store::disk::DiskOp;
 use crate::wire::Codec;
 use crate::wire::call::MessageId;
@@ -63,6 +63,8 @@ pub struct ReplyTo {
     pub codec: Codec,
     /// What it wants its reply to carry.
     pub id: MessageId,
+    /// It wants none: a result is dropped, and an error closes the connection, since there is no way to tell it.
+    pub one_way: bool,
 }
 
 #[derive(Debug, Default)]
@@ -75,18 +77,31 @@ struct Flow {
 }
 
 /// The queue of outputs. It knows every open connection's backlog, and drops what is sent to a closed one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outputs {
+    limits: Limits,
     queue: VecDeque<Output>,
     pen: BytesMut,
     flows: HashMap<ConnId, Flow, FxBuildHasher>,
     /// Paused connections whose backlog went down: their kept bytes are to be looked at.
     revived: VecDeque<ConnId>,
-    /// Connections whose backlog passed [`limits::UNSENT_MAX`].
-    stalled: VecDeque<ConnId>,
+    /// Connections that are to be closed: their backlog passed [`Limits::unsent_max`], or a one-way call failed.
+    closings: VecDeque<(ConnId, Fault)>,
 }
 
 impl Outputs {
+    /// Nothing to do, for no connection.
+    pub fn new(limits: Limits) -> Outputs {
+        Outputs {
+            limits,
+            queue: VecDeque::new(),
+            pen: BytesMut::new(),
+            flows: HashMap::default(),
+            revived: VecDeque::new(),
+            closings: VecDeque::new(),
+        }
+    }
+
     /// A connection was opened.
     pub fn open(&mut self, conn: ConnId) {
         self.flows.insert(conn, Flow::default());
@@ -114,7 +129,7 @@ impl Outputs {
 
     /// Answers a call.
     pub fn reply(&mut self, to: &ReplyTo, reply: &Reply) {
-        if self.flows.contains_key(&to.conn) {
+        if !to.one_way && self.flows.contains_key(&to.conn) {
             let packet = reply.encode(to.codec, &to.id, &mut self.pen);
             self.send(to.conn, packet);
         }
@@ -122,7 +137,9 @@ impl Outputs {
 
     /// Answers a call with an error.
     pub fn error(&mut self, to: &ReplyTo, error: &RemoteError) {
-        if self.flows.contains_key(&to.conn) {
+        if to.one_way {
+            self.closings.push_back((to.conn, PeerFault::OneWay(error.to_string()).into()));
+        } else if self.flows.contains_key(&to.conn) {
             let packet = error.encode(to.codec, &to.id, &mut self.pen);
             self.send(to.conn, packet);
         }
@@ -143,14 +160,19 @@ impl Outputs {
         self.send(conn, packet);
     }
 
-    /// Sends a message that is encoded already.
+    /// Tells a peer what it did not ask for. It is closed when it stopped reading: nothing else would end its backlog.
+    pub fn notify(&mut self, conn: ConnId, packet: Packet) {
+        let Some(flow) = self.flows.get(&conn) else { return };
+        if flow.unsent > self.limits.unsent_max {
+            self.closings.push_back((conn, PeerFault::NotReading(flow.unsent).into()));
+        }
+        self.send(conn, packet);
+    }
+
+    /// Sends a message that is encoded already and was asked for.
     pub fn send(&mut self, conn: ConnId, packet: Packet) {
         let Some(flow) = self.flows.get_mut(&conn) else { return };
-        let before = flow.unsent;
         flow.unsent += packet.len();
-        if before > limits::UNSENT_MAX {
-            self.stalled.push_back(conn);
-        }
         self.queue.push_back(Output::Send { conn, packet });
     }
 
@@ -181,8 +203,7 @@ impl Outputs {
     /// Whether so much waits for this connection that its next message must wait too; if so, it is paused.
     pub fn congested(&mut self, conn: ConnId) -> bool {
         let Some(flow) = self.flows.get_mut(&conn) else { return false };
-        let congested =
-            flow.unsent >= limits::UNSENT_PAUSE || flow.operations >= limits::OPERATIONS_PER_CONNECTION;
+        let congested = flow.unsent >= self.limits.unsent_pause || flow.operations >= self.limits.operations;
         if congested && !flow.paused {
             flow.paused = true;
             self.queue.push_back(Output::Pause { conn });
@@ -192,8 +213,8 @@ impl Outputs {
 
     fn revive(&mut self, conn: ConnId) {
         let Some(flow) = self.flows.get_mut(&conn) else { return };
-        let calm = flow.unsent <= limits::UNSENT_PAUSE / 2
-            && flow.operations <= limits::OPERATIONS_PER_CONNECTION / 2;
+        let calm =
+            flow.unsent <= self.limits.unsent_pause / 2 && flow.operations <= self.limits.operations / 2;
         if flow.paused && calm {
             flow.paused = false;
             self.revived.push_back(conn);
@@ -205,11 +226,9 @@ impl Outputs {
         self.revived.pop_front()
     }
 
-    /// A connection that stopped reading, and why it is closed.
-    pub fn pop_stalled(&mut self) -> Option<(ConnId, Fault)> {
-        let conn = self.stalled.pop_front()?;
-        let unsent = self.flows.get(&conn).map_or(0, |flow| flow.unsent);
-        Some((conn, super::fault::PeerFault::NotReading(unsent).into()))
+    /// A connection that is to be closed, and why. It may be closed already.
+    pub fn pop_closing(&mut self) -> Option<(ConnId, Fault)> {
+        self.closings.pop_front()
     }
 
     /// Whether everything put out was taken and sent.

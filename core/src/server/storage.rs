@@ -1,6 +1,6 @@
 //! One served storage: its store, its transactions, and the clients registered for it.
 
-use super::config::StorageBoot;
+use super::config::{Config, StorageBoot};
 use super::event::Event;
 use super::fault::Fault;
 use super::output::{Output, Outputs, ReplyTo};
@@ -17,7 +17,6 @@ use crate::wire::packet::Packet;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Info, Notice, Reply, Size, Status};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
 /// where the storage's interfaces say so.
@@ -87,7 +86,7 @@ impl Audience {
         let mut encoded: [Option<Packet>; 2] = [None, None];
         for (&conn, &codec) in self.members.iter().filter(|&(&conn, _)| conn != committer) {
             let packet = encoded[codec as usize].get_or_insert_with(|| out.notice(codec, notice)).clone();
-            out.send(conn, packet);
+            out.notify(conn, packet);
         }
     }
 }
@@ -129,13 +128,7 @@ pub struct Storage {
 
 impl Storage {
     /// A storage that was just opened.
-    pub fn new(
-        id: StorageId,
-        boot: StorageBoot,
-        queue: usize,
-        timeout: Option<Duration>,
-        wall: WallTime,
-    ) -> Storage {
+    pub fn new(id: StorageId, boot: StorageBoot, config: &Config, wall: WallTime) -> Storage {
         let last = boot.store.last_tid();
         let highest = boot.store.max_oid();
         Storage {
@@ -144,10 +137,10 @@ impl Storage {
             description: boot.description,
             read_only: boot.read_only,
             started: super::stats::ctime(wall),
-            commits: Commits::new(last, timeout),
+            commits: Commits::new(last, config.transaction_timeout, config.limits),
             audience: Audience {
                 members: BTreeMap::new(),
-                queue: Queue::new(queue, boot.base, boot.recent),
+                queue: Queue::new(config.invalidation_queue, boot.base, boot.recent),
                 stats: Stats::default(),
                 oids: Oids { highest },
             },

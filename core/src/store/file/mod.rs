@@ -18,7 +18,7 @@ mod book;
 mod layout;
 mod reserve;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 
 /// What a disk writes all of or nothing of.
-pub(super) const SECTOR: u64 = 512;
+pub(crate) const SECTOR: u64 = 512;
 
 /// Something that happened to a file since its last sync.
 #[derive(Clone, Debug)]
@@ -53,24 +53,24 @@ impl File {
 
 /// The files of one storage.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     files: BTreeMap<FileId, File>,
     /// What was cut off.
-    pub(super) kept: Vec<Vec<u8>>,
+    pub(crate) kept: Vec<Vec<u8>>,
     /// Bytes the log may grow to.
-    pub(super) room: Option<u64>,
+    pub(crate) room: Option<u64>,
     /// Operations carried out.
-    pub(super) ops: usize,
+    pub(crate) ops: usize,
     /// Operations after which the power goes.
-    pub(super) dies_after: Option<usize>,
+    pub(crate) dies_after: Option<usize>,
     /// Syncs of this file fail.
-    pub(super) broken: Option<FileId>,
+    pub(crate) broken: Option<FileId>,
     pid: u32,
 }
 
 impl Disk {
     /// A disk with these files, all synced.
-    pub(super) fn with(files: &[(FileId, &[u8])]) -> Disk {
+    pub(crate) fn with(files: &[(FileId, &[u8])]) -> Disk {
         let mut disk = Disk::default();
         for (file, bytes) in files {
             disk.put(*file, bytes.to_vec());
@@ -79,22 +79,22 @@ impl Disk {
     }
 
     /// An empty disk that dies after so many operations.
-    pub(super) fn dying(after: usize) -> Disk {
+    pub(crate) fn dying(after: usize) -> Disk {
         Disk { dies_after: Some(after), ..Disk::default() }
     }
 
     /// Puts a file there, synced.
-    pub(super) fn put(&mut self, file: FileId, bytes: Vec<u8>) {
+    pub(crate) fn put(&mut self, file: FileId, bytes: Vec<u8>) {
         let file = self.files.entry(file).or_default();
         *file = File { exists: true, durable: bytes.clone(), current: bytes, unsynced: Vec::new() };
     }
 
-    pub(super) fn remove(&mut self, file: FileId) {
+    pub(crate) fn remove(&mut self, file: FileId) {
         self.files.remove(&file);
     }
 
     /// The contents of a file; empty when it is missing.
-    pub(super) fn bytes(&self, file: FileId) -> &[u8] {
+    pub(crate) fn bytes(&self, file: FileId) -> &[u8] {
         self.files.get(&file).map_or(&[], |file| &file.current)
     }
 
@@ -103,12 +103,12 @@ impl Disk {
     }
 
     /// Sectors and lengths a power loss may take back.
-    pub(super) fn unsynced(&self) -> usize {
+    pub(crate) fn unsynced(&self) -> usize {
         self.files.values().map(|file| file.unsynced.len()).sum()
     }
 
     /// The power goes: of what was not synced, stays what `stays` says.
-    pub(super) fn crash(&mut self, mut stays: impl FnMut() -> bool) {
+    pub(crate) fn crash(&mut self, mut stays: impl FnMut() -> bool) {
         for file in self.files.values_mut() {
             let mut bytes = file.durable.clone();
             for change in file.unsynced.drain(..) {
@@ -122,12 +122,12 @@ impl Disk {
         self.dies_after = None;
     }
 
-    pub(super) fn dead(&self) -> bool {
+    pub(crate) fn dead(&self) -> bool {
         self.dies_after.is_some_and(|after| self.ops >= after)
     }
 
     /// Carries an operation out; gives its answer if it has one. Nothing happens on a dead disk.
-    pub(super) fn carry_out<C>(&mut self, op: DiskOp<C>) -> Option<DiskDone<C>> {
+    pub(crate) fn carry_out<C>(&mut self, op: DiskOp<C>) -> Option<DiskDone<C>> {
         if self.dead() {
             return None;
         }
@@ -181,7 +181,7 @@ impl Disk {
     }
 
     /// What a shell finds before it opens the storage.
-    pub(super) fn found(&mut self) -> Found {
+    pub(crate) fn found(&mut self) -> Found {
         self.pid += 1;
         Found {
             log_len: self.len(FileId::Log),
@@ -194,7 +194,12 @@ impl Disk {
     }
 
     /// Opens the storage; `None` when the disk died on the way.
-    pub(super) fn try_open(&mut self, options: OpenOptions) -> Option<Result<Opened<u32>, OpenError>> {
+    pub(crate) fn try_open(&mut self, options: OpenOptions) -> Option<Result<Opened<u32>, OpenError>> {
+        self.try_open_for(options)
+    }
+
+    /// Opens the storage for operations with another context.
+    pub(crate) fn try_open_for<C>(&mut self, options: OpenOptions) -> Option<Result<Opened<C>, OpenError>> {
         let seed = Seed(u64::from(self.pid) + 7);
         let mut opening = Opening::new(self.found(), options, seed);
         loop {
@@ -213,25 +218,25 @@ impl Disk {
     }
 
     /// Opens the storage on a disk that lives, with a queue of three transactions.
-    pub(super) fn open(&mut self) -> Opened<u32> {
+    pub(crate) fn open(&mut self) -> Opened<u32> {
         self.try_open(options()).expect("a disk that lives").expect("a storage that opens")
     }
 }
 
 /// What tests open with.
-pub(super) fn options() -> OpenOptions {
+pub(crate) fn options() -> OpenOptions {
     OpenOptions { path: "Data.fs".into(), create: true, read_only: false, queue: 3 }
 }
 
 /// A store with its disk.
-pub(super) struct Session<'a> {
-    pub(super) store: FileStore<u32>,
-    pub(super) disk: &'a mut Disk,
+pub(crate) struct Session<'a> {
+    pub(crate) store: FileStore<u32>,
+    pub(crate) disk: &'a mut Disk,
 }
 
 impl Session<'_> {
     /// Carries out what the store asks for, until it is quiet; gives its answers.
-    pub(super) fn settle(&mut self, out: &mut Outbox<u32>) -> Vec<StoreDone<u32>> {
+    pub(crate) fn settle(&mut self, out: &mut Outbox<u32>) -> Vec<StoreDone<u32>> {
         while let Some(op) = out.disk.pop_front() {
             if let Some(done) = self.disk.carry_out(op) {
                 self.store.on_disk(done, out);
@@ -240,40 +245,40 @@ impl Session<'_> {
         out.done.drain(..).collect()
     }
 
-    pub(super) fn ask(&mut self, op: StoreOp<u32>) -> StoreDone<u32> {
+    pub(crate) fn ask(&mut self, op: StoreOp<u32>) -> StoreDone<u32> {
         let mut out = Outbox::default();
         self.store.ask(op, &mut out);
         self.settle(&mut out).pop().expect("an answer")
     }
 
     /// The answers to an append; none when the disk died.
-    pub(super) fn append(&mut self, batch: Vec<Transaction>) -> Vec<StoreDone<u32>> {
+    pub(crate) fn append(&mut self, batch: Vec<Transaction>) -> Vec<StoreDone<u32>> {
         let mut out = Outbox::default();
         self.store.append(batch, &mut out);
         self.settle(&mut out)
     }
 
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         let mut out = Outbox::default();
         self.store.close(&mut out);
         self.settle(&mut out);
     }
 
-    pub(super) fn before(&mut self, oid: Oid, before: Tid) -> Result<Option<Revision>, StoreError> {
+    pub(crate) fn before(&mut self, oid: Oid, before: Tid) -> Result<Option<Revision>, StoreError> {
         match self.ask(StoreOp::LoadBefore { context: 0, oid, before }) {
             StoreDone::Loaded { result, .. } => result,
             other => panic!("{other:?}"),
         }
     }
 
-    pub(super) fn serial(&mut self, oid: Oid, serial: Tid) -> Result<Bytes, StoreError> {
+    pub(crate) fn serial(&mut self, oid: Oid, serial: Tid) -> Result<Bytes, StoreError> {
         match self.ask(StoreOp::LoadSerial { context: 0, oid, serial }) {
             StoreDone::Data { result, .. } => result,
             other => panic!("{other:?}"),
         }
     }
 
-    pub(super) fn current(&mut self, oid: Oid) -> Result<Current, StoreError> {
+    pub(crate) fn current(&mut self, oid: Oid) -> Result<Current, StoreError> {
         match self.ask(StoreOp::CurrentSerial { context: 0, oid }) {
             StoreDone::Serial { result, .. } => result,
             other => panic!("{other:?}"),
@@ -282,7 +287,7 @@ impl Session<'_> {
 }
 
 /// A transaction of these records.
-pub(super) fn transaction(tid: u64, records: &[(u64, Option<&[u8]>)]) -> Transaction {
+pub(crate) fn transaction(tid: u64, records: &[(u64, Option<&[u8]>)]) -> Transaction {
     let record = |(oid, data): &(u64, Option<&[u8]>)| Record {
         oid: Oid(*oid),
         data: data.map(Bytes::copy_from_slice),
@@ -298,13 +303,13 @@ pub(super) fn transaction(tid: u64, records: &[(u64, Option<&[u8]>)]) -> Transac
 }
 
 /// A transaction of one object with `len` bytes that tell tid and oid.
-pub(super) fn store_one(tid: u64, oid: u64, len: usize) -> Transaction {
+pub(crate) fn store_one(tid: u64, oid: u64, len: usize) -> Transaction {
     let data: Vec<u8> = format!("<{oid}@{tid}>").bytes().cycle().take(len).collect();
     transaction(tid, &[(oid, Some(&data))])
 }
 
 /// Coins from a seed.
-pub(super) fn coins(seed: u64) -> impl FnMut() -> bool {
+pub(crate) fn coins(seed: u64) -> impl FnMut() -> bool {
     let mut rng = Rng::new(Seed(seed));
     move || rng.chance(1, 2)
 }
