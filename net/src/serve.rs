@@ -1,6 +1,6 @@
 //! Serving storages until a signal says stop.
 
-use crate::boot::{self, BootError, StorageSpec, Summary};
+use crate::boot::{self, BootError, Booted, StorageSpec, Summary};
 use crate::clock::{Clock, wall};
 use crate::connection::{self, ReadBuffer};
 use crate::listen::{Address, Listener};
@@ -118,7 +118,12 @@ pub fn serve(
 ) -> Result<Ended, ServeError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::System)?;
-    LocalSet::new().block_on(&runtime, run(config, ready, reopen_logs))
+    let tasks = LocalSet::new();
+    let ended = tasks.block_on(&runtime, run(config, ready, reopen_logs));
+    drop(tasks);
+    // Only a server that was asked twice leaves something behind on a helper thread; it does not wait for that.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(
@@ -134,9 +139,17 @@ async fn run(
     })?;
     let address = listener.address().map_err(ServeError::System)?;
 
+    let opened = tokio::select! {
+        biased;
+        ended = signals.end(&reopen_logs) => {
+            // What was being repaired stands as after a crash, and the next opening goes on from there.
+            tracing::info!("asked to end while the storages were being opened");
+            return Ok(ended);
+        }
+        opened = open_all(config.storages, config.server.invalidation_queue) => opened?,
+    };
     let (mut boots, mut disks, mut storages) = (Vec::new(), Vec::new(), Vec::new());
-    for spec in config.storages {
-        let opened = boot::open(spec, config.server.invalidation_queue)?;
+    for opened in opened {
         boots.push(opened.boot);
         disks.push(opened.disk);
         storages.push(opened.summary);
@@ -176,6 +189,14 @@ async fn run(
     }
     shell.borrow_mut().trim();
     Ok(ended.expect("a server stops when it was asked to"))
+}
+
+async fn open_all(specs: Vec<StorageSpec>, queue: usize) -> Result<Vec<Booted>, BootError> {
+    let mut opened = Vec::new();
+    for spec in specs {
+        opened.push(boot::open(spec, queue).await?);
+    }
+    Ok(opened)
 }
 
 async fn at(deadline: Option<std::time::Instant>) {
