@@ -177,8 +177,7 @@ impl Shell {
 
     /// The socket takes bytes again.
     pub(crate) fn writable(&mut self, conn: ConnId) {
-        self.mark_dirty(conn);
-        self.settle();
+        self.watched(|shell| shell.mark_dirty(conn));
     }
 
     /// Gives back the blocks reserved beyond the logs' ends.
@@ -195,8 +194,13 @@ impl Shell {
     }
 
     fn feed(&mut self, input: Input<'_>) {
+        self.watched(|shell| shell.server.handle(shell.now(), input));
+    }
+
+    /// Does something, carries out what follows from it, and wakes the loop if that changed what it waits for.
+    fn watched(&mut self, act: impl FnOnce(&mut Shell)) {
         let before = self.server.deadline();
-        self.server.handle(self.now(), input);
+        act(self);
         self.settle();
         if self.server.deadline() != before || self.stopped {
             self.attention.notify_one();
