@@ -118,6 +118,16 @@ impl Shell {
         self.feed(Input::Received { conn, bytes, wall: wall() });
     }
 
+    /// The peer sends nothing more. The server is done with it; what is on its way to the peer is still sent.
+    pub(crate) fn ended(&mut self, conn: ConnId) {
+        if let Some(open) = self.conns.get_mut(&conn)
+            && !open.closing
+        {
+            open.closing = true;
+            self.feed(Input::Closed { conn });
+        }
+    }
+
     /// The peer is gone.
     pub(crate) fn lost(&mut self, conn: ConnId) {
         if let Some(gone) = self.conns.remove(&conn)
