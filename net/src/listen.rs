@@ -80,7 +80,9 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!("{from}: replies may be delayed: {error}");
+                }
                 Ok((Stream::Tcp(stream), from.to_string()))
             }
             Listener::Unix(listener, file) => {

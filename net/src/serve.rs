@@ -5,6 +5,7 @@ use crate::clock::{Clock, wall};
 use crate::connection::{self, ReadBuffer};
 use crate::listen::{Address, Listener};
 use crate::shell::{Shared, Shell};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
@@ -132,6 +133,7 @@ async fn run(
     reopen_logs: impl Fn(),
 ) -> Result<Ended, ServeError> {
     let mut signals = Signals::install().map_err(ServeError::System)?;
+    raise_file_limit();
     // The address comes first: a second server must not touch the storages.
     let listener = Listener::bind(&config.address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse(config.address.clone()),
@@ -208,15 +210,33 @@ async fn at(deadline: Option<std::time::Instant>) {
 
 async fn accept(listener: Listener, shell: Shared) {
     let buffer = ReadBuffer::new();
+    let mut short = false;
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
+                short = false;
                 tokio::task::spawn_local(connection::serve(shell.clone(), stream, address, buffer.clone()));
             }
+            // The peer gave up before it was its turn.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
+                // Told once, not ten times a second for as long as the shortage lasts.
+                if !std::mem::replace(&mut short, true) {
+                    tracing::warn!("cannot accept connections: {error}; trying again until it works");
+                }
                 tokio::time::sleep(BREATHER).await;
             }
         }
+    }
+}
+
+/// Allows as many open files as the system lets us: a connection takes one, and the usual 1024 are fewer than
+/// [`limits::CONNECTIONS`](zeolith_core::limits::CONNECTIONS).
+fn raise_file_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!("cannot raise the limit of open files from {current:?} to {maximum:?}: {error}");
     }
 }
