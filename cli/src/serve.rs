@@ -11,6 +11,7 @@ use crate::options::{Address, DEFAULT_PORT, Notice, ServeOptions, StorageKind, S
 use crate::pidfile::PidFile;
 use crate::zconfig::{Host, ThisHost};
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::io::Write as _;
 use zeolith_core::server::config::Config;
 use zeolith_core::wire::Codec;
@@ -55,14 +56,14 @@ pub fn serve(arguments: ServeArgs) -> ExitCode {
     let options = match resolve(arguments, &ThisHost) {
         Ok(options) => options,
         Err(error) => {
-            eprintln!("Error: {error}\nFor help, use zeolith serve --help");
+            complain(format_args!("{error}\nFor help, use zeolith serve --help"));
             return ExitCode::from(EXIT_USAGE);
         }
     };
     let files = match logging::start(&options.log) {
         Ok(files) => files,
         Err(error) => {
-            eprintln!("Error: {error}");
+            complain(&error);
             return ExitCode::from(EXIT_FAILURE);
         }
     };
@@ -110,8 +111,13 @@ fn run(options: ServeOptions, files: &LogFiles) -> ExitCode {
 
 fn fail(code: u8, error: &ServeError) -> ExitCode {
     tracing::error!("{error}");
-    eprintln!("Error: {error}");
+    complain(error);
     ExitCode::from(code)
+}
+
+/// Tells the operator at the terminal, if there is one: the exit code says the rest.
+fn complain(error: impl Display) {
+    let _ = writeln!(std::io::stderr(), "Error: {error}");
 }
 
 /// Prints what is served, where, and how to connect.
