@@ -67,6 +67,7 @@ pub fn serve(arguments: ServeArgs) -> ExitCode {
             return ExitCode::from(EXIT_FAILURE);
         }
     };
+    end_at_a_panic();
     for notice in &options.notices {
         match notice {
             Notice::Info(text) => tracing::info!("{text}"),
@@ -74,6 +75,17 @@ pub fn serve(arguments: ServeArgs) -> ExitCode {
         }
     }
     run(options, &files)
+}
+
+/// From now on a panic of any thread ends the process: it says that an invariant is broken, and a server that goes on
+/// with what it knows to be wrong could acknowledge what is not there. The event loop alone would catch it.
+fn end_at_a_panic() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!("{panic}");
+        print(panic);
+        std::process::abort();
+    }));
 }
 
 /// Serves until a signal says stop.
