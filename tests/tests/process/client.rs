@@ -23,6 +23,9 @@ pub const LATEST: Tid = Tid(0x7fff_ffff_ffff_ffff);
 /// The only transaction a client here has at a time.
 const TXN: TxnId = TxnId(140_000_000_000_000);
 
+/// How a commit's result names conflicts that a client could resolve.
+pub const CONFLICT: &str = "conflict";
+
 pub const REGISTER: Request<'static> = Request::Register { storage: "1", read_only: false };
 pub const BEGIN: Request<'static> = Request::TpcBegin(Begin {
     txn: TXN,
@@ -207,10 +210,14 @@ impl Client {
         self.next += 2;
         self.try_write(&call(id, true, &BEGIN)).ok()?;
         self.try_write(&call(id + 1, true, &storea(oid, serial, data))).ok()?;
-        if let Err(error) = self.try_ask(&VOTE, |_| Some(()))? {
-            return Some(Err(error));
+        match self.try_ask(&VOTE, |value| Some(value.conflicts().is_some_and(|found| !found.is_empty())))? {
+            Ok(false) => self.try_ask(&FINISH, tid_of),
+            Ok(true) => {
+                self.try_ask(&Request::TpcAbort(TXN), |_| Some(()))?.expect("an open transaction");
+                Some(Err(RemoteError::Other { class: CONFLICT.into(), args: String::new() }))
+            }
+            Err(error) => Some(Err(error)),
         }
-        self.try_ask(&FINISH, tid_of)
     }
 
     pub fn commit(&mut self, oid: Oid, serial: Tid, data: &[u8]) -> Tid {

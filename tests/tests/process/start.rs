@@ -137,11 +137,7 @@ fn an_error_of_the_configuration_names_file_and_line() {
     fs::write(home.path("zeo.conf"), text).unwrap();
     let end = Process::spawn(&home, &["-C", "zeo.conf"]).end();
     assert_eq!(end.code, Some(2));
-    assert!(
-        end.err.contains("zeo.conf") && end.err.contains("line 3") && end.err.contains("adress"),
-        "{}",
-        end.err
-    );
+    assert!(end.err.starts_with("Error: zeo.conf:3: unknown key 'adress'"), "{}", end.err);
     assert_eq!(names(&home), [""; 0]);
     let end = Process::spawn(&home, &["-C", "missing.conf"]).end();
     assert_eq!(end.code, Some(2));
