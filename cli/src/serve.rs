@@ -11,6 +11,7 @@ use crate::options::{Address, DEFAULT_PORT, Notice, ServeOptions, StorageKind, S
 use crate::pidfile::PidFile;
 use crate::zconfig::{Host, ThisHost};
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::io::Write as _;
 use zeolith_core::server::config::Config;
 use zeolith_core::wire::Codec;
@@ -55,17 +56,18 @@ pub fn serve(arguments: ServeArgs) -> ExitCode {
     let options = match resolve(arguments, &ThisHost) {
         Ok(options) => options,
         Err(error) => {
-            eprintln!("Error: {error}\nFor help, use zeolith serve --help");
+            complain(format_args!("{error}\nFor help, use zeolith serve --help"));
             return ExitCode::from(EXIT_USAGE);
         }
     };
     let files = match logging::start(&options.log) {
         Ok(files) => files,
         Err(error) => {
-            eprintln!("Error: {error}");
+            complain(&error);
             return ExitCode::from(EXIT_FAILURE);
         }
     };
+    end_at_a_panic();
     for notice in &options.notices {
         match notice {
             Notice::Info(text) => tracing::info!("{text}"),
@@ -73,6 +75,17 @@ pub fn serve(arguments: ServeArgs) -> ExitCode {
         }
     }
     run(options, &files)
+}
+
+/// From now on a panic of any thread ends the process: it says that an invariant is broken, and a server that goes on
+/// with what it knows to be wrong could acknowledge what is not there. The event loop alone would catch it.
+fn end_at_a_panic() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!("{panic}");
+        print(panic);
+        std::process::abort();
+    }));
 }
 
 /// Serves until a signal says stop.
@@ -111,8 +124,13 @@ fn run(options: ServeOptions, files: &LogFiles) -> ExitCode {
 
 fn fail(code: u8, error: &ServeError) -> ExitCode {
     tracing::error!("{error}");
-    eprintln!("Error: {error}");
+    complain(error);
     ExitCode::from(code)
+}
+
+/// Tells the operator at the terminal, if there is one: the exit code says the rest.
+fn complain(error: impl Display) {
+    let _ = writeln!(std::io::stderr(), "Error: {error}");
 }
 
 /// Prints what is served, where, and how to connect.

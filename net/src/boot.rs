@@ -99,7 +99,9 @@ pub(crate) struct Booted {
 }
 
 /// Opens a storage, recovering it if need be. `queue` transactions are wanted for the invalidation queue.
-pub(crate) fn open(spec: StorageSpec, queue: usize) -> Result<Booted, BootError> {
+///
+/// Given up in between, it leaves the files as a crash would, and unlocked.
+pub(crate) async fn open(spec: StorageSpec, queue: usize) -> Result<Booted, BootError> {
     match spec.kind {
         StorageKind::Memory => {
             let summary = Summary {
@@ -121,11 +123,13 @@ pub(crate) fn open(spec: StorageSpec, queue: usize) -> Result<Booted, BootError>
             };
             Ok(Booted { boot, disk: None, summary })
         }
-        StorageKind::File { path, create, read_only } => open_file(spec.name, path, create, read_only, queue),
+        StorageKind::File { path, create, read_only } => {
+            open_file(spec.name, path, create, read_only, queue).await
+        }
     }
 }
 
-fn open_file(
+async fn open_file(
     name: String,
     path: PathBuf,
     create: bool,
@@ -137,7 +141,7 @@ fn open_file(
     let found = look(&path, contents).map_err(io)?;
     let options = OpenOptions { path: path.display().to_string(), create, read_only, queue };
     let mut disk = Disk::new(path.clone(), read_only, lock).map_err(io)?;
-    let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk)?;
+    let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk).await?;
     report(&path, &opened.report);
     let summary = Summary {
         name: name.clone(),
@@ -211,9 +215,11 @@ fn look(path: &Path, lock: Vec<u8>) -> io::Result<Found> {
     })
 }
 
-/// Drives an opening to its end; nothing else runs yet, so it may block.
-fn recover(mut opening: Opening<Context>, disk: &mut Disk) -> Result<Opened<Context>, OpenError> {
+/// Drives an opening to its end. No connection waits for anything yet, so each step may block; in between, signals
+/// are heard, because a large log takes minutes to scan.
+async fn recover(mut opening: Opening<Context>, disk: &mut Disk) -> Result<Opened<Context>, OpenError> {
     loop {
+        tokio::task::yield_now().await;
         if let Some(result) = opening.finished() {
             return result;
         }

@@ -59,7 +59,8 @@ pub(crate) async fn serve(shell: Shared, stream: Stream, address: String, buffer
         if ready.is_readable() && matches!(interest, Interest::Read | Interest::Both) {
             let mut buffer = buffer.0.borrow_mut();
             match stream.try_read(&mut buffer) {
-                Ok(0) => break,
+                // What was answered before still goes out: a peer may close its sending side and read on.
+                Ok(0) => shell.borrow_mut().ended(conn),
                 Ok(got) => shell.borrow_mut().receive(conn, &buffer[..got]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::Interest;
@@ -36,8 +37,7 @@ impl fmt::Display for Address {
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    /// With its path, which is removed at the end.
-    Unix(UnixListener, PathBuf),
+    Unix(UnixListener, SocketFile),
 }
 
 impl Listener {
@@ -51,7 +51,7 @@ impl Listener {
             Address::Unix(path) => {
                 let bound = match UnixListener::bind(path) {
                     Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                        if UnixStream::connect(path).await.is_ok() {
+                        if !is_stale(path).await? {
                             return Err(error);
                         }
                         std::fs::remove_file(path)?;
@@ -59,7 +59,7 @@ impl Listener {
                     }
                     bound => bound?,
                 };
-                Ok(Listener::Unix(bound, path.clone()))
+                Ok(Listener::Unix(bound, SocketFile::of(path)?))
             }
         }
     }
@@ -71,7 +71,7 @@ impl Listener {
                 let bound = listener.local_addr()?;
                 Ok(Address::Tcp { host: bound.ip().to_string(), port: bound.port() })
             }
-            Listener::Unix(_, path) => Ok(Address::Unix(path.clone())),
+            Listener::Unix(_, file) => Ok(Address::Unix(file.path.clone())),
         }
     }
 
@@ -80,25 +80,57 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!("{from}: replies may be delayed: {error}");
+                }
                 Ok((Stream::Tcp(stream), from.to_string()))
             }
-            Listener::Unix(listener, path) => {
+            Listener::Unix(listener, file) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream), path.display().to_string()))
+                Ok((Stream::Unix(stream), file.path.display().to_string()))
             }
         }
     }
 }
 
-impl Drop for Listener {
+/// Whether a socket's path is taken by one that nobody listens on any more.
+async fn is_stale(path: &Path) -> io::Result<bool> {
+    if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
+        // A slip in the address must not cost somebody a file.
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file stands there that is no socket"));
+    }
+    // Any other error comes from a server that is there: one that is busy, or one of somebody else.
+    let connected = UnixStream::connect(path).await;
+    Ok(connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
+}
+
+/// The path of a unix socket that is listened on, removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<SocketFile> {
+        Ok(SocketFile { path: path.to_owned(), identity: identity(path)? })
+    }
+}
+
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Listener::Unix(_, path) = self
-            && let Err(error) = std::fs::remove_file(&path)
+        // Somebody may have removed it, and a successor may listen there by now.
+        if identity(&self.path).is_ok_and(|now| now == self.identity)
+            && let Err(error) = std::fs::remove_file(&self.path)
         {
-            tracing::warn!("cannot remove {}: {error}", path.display());
+            tracing::warn!("cannot remove {}: {error}", self.path.display());
         }
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// A connected socket.

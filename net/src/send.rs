@@ -8,6 +8,8 @@ use zeolith_core::wire::packet::Packet;
 
 /// Pieces handed to one vectored write.
 const PIECES: usize = 64;
+/// A buffer for small pieces that grew beyond this is given back when it is empty; a smaller one is used again.
+const KEPT: usize = 1 << 16;
 
 /// Messages in order. Small pieces are copied together, large ones are sent from where they lie.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(crate) struct SendQueue {
     pieces: VecDeque<Bytes>,
     /// Small pieces after the last one of `pieces`.
     small: BytesMut,
+    /// The most that was in `small` since it was last replaced: what it can hold is not to be seen once it was sent from.
+    most: usize,
     len: usize,
 }
 
@@ -29,6 +33,7 @@ impl SendQueue {
         self.len += piece.len();
         if piece.len() <= limits::COPY_BODY {
             self.small.extend_from_slice(&piece);
+            self.most = self.most.max(self.small.len());
         } else {
             if !self.small.is_empty() {
                 self.pieces.push_back(self.small.split().freeze());
@@ -72,8 +77,9 @@ impl SendQueue {
             self.pieces.pop_front();
         }
         self.small.advance(by);
-        if self.small.is_empty() {
-            self.small.clear();
+        if self.small.is_empty() && self.most > KEPT {
+            self.small = BytesMut::new();
+            self.most = 0;
         }
     }
 }
@@ -111,6 +117,19 @@ mod tests {
             }
             assert!(sent == expected, "taking {step} bytes at a time");
         }
+    }
+
+    #[test]
+    fn a_backlog_does_not_keep_its_memory_once_it_is_sent() {
+        let mut queue = SendQueue::default();
+        for _ in 0..1000 {
+            queue.push(packet(b"head", vec![0; limits::COPY_BODY], b"tail"));
+        }
+        while !queue.is_empty() {
+            queue.write_with(|pieces| Ok::<_, Infallible>(pieces[0].len().min(5000))).unwrap();
+        }
+        queue.push(packet(b"head", Vec::new(), b"tail"));
+        assert!(queue.small.capacity() < KEPT, "{} bytes", queue.small.capacity());
     }
 
     #[test]

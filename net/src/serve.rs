@@ -1,10 +1,11 @@
 //! Serving storages until a signal says stop.
 
-use crate::boot::{self, BootError, StorageSpec, Summary};
+use crate::boot::{self, BootError, Booted, StorageSpec, Summary};
 use crate::clock::{Clock, wall};
 use crate::connection::{self, ReadBuffer};
 use crate::listen::{Address, Listener};
 use crate::shell::{Shared, Shell};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
@@ -118,7 +119,12 @@ pub fn serve(
 ) -> Result<Ended, ServeError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::System)?;
-    LocalSet::new().block_on(&runtime, run(config, ready, reopen_logs))
+    let tasks = LocalSet::new();
+    let ended = tasks.block_on(&runtime, run(config, ready, reopen_logs));
+    drop(tasks);
+    // Only a server that was asked twice leaves something behind on a helper thread; it does not wait for that.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(
@@ -127,6 +133,7 @@ async fn run(
     reopen_logs: impl Fn(),
 ) -> Result<Ended, ServeError> {
     let mut signals = Signals::install().map_err(ServeError::System)?;
+    raise_file_limit();
     // The address comes first: a second server must not touch the storages.
     let listener = Listener::bind(&config.address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse(config.address.clone()),
@@ -134,9 +141,17 @@ async fn run(
     })?;
     let address = listener.address().map_err(ServeError::System)?;
 
+    let opened = tokio::select! {
+        biased;
+        ended = signals.end(&reopen_logs) => {
+            // What was being repaired stands as after a crash, and the next opening goes on from there.
+            tracing::info!("asked to end while the storages were being opened");
+            return Ok(ended);
+        }
+        opened = open_all(config.storages, config.server.invalidation_queue) => opened?,
+    };
     let (mut boots, mut disks, mut storages) = (Vec::new(), Vec::new(), Vec::new());
-    for spec in config.storages {
-        let opened = boot::open(spec, config.server.invalidation_queue)?;
+    for opened in opened {
         boots.push(opened.boot);
         disks.push(opened.disk);
         storages.push(opened.summary);
@@ -178,6 +193,14 @@ async fn run(
     Ok(ended.expect("a server stops when it was asked to"))
 }
 
+async fn open_all(specs: Vec<StorageSpec>, queue: usize) -> Result<Vec<Booted>, BootError> {
+    let mut opened = Vec::new();
+    for spec in specs {
+        opened.push(boot::open(spec, queue).await?);
+    }
+    Ok(opened)
+}
+
 async fn at(deadline: Option<std::time::Instant>) {
     match deadline {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
@@ -187,15 +210,33 @@ async fn at(deadline: Option<std::time::Instant>) {
 
 async fn accept(listener: Listener, shell: Shared) {
     let buffer = ReadBuffer::new();
+    let mut short = false;
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
+                short = false;
                 tokio::task::spawn_local(connection::serve(shell.clone(), stream, address, buffer.clone()));
             }
+            // The peer gave up before it was its turn.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
+                // Told once, not ten times a second for as long as the shortage lasts.
+                if !std::mem::replace(&mut short, true) {
+                    tracing::warn!("cannot accept connections: {error}; trying again until it works");
+                }
                 tokio::time::sleep(BREATHER).await;
             }
         }
+    }
+}
+
+/// Allows as many open files as the system lets us: a connection takes one, and the usual 1024 are fewer than
+/// [`limits::CONNECTIONS`](zeolith_core::limits::CONNECTIONS).
+fn raise_file_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!("cannot raise the limit of open files from {current:?} to {maximum:?}: {error}");
     }
 }

@@ -118,6 +118,16 @@ impl Shell {
         self.feed(Input::Received { conn, bytes, wall: wall() });
     }
 
+    /// The peer sends nothing more. The server is done with it; what is on its way to the peer is still sent.
+    pub(crate) fn ended(&mut self, conn: ConnId) {
+        if let Some(open) = self.conns.get_mut(&conn)
+            && !open.closing
+        {
+            open.closing = true;
+            self.feed(Input::Closed { conn });
+        }
+    }
+
     /// The peer is gone.
     pub(crate) fn lost(&mut self, conn: ConnId) {
         if let Some(gone) = self.conns.remove(&conn)
@@ -177,8 +187,7 @@ impl Shell {
 
     /// The socket takes bytes again.
     pub(crate) fn writable(&mut self, conn: ConnId) {
-        self.mark_dirty(conn);
-        self.settle();
+        self.watched(|shell| shell.mark_dirty(conn));
     }
 
     /// Gives back the blocks reserved beyond the logs' ends.
@@ -195,8 +204,13 @@ impl Shell {
     }
 
     fn feed(&mut self, input: Input<'_>) {
+        self.watched(|shell| shell.server.handle(shell.now(), input));
+    }
+
+    /// Does something, carries out what follows from it, and wakes the loop if that changed what it waits for.
+    fn watched(&mut self, act: impl FnOnce(&mut Shell)) {
         let before = self.server.deadline();
-        self.server.handle(self.now(), input);
+        act(self);
         self.settle();
         if self.server.deadline() != before || self.stopped {
             self.attention.notify_one();

@@ -104,3 +104,21 @@ fn a_timeout_is_a_positive_number_of_seconds() {
         assert!(seconds(text).is_err(), "{text}");
     }
 }
+
+/// Runs in a process of its own: it ends.
+#[test]
+fn a_panic_on_any_thread_ends_the_process() {
+    const CHILD: &str = "ZEOLITH_TEST_PANICS";
+    if std::env::var_os(CHILD).is_some() {
+        end_at_a_panic();
+        let _ = std::thread::spawn(|| panic!("an invariant is broken")).join();
+        std::process::exit(0);
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "serve::tests::a_panic_on_any_thread_ends_the_process", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), None, "ended by a signal: {output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("an invariant is broken"), "{output:?}");
+}

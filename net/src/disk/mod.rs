@@ -7,6 +7,7 @@ use arena::Arena;
 use bytes::Bytes;
 use rustix::fs::FallocateFlags;
 use rustix::io::{Errno, ReadWriteFlags};
+use rustix::process::{Resource, getrlimit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -242,6 +243,10 @@ impl Disk {
     }
 
     fn reserve(&mut self, upto: u64) -> io::Result<()> {
+        // Room past the length of a file is not held against the limit, the append that fills it is.
+        if getrlimit(Resource::Fsize).current.is_some_and(|limit| upto > limit) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         let more = upto.saturating_sub(self.log_len);
         let log = self.open(FileId::Log)?;
         match rustix::fs::fallocate(&log, FallocateFlags::KEEP_SIZE, self.log_len, more.max(1)) {
