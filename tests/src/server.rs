@@ -345,17 +345,30 @@ impl Server {
     /// When it does not end with success in time, or when it logged an error or a panic on its way. Of Python's server
     /// the log is not judged: it calls an error what a client may rightly be refused.
     pub fn stop(mut self) {
-        signal(&self.child, Signal::TERM);
-        let Some(status) = wait_for(&mut self.child, STOP) else {
-            panic!("the server does not stop\n{}", self.log());
-        };
-        assert!(status.success(), "the server ended with {status}\n{}", self.log());
+        self.terminate();
         if self.maker == Maker::Zeolith {
             // Its own part: another maker's server may have been in this folder before.
             let log = self.own_log();
             let complaint = log.lines().find(|line| is_complaint(line));
             assert!(complaint.is_none(), "the server complained: {}\n{log}", complaint.unwrap_or_default());
         }
+    }
+
+    /// Stops a server that has reason to complain.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end with success in time.
+    pub fn end(mut self) {
+        self.terminate();
+    }
+
+    fn terminate(&mut self) {
+        signal(&self.child, Signal::TERM);
+        let Some(status) = wait_for(&mut self.child, STOP) else {
+            panic!("the server does not stop\n{}", self.log());
+        };
+        assert!(status.success(), "the server ended with {status}\n{}", self.log());
     }
 
     /// Kills the server with SIGKILL, in the middle of whatever it does.

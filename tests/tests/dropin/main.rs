@@ -5,6 +5,7 @@ mod both_ways;
 mod readers;
 mod recovery;
 mod restarts;
+mod sample;
 
 use std::path::Path;
 use std::process::{Command, Output};
