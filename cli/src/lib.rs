@@ -4,6 +4,7 @@
 pub mod banner;
 mod calendar;
 pub mod config;
+pub mod heal;
 pub mod logging;
 pub mod options;
 pub mod pidfile;

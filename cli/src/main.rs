@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use zeolith_cli::heal::{HealArgs, heal};
 use zeolith_cli::serve::{ServeArgs, serve};
 
 /// ZEO, rock solid: serves ZODB databases to the unmodified Python clients of ZEO 5 and 6.
@@ -18,6 +19,9 @@ enum Command {
     /// Serve one or more databases; takes the place of runzeo
     #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
+    /// Bring back the clients of a database that was restored from a backup
+    #[command(after_help = HEAL_HELP)]
+    Heal(HealArgs),
 }
 
 const SERVE_HELP: &str = "\
@@ -40,8 +44,22 @@ Signals:
 
 Exit codes: 0 stopped, 1 a storage or the server failed, 2 bad usage or configuration, or address in use";
 
+const HEAL_HELP: &str = "\
+Clients refuse a server that has lost transactions they know: \"Cache newer than server\". After a restore, and
+before the server is started again, this gives the database one empty transaction that is later than all of them.
+The clients then drop their caches by themselves.
+
+Examples:
+  zeolith heal /srv/db/Data.fs
+  zeolith heal /srv/db/Data.fs --after 040d2c8182222222    when the lost server's clock ran ahead
+
+A client's log names its transaction as bytes; b'...'.hex() in Python gives the digits.
+
+Exit codes: 0 done, 1 the file is in use, read-only, missing or damaged, 2 bad usage or an absurd transaction";
+
 fn main() -> ExitCode {
     match Zeolith::parse().command {
         Command::Serve(arguments) => serve(arguments),
+        Command::Heal(arguments) => heal(&arguments),
     }
 }

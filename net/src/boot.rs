@@ -12,7 +12,7 @@ use zeolith_core::server::config::StorageBoot;
 use zeolith_core::store::Store;
 use zeolith_core::store::disk::FileId;
 use zeolith_core::store::file::lockfile;
-use zeolith_core::store::file::open::{Found, OpenError, OpenOptions, Opened, Opening, Report};
+use zeolith_core::store::file::open::{Cut, Found, OpenError, OpenOptions, Opened, Opening, Report};
 use zeolith_core::store::memory::MemoryStore;
 
 /// A storage to be served.
@@ -241,15 +241,19 @@ fn seed() -> u64 {
 /// Says what an operator should know.
 fn report(path: &Path, report: &Report) {
     let path = path.display();
-    tracing::info!("opened {path}: {} objects; index: {:?}", report.objects, report.index);
-    if let Some(cut) = &report.cut {
-        let kept = cut.kept.as_deref().unwrap_or("nothing was cut, the storage is open read-only");
-        tracing::warn!(
-            "{path}: {} bytes after byte {} are no part of it ({:?}); {kept}",
-            cut.bytes,
-            cut.at,
-            cut.why
+    tracing::info!(
+        "opened {path}: {} objects; index: {}; checksums: {}; {} transactions scanned",
+        report.objects,
+        report.index,
+        report.sums,
+        report.scanned
+    );
+    if let Some(Cut { at, bytes, why, kept }) = &report.cut {
+        let kept = kept.as_ref().map_or_else(
+            || "they stay, for it is open read-only".to_owned(),
+            |kept| format!("they were cut off and are kept in {kept}"),
         );
+        tracing::warn!("{path}: {bytes} bytes from byte {at} on are no part of it ({why}); {kept}");
     }
     for range in &report.damaged {
         tracing::error!(

@@ -1,11 +1,18 @@
-"""errors.py ADDRESS | errors.py ADDRESS read-only: the errors that the Python client rebuilds from what the server says."""
+"""errors.py ADDRESS [MODE]: the errors that the Python client rebuilds from what the server says.
 
+MODE says what is read-only, if anything: writable, read-only for the server, read-only-storage, read-only-client.
+"""
+
+import time
+
+from common import OURS
 from common import check
 from common import check_equal
 from common import database
 from common import raised
 from common import run
 from common import storage
+from common import wait_until
 from transaction import TransactionManager
 from ZEO.asyncio.client import Protocol
 from ZEO.Exceptions import ClientDisconnected
@@ -159,45 +166,142 @@ def writable(where):
     return 'unknown objects, conflicts, read conflicts, undo errors and a vote without transaction are told apart'
 
 
-def read_only(where):
-    registered = []
-    original = Protocol.server_call
+# What a read-only client may not call, with arguments of the right kinds.
+WRITES = (
+    ('new_oids',),
+    ('tpc_begin', 1, b'', b'', b''),
+    ('storea', z64, z64, b'data', 1),
+    ('checkCurrentSerialInTransaction', z64, z64, 1),
+    ('vote', 1),
+    ('tpc_finish', 1),
+    ('tpc_abort', 1),
+)
 
-    def listening(self, method, *arguments):
-        if method == 'register':
-            registered.append(arguments)
-        return original(self, method, *arguments)
+# These too; a server that does not have them says that first.
+MORE_WRITES = (
+    ('deleteObject', z64, z64, 1),
+    ('restorea', z64, z64, b'data', None, 1),
+    ('undoa', b'AAAAAAAAAAA=', 1),
+    ('storeBlobEnd', z64, z64, b'data', 1),
+    ('storeBlobShared', z64, z64, b'data', 'x.tmp', 1),
+)
 
-    Protocol.server_call = listening
+
+def unserved(store, *call):
+    """Whether our server does not have a method yet; any other answer is for the caller to judge."""
+    try:
+        store._call(*call)
+    except ServerException as error:
+        return OURS and error.args[0] == 'ZODB.POSException.Unsupported'
+    except Exception:
+        pass
+    return False
+
+
+def refuses_writes(store, packs):
+    for call in WRITES:
+        raised(ReadOnlyError, store._call, *call)
+    for call in MORE_WRITES:
+        if not unserved(store, *call):
+            raised(ReadOnlyError, store._call, *call)
+    # A pack writes nothing that a client could tell: Python's server lets readers pack, whatever is read-only but the
+    # storage itself. Ours does not pack yet, and says so.
+    pack = ('pack', time.time(), True)
+    if not unserved(store, *pack):
+        if packs:
+            store._call(*pack)
+        else:
+            raised(ReadOnlyError, store._call, *pack)
+
+
+def reads_only(db):
+    """A client that may only read is told so, by itself and by the server, and goes on reading."""
+    check(db.storage.is_read_only(), 'the client knows that it may not write')
+    manager = TransactionManager()
+    root = db.open(manager).root()
+    check_equal(root['made'].value, 1, 'what was written before')
+    root['made'].value = 2
+    raised(ReadOnlyError, manager.commit)
+    manager.abort()
+    check_equal(root['made'].value, 1, 'what stays as it was')
+
+
+class Registrations:
+    """Every register call of this process."""
+
+    def __init__(self):
+        self._calls = []
+        original = Protocol.server_call
+
+        def listening(protocol, method, *arguments):
+            if method == 'register':
+                self._calls.append(arguments)
+            return original(protocol, method, *arguments)
+
+        Protocol.server_call = listening
+
+    def check(self, expected, what):
+        check_equal(self._calls, expected, f'registrations {what}')
+        self._calls.clear()
+
+
+def read_only(where, packs=True):
+    registered = Registrations()
     raised(ClientDisconnected, lambda: storage(where, wait_timeout=1))
-    check_equal(registered, [('1', False)], 'registrations for writing')
-    registered.clear()
+    registered.check([('1', False)], 'for writing')
     for options, expected in (
         (dict(read_only=True), [('1', True)]),
         # The second registration is on the connection that has just been refused the first.
         (dict(read_only_fallback=True), [('1', False), ('1', True)]),
     ):
         db = database(where, **options)
-        check_equal(registered, expected, f'registrations with {options}')
-        registered.clear()
-        check(db.storage.is_read_only(), 'the client knows that it may not write')
-        manager = TransactionManager()
-        root = db.open(manager).root()
-        check_equal(root['made'].value, 1, 'what was written before')
-        root['made'].value = 2
-        raised(ReadOnlyError, manager.commit)
-        manager.abort()
-        # The client refused that by itself; the server does too.
-        raised(ReadOnlyError, db.storage._call, 'new_oids')
-        raised(ReadOnlyError, db.storage._call, 'tpc_begin', 1, b'', b'', b'')
-        db.storage.ping()
-        check_equal(root['made'].value, 1, 'what stays as it was')
+        registered.check(expected, f'with {options}')
+        reads_only(db)
+        # The client refused that by itself; the server does too, and the connection outlives it.
+        refuses_writes(db.storage, packs)
+        registered.check([], 'after the refusals')
         db.close()
-    return 'a read-only server refuses writers, serves readers, and lets fallback clients register again'
+    return 'what is read-only refuses writers and every write, serves readers, and lets fallback clients register again'
+
+
+def read_only_storage(where):
+    return read_only(where, packs=False)
+
+
+def read_only_client(where):
+    registered = Registrations()
+    db = database(where, read_only=True)
+    registered.check([('1', True)], 'of a reader')
+    reads_only(db)
+    refuses_writes(db.storage, packs=True)
+    # Nobody waits for the answer to a one-way call: its error ends the connection, and the client comes back.
+    generation = db.storage._connection_generation
+    db.storage._async('storea', z64, z64, b'data', 1)
+    wait_until(lambda: db.storage._connection_generation > generation, 'the client is back')
+    registered.check([('1', True)], 'after the connection ended')
+    reads_only(db)
+    db.close()
+    # One that would take either writes where it can.
+    db = database(where, read_only_fallback=True)
+    registered.check([('1', False)], 'of one that would take either')
+    check(not db.storage.is_read_only(), 'the client knows that it may write')
+    manager = TransactionManager()
+    db.open(manager).root()['fallback'] = MinPO(1)
+    manager.commit()
+    db.close()
+    return 'a reader of a writable server is refused every write, and others write beside it'
+
+
+MODES = {
+    'writable': writable,
+    'read-only': read_only,
+    'read-only-storage': read_only_storage,
+    'read-only-client': read_only_client,
+}
 
 
 def main(where, mode='writable'):
-    return dict(writable=writable, **{'read-only': read_only})[mode](where)
+    return MODES[mode](where)
 
 
 if __name__ == '__main__':

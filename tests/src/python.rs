@@ -180,6 +180,20 @@ impl Running {
         !self.ended
     }
 
+    /// Waits until the script has printed this.
+    ///
+    /// # Panics
+    ///
+    /// When it ends before, or takes too long.
+    pub fn wait_for(&mut self, text: &str) {
+        while !self.printed().contains(text) {
+            // What it printed last may arrive after its end.
+            let goes_on = self.goes_on() || self.printed().contains(text);
+            assert!(goes_on, "{} ended without {text:?}\n{}", self.name, self.printed());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits for the script's end and returns what it printed.
     ///
     /// # Panics

@@ -137,6 +137,10 @@ impl Drop for Home {
 pub enum Storage {
     /// A file storage by this name, its file in the server's folder.
     File(&'static str, &'static str),
+    /// The same with a folder for blobs beside it, which Python's server alone can serve so far.
+    Blobs(&'static str, &'static str),
+    /// A file storage that is read-only, whatever the server is.
+    ReadOnly(&'static str, &'static str),
     /// A mapping storage by this name.
     Mapping(&'static str),
 }
@@ -190,6 +194,14 @@ impl Config {
                 Storage::File(name, file) => {
                     format!("<filestorage {name}>\n  path {}\n</filestorage>", home.path(file).display())
                 }
+                Storage::Blobs(name, file) => {
+                    let path = home.path(file).display().to_string();
+                    format!("<filestorage {name}>\n  path {path}\n  blob-dir {path}.blobs\n</filestorage>")
+                }
+                Storage::ReadOnly(name, file) => {
+                    let path = home.path(file).display().to_string();
+                    format!("<filestorage {name}>\n  path {path}\n  read-only true\n</filestorage>")
+                }
                 Storage::Mapping(name) => format!("<mappingstorage {name}>\n</mappingstorage>"),
             });
         }
@@ -204,6 +216,8 @@ pub struct Server {
     maker: Maker,
     address: String,
     log: PathBuf,
+    /// Where in the log this server's part begins.
+    began: u64,
 }
 
 impl Server {
@@ -213,9 +227,18 @@ impl Server {
     ///
     /// When it ends or does not answer within its time; its log is part of the message.
     pub fn start(home: &Home, config: &Config) -> Server {
+        Server::start_as(Maker::under_test(), home, config)
+    }
+
+    /// Starts a server of this maker, whichever the run is about: for what the two hand to each other.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::start`].
+    pub fn start_as(maker: Maker, home: &Home, config: &Config) -> Server {
         let file = home.path("zeo.conf");
         let socket = config.unix.then(|| home.path("socket").display().to_string());
-        Server::launch(home, config.codec, socket, |command, address| {
+        Server::launch(maker, home, config.codec, socket, |command, address| {
             fs::write(&file, config.text(home, address)).expect("the server's folder is writable");
             command.arg("-C").arg(&file);
         })
@@ -227,19 +250,19 @@ impl Server {
     ///
     /// As [`Server::start`].
     pub fn start_by_options(home: &Home, pid_file: &Path) -> Server {
-        Server::launch(home, Codec::Pickle, None, |command, address| {
+        Server::launch(Maker::under_test(), home, Codec::Pickle, None, |command, address| {
             command.args(["-a", address, "-t", "30", "-f"]).arg(home.path("Data.fs"));
             command.arg("--pid-file").arg(pid_file);
         })
     }
 
     fn launch(
+        maker: Maker,
         home: &Home,
         codec: Codec,
         socket: Option<String>,
         arguments: impl Fn(&mut Command, &str),
     ) -> Server {
-        let maker = Maker::under_test();
         let log = home.path("server.log");
         loop {
             let address = socket.clone().unwrap_or_else(free_address);
@@ -258,7 +281,7 @@ impl Server {
                 .stderr(into)
                 .spawn()
                 .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-            let mut server = Server { child, maker, address, log: log.clone() };
+            let mut server = Server { child, maker, address, log: log.clone(), began: before };
             if server.answers(codec) {
                 return server;
             }
@@ -305,6 +328,11 @@ impl Server {
         self.log_from(0)
     }
 
+    /// What this server logged so far.
+    pub fn own_log(&self) -> String {
+        self.log_from(self.began)
+    }
+
     fn log_from(&self, start: u64) -> String {
         let bytes = fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&bytes[usize::try_from(start).expect("logs fit in memory")..]).into_owned()
@@ -317,16 +345,30 @@ impl Server {
     /// When it does not end with success in time, or when it logged an error or a panic on its way. Of Python's server
     /// the log is not judged: it calls an error what a client may rightly be refused.
     pub fn stop(mut self) {
+        self.terminate();
+        if self.maker == Maker::Zeolith {
+            // Its own part: another maker's server may have been in this folder before.
+            let log = self.own_log();
+            let complaint = log.lines().find(|line| is_complaint(line));
+            assert!(complaint.is_none(), "the server complained: {}\n{log}", complaint.unwrap_or_default());
+        }
+    }
+
+    /// Stops a server that has reason to complain.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end with success in time.
+    pub fn end(mut self) {
+        self.terminate();
+    }
+
+    fn terminate(&mut self) {
         signal(&self.child, Signal::TERM);
         let Some(status) = wait_for(&mut self.child, STOP) else {
             panic!("the server does not stop\n{}", self.log());
         };
         assert!(status.success(), "the server ended with {status}\n{}", self.log());
-        if self.maker == Maker::Zeolith {
-            let log = self.log();
-            let complaint = log.lines().find(|line| is_complaint(line));
-            assert!(complaint.is_none(), "the server complained: {}\n{log}", complaint.unwrap_or_default());
-        }
     }
 
     /// Kills the server with SIGKILL, in the middle of whatever it does.

@@ -257,6 +257,16 @@ impl Disk {
     }
 }
 
+impl Drop for Disk {
+    /// Lets go of the lock by word, not by closing the file: a child that this process is just starting shares the file
+    /// until it runs its program, and would hold the lock that long.
+    fn drop(&mut self) {
+        if let Some(lock) = self.files.get(&FileId::Lock) {
+            let _ = lock.unlock();
+        }
+    }
+}
+
 fn quiet(file: FileId, result: io::Result<()>) -> Ran {
     match result {
         Ok(()) => Ran::Quiet,

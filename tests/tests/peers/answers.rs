@@ -14,10 +14,17 @@ fn errors(codec: Codec) {
     let server = Server::start(&home, &config);
     Script::new("errors.py").arg(server.address()).run();
     server.stop();
+    let refuses = |config: &Config, mode| {
+        let server = Server::start(&home, config);
+        Script::new("errors.py").arg(server.address()).arg(mode).run();
+        server.stop();
+    };
+    refuses(&config, "read-only-client");
     config.read_only = true;
-    let server = Server::start(&home, &config);
-    Script::new("errors.py").arg(server.address()).arg("read-only").run();
-    server.stop();
+    refuses(&config, "read-only");
+    config.read_only = false;
+    config.storages = vec![Storage::ReadOnly("1", "Data.fs")];
+    refuses(&config, "read-only-storage");
 }
 
 #[test]

@@ -119,8 +119,11 @@ impl<C> FileStore<C> {
 
     /// Asks for the index to be saved; answered by `Closed`. Nothing depends on it: without, the next start scans the
     /// log.
+    ///
+    /// A log with damage keeps the index that it was found with: what an index covers is not compared with its
+    /// checksums again, so with a newer one the next start would serve what this one refused.
     pub fn close(&mut self, out: &mut Outbox<C>) {
-        if self.appender.is_some() {
+        if self.appender.is_some() && self.book.damaged.is_empty() {
             let contents = index_file::encode(&self.book.index, self.book.end);
             out.disk.push_back(DiskOp::Replace { file: FileId::Index, contents });
         } else {

@@ -444,7 +444,9 @@ impl<C> Opening<C> {
         self.log.sums = Some(sums);
         steps.push(Step::WriteLock { contents: lockfile::format(self.found.pid, sums.nonce).into() });
         let rebuilt = self.report.index != IndexUse::Used && !self.log.create;
-        if rebuilt || self.report.scanned > SAVE_INDEX_AFTER {
+        // An index over damage would hide it from the next opening.
+        let sound = self.report.damaged.is_empty();
+        if sound && (rebuilt || self.report.scanned > SAVE_INDEX_AFTER) {
             steps.push(Step::SaveIndex { contents: index_file::encode(&self.log.index, end) });
         }
         steps

@@ -5,6 +5,7 @@ use crate::store::disk::{DiskError, FileId};
 use crate::store::file::FileStore;
 use crate::store::file::format::Damaged;
 use crate::store::file::open::Tail;
+use std::fmt;
 use std::ops::Range;
 use thiserror::Error;
 
@@ -84,6 +85,16 @@ pub enum IndexUse {
     Ignored(Damaged),
 }
 
+impl fmt::Display for IndexUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IndexUse::Missing => f.write_str("missing"),
+            IndexUse::Used => f.write_str("used"),
+            IndexUse::Ignored(damaged) => write!(f, "ignored ({damaged})"),
+        }
+    }
+}
+
 /// Whether the checksums were used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SumsUse {
@@ -94,6 +105,16 @@ pub enum SumsUse {
     Used,
     /// They were not, for this reason at this offset of sidecar or log.
     Ignored(Damaged),
+}
+
+impl fmt::Display for SumsUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SumsUse::Missing => f.write_str("none of use"),
+            SumsUse::Used => f.write_str("used"),
+            SumsUse::Ignored(damaged) => write!(f, "ignored ({damaged})"),
+        }
+    }
 }
 
 /// A tail of the log that is not part of it.

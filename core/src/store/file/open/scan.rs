@@ -7,6 +7,7 @@ use crate::store::file::format::{
 };
 use crate::store::file::index::{Index, SizeClass};
 use crate::store::file::view::{Need, View, Walk, damaged};
+use std::fmt;
 
 /// Oddities kept for the report.
 const WARNINGS: usize = 20;
@@ -54,6 +55,18 @@ pub enum Tail {
     Zeros,
     /// Its checksum is not there, or differs: it was never acknowledged.
     Unacknowledged,
+}
+
+impl fmt::Display for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Tail::Truncated => "a transaction that is cut off",
+            Tail::Incomplete => "a transaction marked incomplete",
+            Tail::Nonsense => "no transaction, and nothing that looks like one follows",
+            Tail::Zeros => "zeros to the end",
+            Tail::Unacknowledged => "never acknowledged, for the checksums do not vouch for it",
+        })
+    }
 }
 
 /// What a scan found.

@@ -233,6 +233,23 @@ fn a_flipped_bit_in_acknowledged_data_is_reported_and_not_served() {
 }
 
 #[test]
+fn damage_is_found_again_at_every_opening_until_it_is_repaired() {
+    let mut disk = three();
+    let second = ends()[1] as usize;
+    change(&mut disk, FileId::Log, |log| log[second - 20] ^= 1);
+    for tid in [50, 60, 70] {
+        let opened = disk.open();
+        assert_eq!(opened.report.damaged.len(), 1, "before {tid}");
+        let mut session = Session { store: opened.store, disk: &mut disk };
+        session.append(vec![store_one(tid, tid, 10)]);
+        session.close();
+    }
+    change(&mut disk, FileId::Log, |log| log[second - 20] ^= 1);
+    assert_eq!(disk.open().report.damaged, vec![]);
+    assert_eq!(disk.open().report.index, IndexUse::Used);
+}
+
+#[test]
 fn a_lost_sidecar_entry_of_an_acknowledged_batch_costs_nothing() {
     let mut disk = three();
     change(&mut disk, FileId::Sidecar, |sums| sums[48 + 20] ^= 1);
