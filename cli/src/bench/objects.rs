@@ -25,12 +25,12 @@ pub const SMALLEST: usize = HEAD.len() + 4 + TAIL.len();
 ///
 /// # Panics
 /// When `size` is below [`SMALLEST`].
-pub fn state(size: usize, seed: Seed) -> Vec<u8> {
+pub fn state(size: usize) -> Vec<u8> {
     let padding = size - SMALLEST;
     let mut state = Vec::with_capacity(size);
     state.extend_from_slice(HEAD);
     state.extend_from_slice(&u32::try_from(padding).expect("objects below 4 GiB").to_le_bytes());
-    let mut rng = Rng::new(seed);
+    let mut rng = Rng::new(Seed(size as u64));
     while state.len() < size - TAIL.len() {
         let left = size - TAIL.len() - state.len();
         state.extend_from_slice(&rng.next_u64().to_le_bytes()[..left.min(8)]);
@@ -55,7 +55,7 @@ impl Objects {
     /// # Errors
     /// [`Fault`], also when the server gives back something else.
     pub fn add(link: &mut Link, count: usize, size: usize) -> Result<Objects, Fault> {
-        let mut objects = Objects { state: state(size, Seed(1)), oids: Vec::new(), serials: Vec::new() };
+        let mut objects = Objects { state: state(size), oids: Vec::new(), serials: Vec::new() };
         while objects.oids.len() < count {
             let wanted = (count - objects.oids.len()).min(A_TRANSACTION);
             let mut oids = link.call(&Request::NewOids(A_TRANSACTION as i64), |oids| oids.oids())?;
@@ -68,10 +68,10 @@ impl Objects {
             for &oid in &oids {
                 link.tell(&Request::Storea { oid, serial: Tid::ZERO, data: &objects.state, txn });
             }
-            let conflicts = link.call(&Request::Vote(txn), |vote| {
+            let clean = link.call(&Request::Vote(txn), |vote| {
                 Some(vote.conflicts().is_none_or(|found| found.is_empty()))
             })?;
-            if !conflicts {
+            if !clean {
                 return Err(nonsense("new objects conflict"));
             }
             let tid = link.call(&Request::TpcFinish(txn), |tid| tid.as_tid())?;
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_state_has_the_size_that_was_asked_for() {
         for size in [SMALLEST, SMALLEST + 1, 300, 5000] {
-            let state = state(size, Seed(1));
+            let state = state(size);
             assert_eq!(state.len(), size);
             assert!(state.starts_with(HEAD) && state.ends_with(TAIL));
         }

@@ -155,7 +155,11 @@ fn positive(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|&number| number > 0).ok_or("expected a number of at least 1")
 }
 
-fn size(text: &str) -> Result<usize, String> {
+/// Reads the size of an object.
+///
+/// # Errors
+/// A sentence, when it cannot be made.
+pub fn size(text: &str) -> Result<usize, String> {
     let size = text.parse().ok().filter(|size| (SMALLEST..=LARGEST).contains(size));
     size.ok_or_else(|| format!("expected a number of bytes between {SMALLEST} and {LARGEST}"))
 }

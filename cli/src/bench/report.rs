@@ -158,10 +158,13 @@ impl Measured {
     }
 }
 
-/// Seconds of CPU time that one operation took the server.
+/// The least CPU time that is divided: the kernel counts it in hundredths of a second.
+const TELLING: Duration = Duration::from_millis(100);
+
+/// Seconds of CPU time that one operation took the server; `None` when it is not known well enough to say.
 fn cpu_an_operation(tally: &Tally) -> Option<f64> {
     let operations = tally.operations();
-    tally.cpu.filter(|_| operations > 0).map(|cpu| cpu.as_secs_f64() / operations as f64)
+    tally.cpu.filter(|&cpu| operations > 0 && cpu >= TELLING).map(|cpu| cpu.as_secs_f64() / operations as f64)
 }
 
 fn row_of(rate: f64, histogram: &Histogram, cpu: String) -> [String; 5] {

@@ -10,11 +10,13 @@ use bytes::BytesMut;
 use rustix::io::ReadWriteFlags;
 use zeolith_core::ids::Oid;
 
-/// Bytes of a record's header in a Data.fs, and of a transaction's around its records, without texts.
+use crate::bench::objects::state;
+
+/// Bytes of a record's header in a Data.fs.
 const RECORD: usize = 42;
 /// Bytes of a transaction's entry in the sidecar.
 const ENTRY: usize = 48;
-/// Bytes that the log has from the start, for loads.
+/// About how many bytes the log has from the start, for loads.
 const FILLED: usize = 1 << 20;
 
 #[derive(Debug)]
@@ -24,7 +26,8 @@ pub(super) struct Files {
     log_len: u64,
     sidecar_len: u64,
     read: Vec<u8>,
-    size: usize,
+    /// How many objects the log has from the start, all alike.
+    records: u64,
 }
 
 impl Files {
@@ -35,29 +38,32 @@ impl Files {
         let log = create(path)?;
         let mut sidecar = path.as_os_str().to_owned();
         sidecar.push(".sums");
-        let filled = FILLED.max(2 * (size + RECORD));
-        log.write_all_at(&vec![0; filled], 0)?;
+        let mut record = vec![0; RECORD];
+        record.extend_from_slice(&state(size));
+        let records = (FILLED / record.len()).max(1);
+        let filled = records * record.len();
+        log.write_all_at(&record.repeat(records), 0)?;
         log.sync_all()?;
         Ok(Files {
             log,
             sidecar: create(Path::new(&sidecar))?,
             log_len: filled as u64,
             sidecar_len: 0,
-            read: vec![0; size + RECORD],
-            size,
+            read: vec![0; record.len()],
+            records: records as u64,
         })
     }
 
     /// What a load reads.
     pub(super) fn read(&mut self, oid: Oid) -> io::Result<&[u8]> {
         let wanted = self.read.len();
-        let at = oid.0.wrapping_mul(wanted as u64) % (FILLED.max(2 * wanted) - wanted) as u64;
+        let at = oid.0 % self.records * wanted as u64;
         let mut pieces = [IoSliceMut::new(&mut self.read)];
         let got = rustix::io::preadv2(&self.log, &mut pieces, at, ReadWriteFlags::NOWAIT)?;
         if got < wanted {
             return Err(io::Error::other("the log is not in the page cache"));
         }
-        Ok(&self.read[RECORD..][..self.size])
+        Ok(&self.read[RECORD..])
     }
 
     /// Appends a batch; what is returned makes it durable, and may block.

@@ -22,6 +22,7 @@ mod server;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::options::size;
 use crate::options::{Address, address};
 use crate::serve::EXIT_FAILURE;
 
@@ -37,7 +38,7 @@ pub struct EchoArgs {
     pub file: PathBuf,
 
     /// Bytes of an object, as told to zeolith bench
-    #[arg(long, value_name = "BYTES", default_value = "300")]
+    #[arg(long, value_name = "BYTES", default_value = "300", value_parser = size)]
     pub size: usize,
 }
 
