@@ -1,7 +1,7 @@
 //! `zeolith bench`: a load generator against any ZEO 5 or 6 server.
 //!
 //! It speaks the protocol as Python's clients do, in the encoding that the server announces, and keeps no cache: every
-//! load reaches the server. All its connections are driven by one thread ([`drive`]). Two servers are measured in turns
+//! load reaches the server. All its connections are driven by one thread (`drive`). Two servers are measured in turns
 //! of half a second, so that whatever else the machine does hits both, and compared pair by pair.
 
 mod client;

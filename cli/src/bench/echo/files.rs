@@ -59,9 +59,10 @@ impl Files {
         let wanted = self.read.len();
         let at = oid.0 % self.records * wanted as u64;
         let mut pieces = [IoSliceMut::new(&mut self.read)];
-        let got = rustix::io::preadv2(&self.log, &mut pieces, at, ReadWriteFlags::NOWAIT)?;
-        if got < wanted {
-            return Err(io::Error::other("the log is not in the page cache"));
+        let got = rustix::io::preadv2(&self.log, &mut pieces, at, ReadWriteFlags::NOWAIT);
+        if got != Ok(wanted) {
+            // A miss of the page cache, as it happens now and then: it is read on the spot.
+            self.log.read_exact_at(&mut self.read, at)?;
         }
         Ok(&self.read[RECORD..])
     }

@@ -5,13 +5,14 @@
 //! is the price of understanding requests and of keeping what it promises.
 //!
 //! What it does: it finds where messages end, where in them the id, the method and, of a store, the oid stand
-//! ([`message`]), by the bytes that `zeolith bench` is known to send. A load is one `preadv2` of as many bytes as an
+//! (`message`), by the bytes that `zeolith bench` is known to send. A load is one `preadv2` of as many bytes as an
 //! object and its header take, at a place that depends on the oid. A transaction's messages are kept as they came; its
 //! finish is one `pwritev` of them to a log, a `pwrite` of one byte to the log and one of 48 bytes a transaction to a
-//! sidecar, and `fdatasync` of both on helper threads ([`files`]); finishes that arrive meanwhile are in the next batch.
+//! sidecar, and `fdatasync` of both on helper threads (`files`); finishes that arrive meanwhile are in the next batch.
 //! Then every other connection gets an invalidation in a write of its own, and the committer `info` and its reply.
 //!
-//! What it does not do: it decodes and checks nothing, knows no objects, serials, locks or conflicts, keeps no
+//! What it does not do: it does not read the objects' serials at a vote, a `preadv2` for each object in the server; it
+//! decodes and checks nothing, knows no objects, serials, locks or conflicts, keeps no
 //! timeouts and no bounds, computes no checksums and no tids beyond a counter, and recovers nothing. It speaks
 //! pickle (`Z5`) only, and to `zeolith bench` only.
 
