@@ -20,7 +20,10 @@ impl Offline {
     /// Opens a Data.fs for writing exactly as a server does: takes the lock, recovers, reports to the log.
     pub fn open(path: &Path, create: bool) -> Result<Offline, BootError> {
         let kind = StorageKind::File { path: path.to_owned(), create, read_only: false };
-        let Booted { boot, disk, summary } = boot::open(StorageSpec { name: "1".into(), kind }, 0)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|error| BootError::Io { path: path.to_owned(), error })?;
+        let opening = boot::open(StorageSpec { name: "1".into(), kind }, 0);
+        let Booted { boot, disk, summary } = runtime.block_on(opening)?;
         let disk = disk.expect("a file storage has a disk");
         Ok(Offline { store: boot.store, disk, outbox: Outbox::default(), summary })
     }
