@@ -3,13 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-<<<<<<< HEAD
-use zeolith_cli::heal::{HealArgs, heal};
-=======
 use zeolith_cli::bench::bench;
 use zeolith_cli::bench::echo::{EchoArgs, echo};
 use zeolith_cli::bench::options::BenchArgs;
->>>>>>> c
+use zeolith_cli::heal::{HealArgs, heal};
 use zeolith_cli::serve::{ServeArgs, serve};
 
 /// ZEO, rock solid: serves ZODB databases to the unmodified Python clients of ZEO 5 and 6.
@@ -25,18 +22,15 @@ enum Command {
     /// Serve one or more databases; takes the place of runzeo
     #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
-<<<<<<< HEAD
     /// Bring back the clients of a database that was restored from a backup
     #[command(after_help = HEAL_HELP)]
     Heal(HealArgs),
-=======
     /// Measure a ZEO server, or two against each other
     #[command(after_help = BENCH_HELP)]
     Bench(BenchArgs),
     /// Answer zeolith bench with system calls alone: the limit a server can reach
     #[command(hide = true)]
     BenchEcho(EchoArgs),
->>>>>>> c
 }
 
 const SERVE_HELP: &str = "\
@@ -59,7 +53,6 @@ Signals:
 
 Exit codes: 0 stopped, 1 a storage or the server failed, 2 bad usage or configuration, or address in use";
 
-<<<<<<< HEAD
 const HEAL_HELP: &str = "\
 Clients refuse a server that has lost transactions they know: \"Cache newer than server\". After a restore, and
 before the server is started again, this gives the database one empty transaction that is later than all of them.
@@ -72,7 +65,6 @@ Examples:
 A client's log names its transaction as bytes; b'...'.hex() in Python gives the digits.
 
 Exit codes: 0 done, 1 the file is in use, read-only, missing or damaged, 2 bad usage or an absurd transaction";
-=======
 const BENCH_HELP: &str = "\
 It works against any server of ZEO 5 or 6, Python's too, in the encoding that the server announces. It adds objects of
 its own, which nothing refers to, so that the next pack removes them, and changes these alone. Still, it writes to the
@@ -95,16 +87,12 @@ Examples:
   zeolith bench 8100 --compare 8101 --seconds 10 --json -
 
 Exit codes: 0 measured, 1 a server failed or is none, 2 bad usage";
->>>>>>> c
 
 fn main() -> ExitCode {
     match Zeolith::parse().command {
         Command::Serve(arguments) => serve(arguments),
-<<<<<<< HEAD
         Command::Heal(arguments) => heal(&arguments),
-=======
         Command::Bench(arguments) => bench(arguments),
         Command::BenchEcho(arguments) => echo(arguments),
->>>>>>> c
     }
 }
