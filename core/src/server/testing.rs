@@ -6,9 +6,11 @@
 mod peer;
 mod script;
 mod values;
+mod waiting;
 
 pub(super) use peer::Answer;
 pub(super) use values::row;
+pub(super) use waiting::Hold;
 
 use super::config::{Config, StorageBoot};
 use super::event::Event;
@@ -30,31 +32,11 @@ use crate::wire::writer::Writer;
 use bytes::{Bytes, BytesMut};
 use peer::Peer;
 use script::Script;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
+use waiting::Waiting;
 
 pub(super) const CODECS: [Codec; 2] = [Codec::Pickle, Codec::Msgpack];
-
-/// Disk operations a test may hold back. Writes are always carried out at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Hold {
-    Reads,
-    Syncs,
-    Reserves,
-    Replaces,
-}
-
-impl Hold {
-    fn of<C>(op: &DiskOp<C>) -> Option<Hold> {
-        match op {
-            DiskOp::Read { .. } => Some(Hold::Reads),
-            DiskOp::Sync { .. } => Some(Hold::Syncs),
-            DiskOp::Reserve { .. } => Some(Hold::Reserves),
-            DiskOp::Replace { .. } => Some(Hold::Replaces),
-            DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => None,
-        }
-    }
-}
 
 /// Where storage "1" lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +58,7 @@ pub(super) struct Rig {
     pub(super) stopped: usize,
     pub(super) script: Script,
     config: Config,
-    held: BTreeSet<Hold>,
-    waiting: VecDeque<DiskOp<Context>>,
+    waiting: Waiting,
     peers: BTreeMap<ConnId, Peer>,
     sent: VecDeque<(ConnId, usize)>,
 }
@@ -133,8 +114,7 @@ impl Rig {
             stopped: 0,
             script: Script::default(),
             config,
-            held: BTreeSet::new(),
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             peers: BTreeMap::new(),
             sent: VecDeque::new(),
         }
@@ -153,11 +133,9 @@ impl Rig {
                 self.carry_out(output);
             }
             self.server.check_invariants();
-            let free = |op: &DiskOp<Context>| Hold::of(op).is_none_or(|hold| !self.held.contains(&hold));
             if let Some((conn, bytes)) = self.sent.pop_front() {
                 self.server.handle(self.now, Input::Sent { conn, bytes });
-            } else if let Some(at) = self.waiting.iter().position(free) {
-                let op = self.waiting.remove(at).expect("it is there");
+            } else if let Some(op) = self.waiting.next_free() {
                 if let Some(done) = self.disk.carry_out(op) {
                     self.server.handle(self.now, Input::Disk { storage: StorageId(0), done });
                 }
@@ -190,7 +168,7 @@ impl Rig {
             Output::Disk { storage, op } => {
                 assert_eq!(storage, StorageId(0), "the only one with a disk");
                 self.script.disk(&op);
-                self.waiting.push_back(op);
+                self.waiting.push(op);
             }
             Output::Log(event) => self.events.push(event),
             Output::Stopped => {
@@ -239,6 +217,7 @@ impl Rig {
 
     /// A message from a peer.
     pub(super) fn frame(&mut self, conn: ConnId, message: &[u8]) {
+        self.script.line(format!("{} > {}", conn.0, String::from_utf8_lossy(message)));
         let mut out = BytesMut::new();
         put_frame(&mut out, |out| {
             out.extend_from_slice(message);
@@ -379,24 +358,17 @@ impl Rig {
 
     /// Operations of this kind wait until they are released.
     pub(super) fn hold(&mut self, hold: Hold) {
-        self.held.insert(hold);
+        self.waiting.hold(hold);
     }
 
     /// How many operations of a kind wait.
     pub(super) fn on_hold(&self, hold: Hold) -> usize {
-        self.waiting.iter().filter(|op| Hold::of(op) == Some(hold)).count()
-    }
-
-    fn take_held(&mut self, hold: Hold) -> Vec<DiskOp<Context>> {
-        let (taken, rest): (Vec<_>, Vec<_>) =
-            self.waiting.drain(..).partition(|op| Hold::of(op) == Some(hold));
-        self.waiting = rest.into();
-        taken
+        self.waiting.count(hold)
     }
 
     /// Carries out what waits of a kind; later ones wait again.
     pub(super) fn release(&mut self, hold: Hold) {
-        for op in self.take_held(hold) {
+        for op in self.waiting.take(hold) {
             self.script.done(&op, true);
             if let Some(done) = self.disk.carry_out(op) {
                 self.input(Input::Disk { storage: StorageId(0), done });
@@ -406,7 +378,7 @@ impl Rig {
 
     /// Lets what waits of a kind fail; later ones wait again.
     pub(super) fn fail(&mut self, hold: Hold, error: DiskError) {
-        for op in self.take_held(hold) {
+        for op in self.waiting.take(hold) {
             self.script.done(&op, false);
             let done = match op {
                 DiskOp::Read { pending, .. } => DiskDone::Read { pending, result: Err(error.clone()) },
@@ -422,7 +394,7 @@ impl Rig {
 
     /// From now on operations of this kind are carried out at once, those that wait included.
     pub(super) fn let_go(&mut self, hold: Hold) {
-        self.held.remove(&hold);
+        self.waiting.let_go(hold);
         self.release(hold);
     }
 }
