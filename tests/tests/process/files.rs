@@ -38,7 +38,7 @@ fn holds(message: &str, parts: &[&str]) {
 #[test]
 fn a_file_of_another_kind_is_refused() {
     let home = Home::new();
-    for contents in ["this is no storage at all", "\0\0\0\0", "FS31"] {
+    for contents in ["this is no storage at all", "\0\0\0\0\0\0\0\0", "FS31"] {
         fs::write(home.path("Data.fs"), contents).unwrap();
         holds(&refused(&home), &["Data.fs", "is not a Data.fs"]);
     }
@@ -53,7 +53,7 @@ fn a_file_of_python_2_is_refused_with_the_way_to_convert_it() {
 
 #[test]
 fn an_empty_file_or_one_whose_creation_was_cut_off_is_as_good_as_none() {
-    for contents in ["", "FS"] {
+    for contents in ["", "FS", "\0\0\0\0"] {
         let home = Home::new();
         fs::write(home.path("Data.fs"), contents).unwrap();
         let (server, address) = Process::serving(&home, &[]);

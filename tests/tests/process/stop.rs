@@ -23,9 +23,8 @@ fn ended_during_commits(which: Signal) -> Option<i32> {
     let (code, last) = thread::scope(|scope| {
         let writers: Vec<_> = (1..=WRITERS)
             .map(|number| {
-                let (address, acknowledged) = (&address, &acknowledged);
+                let (mut client, acknowledged) = (Client::register(&address), &acknowledged);
                 scope.spawn(move || {
-                    let mut client = Client::register(address);
                     let (mut count, mut serial) = (0u32, Tid(0));
                     // Until the server is gone.
                     while let Some(tid) = client.try_commit(Oid(number), serial, &count.to_be_bytes()) {
