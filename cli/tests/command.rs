@@ -55,6 +55,9 @@ fn bad_usage_exits_with_2() {
         (&["serve", "-a", "1", "-a", "2"], "cannot be used multiple times"),
         (&["serve", "-t", "soon"], "expected a positive number of seconds"),
         (&["serve", "-f"], "a value is required"),
+        (&["heal"], "<DATA.FS>"),
+        (&["heal", "Data.fs", "--after", "soon"], "expected 16 hexadecimal digits, or now"),
+        (&["heal", "Data.fs", "--after", "7000000000000000"], "more than a year from now: was it mistyped?"),
     ] {
         let (code, _, error) = outcome(arguments);
         assert_eq!(code, Some(2), "{arguments:?}");
