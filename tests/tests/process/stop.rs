@@ -48,7 +48,7 @@ fn ended_during_commits(which: Signal) -> Option<i32> {
     assert!(log.blocks() * 512 <= blocks + log.blksize(), "{} blocks for {} bytes", log.blocks(), log.size());
 
     let (server, address) = Process::serving(&home, &[]);
-    assert!(server.err().contains("index: Used"), "the saved index is used: {}", server.err());
+    assert!(server.err().contains("index: used;"), "the saved index is used: {}", server.err());
     let mut client = Client::register(&address);
     for (oid, serial, count) in last {
         let (data, found) = client.load(oid).expect("every writer committed something");
