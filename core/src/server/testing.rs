@@ -9,7 +9,7 @@ mod values;
 mod waiting;
 
 pub(super) use peer::Answer;
-pub(super) use values::row;
+pub(super) use values::{CODECS, Medium, row};
 pub(super) use waiting::Hold;
 
 use super::config::{Config, StorageBoot};
@@ -36,14 +36,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use waiting::Waiting;
 
-pub(super) const CODECS: [Codec; 2] = [Codec::Pickle, Codec::Msgpack];
-
-/// Where storage "1" lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Medium {
-    Memory,
-    File,
-}
+const START: WallTime = WallTime(1_795_299_930_500_000);
 
 /// A server, its disk and its clients.
 #[derive(Debug)]
@@ -72,7 +65,6 @@ impl Rig {
     pub(super) fn memory() -> Rig {
         Rig::new(Medium::Memory, Config::default())
     }
-
     pub(super) fn file() -> Rig {
         Rig::new(Medium::File, Config::default())
     }
@@ -87,7 +79,6 @@ impl Rig {
     }
 
     fn on(mut disk: Disk, medium: Medium, config: Config) -> Rig {
-        let wall = WallTime(1_795_299_930_500_000);
         let empty = |name: &str| StorageBoot {
             name: name.into(),
             description: name.into(),
@@ -106,9 +97,9 @@ impl Rig {
         }
         let boot = vec![first, empty("other"), empty("frozen")];
         Rig {
-            server: Server::new(config.clone(), boot, wall),
+            server: Server::new(config.clone(), boot, START),
             now: Instant(0),
-            wall,
+            wall: START,
             disk,
             events: Vec::new(),
             stopped: 0,
@@ -285,7 +276,7 @@ impl Rig {
     /// A call that is answered at once.
     pub(super) fn call(&mut self, conn: ConnId, method: &str, args: Owned) -> Answer {
         let id = self.send(conn, method, args);
-        self.answer(conn, &id).unwrap_or_else(|| panic!("{method} is answered at once"))
+        self.answer(conn, &id).expect("an answer at once")
     }
 
     /// What a peer got since the last time, as lines.

@@ -1,7 +1,18 @@
-//! Arguments of calls, written down with little noise.
+//! What tests are made of: arguments of calls with little noise, and what a test is run over.
 
 use crate::ids::{Oid, Tid};
+use crate::wire::Codec;
 use crate::wire::tree::Owned;
+
+/// Both encodings.
+pub(in crate::server) const CODECS: [Codec; 2] = [Codec::Pickle, Codec::Msgpack];
+
+/// Where storage "1" lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Medium {
+    Memory,
+    File,
+}
 
 /// A tuple of plain values.
 macro_rules! row {

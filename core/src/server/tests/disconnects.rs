@@ -90,22 +90,26 @@ fn room_that_was_reserved_for_a_dead_client_is_given_back() {
     let mut rig = Rig::file();
     let a = rig.client();
     let serial = commit(&mut rig, a, &[(1, Tid::ZERO, "x")]);
+    let mut rig = rig.reopen();
+    let a = rig.client();
     rig.disk.room = Some(limits::RESERVE_AHEAD);
-    let large = "x".repeat(limits::RESERVE_AHEAD as usize / 2);
-    for voted in [true, false, true, false] {
+    let eighths = |count: usize| "x".repeat(limits::RESERVE_AHEAD as usize / 8 * count);
+    // Each is larger than the one before, so that the disk is asked again; together they are larger than the disk.
+    for (size, voted) in [(1, false), (2, true), (3, false), (4, true), (5, false)] {
         let a = rig.client();
-        let tx = Tx::begin(&mut rig, a, 7).store(&mut rig, 1, serial, &large);
+        let tx = Tx::begin(&mut rig, a, 7).store(&mut rig, 1, serial, &eighths(size));
         if voted {
             tx.voted(&mut rig);
             rig.hang_up(a);
         } else {
             rig.hold(Hold::Reserves);
             tx.ask_vote(&mut rig);
+            assert_eq!(rig.on_hold(Hold::Reserves), 1);
             rig.hang_up(a);
             rig.let_go(Hold::Reserves);
         }
     }
-    commit(&mut rig, a, &[(1, serial, &large)]);
+    commit(&mut rig, a, &[(1, serial, &eighths(6))]);
 }
 
 #[test]
