@@ -4,9 +4,8 @@
 //! index), each of its transactions is made known in this order: the invalidation queue, invalidations on every other
 //! connection, the committer's `info` and finish reply; then its locks are released.
 
-use crate::commit::TxnKey;
 use crate::ids::{Oid, Tid};
-use crate::server::output::ReplyTo;
+use crate::server::names::{ReplyTo, TxnKey};
 use crate::store::Transaction;
 use crate::time::WallTime;
 use crate::wire::remote::RemoteError;

@@ -5,8 +5,8 @@
 //! once, "stands before" is the same order in every queue: no deadlock is possible, nobody overtakes a request it
 //! conflicts with, and disjoint transactions never wait for each other.
 
-use crate::commit::TxnKey;
 use crate::ids::Oid;
+use crate::server::names::TxnKey;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;

@@ -2,6 +2,7 @@
 
 pub mod durable;
 pub mod locks;
+pub mod scene;
 pub mod timeout;
 pub mod txn;
 
@@ -11,9 +12,7 @@ use crate::limits::Limits;
 use crate::planted::Bug;
 use crate::server::event::Event;
 use crate::server::fault::Fault;
-use crate::server::output::ReplyTo;
-use crate::server::storage::Scene;
-use crate::server::{ConnId, Context};
+use crate::server::names::{ConnId, Context, ReplyTo, TxnKey};
 use crate::store::{Current, StoreError, StoreOp};
 use crate::time::Instant;
 use crate::wire::call::TxnId;
@@ -22,14 +21,11 @@ use crate::wire::reply::{Notice, Reply};
 use bytes::Bytes;
 use durable::{Durable, Finishing};
 use locks::{Locks, Wanted};
+use scene::Scene;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use timeout::Timeouts;
 use txn::{Header, Phase, Txn, Verdict};
-
-/// A transaction's own name in its storage, never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TxnKey(pub u64);
 
 /// The transactions of one storage.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! How long a transaction may hold its locks before it finishes.
 
-use crate::commit::TxnKey;
+use crate::server::names::TxnKey;
 use crate::time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,10 +1,9 @@
 //! A transaction between begin and finish: what it wants to change, and how far it is.
 
-use crate::commit::TxnKey;
 use crate::commit::locks::{Mode, Wanted};
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
-use crate::server::output::ReplyTo;
+use crate::server::names::{ReplyTo, TxnKey};
 use crate::store::{Current, Record, Store, StoreError, Transaction};
 use crate::time::WallTime;
 use crate::wire::call::TxnId;

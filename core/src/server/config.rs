@@ -2,7 +2,7 @@
 
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
-use crate::server::Context;
+use crate::server::names::Context;
 use crate::store::Store;
 use crate::wire::Codec;
 use std::time::Duration;

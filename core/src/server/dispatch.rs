@@ -1,6 +1,7 @@
 //! The methods of a registered client: who carries out which.
 
-use super::output::{Outputs, ReplyTo};
+use super::names::ReplyTo;
+use super::output::Outputs;
 use super::session::Session;
 use super::storage::Storage;
 use crate::commit::txn::Header;

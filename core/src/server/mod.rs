@@ -8,6 +8,8 @@ pub mod config;
 mod dispatch;
 pub mod event;
 pub mod fault;
+mod flow;
+pub mod names;
 pub mod output;
 pub mod queue;
 pub mod session;
@@ -18,7 +20,6 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use crate::commit::TxnKey;
 use crate::store::disk::DiskDone;
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
@@ -31,43 +32,12 @@ use config::{Config, StorageBoot};
 use dispatch::Caller;
 use event::Event;
 use fault::{Fault, PeerFault};
-use output::{Output, Outputs, ReplyTo};
+use names::ReplyTo;
+pub use names::{ConnId, Context, StorageId};
+use output::{Output, Outputs};
 use session::{Phase, Session};
 use std::collections::BTreeMap;
 use storage::Storage;
-
-/// A connection, named by the shell; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId(pub u64);
-
-/// A storage, by its place in the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StorageId(pub usize);
-
-/// What a store operation is for; it travels with the operation.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Context {
-    /// The answer is a reply.
-    Read(ReplyTo),
-    /// A vote checks its object in place `at`.
-    Check {
-        /// Whose transaction.
-        conn: ConnId,
-        /// Which of its transactions.
-        key: TxnKey,
-        /// Which object.
-        at: usize,
-    },
-    /// A vote reserves room.
-    Reserve {
-        /// Whose transaction.
-        conn: ConnId,
-        /// Which of its transactions.
-        key: TxnKey,
-        /// How much.
-        bytes: u64,
-    },
-}
 
 /// Something that happened.
 #[derive(Debug)]
@@ -301,7 +271,9 @@ impl Server {
             (Err(BadCall::UnknownMethod(_)), _) => unreachable!("answered above"),
         };
         match result {
-            Ok(Some(reply)) => self.out.reply(&to, &reply),
+            Ok(Some(reply)) => {
+                self.out.reply(&to, &reply);
+            }
             Ok(None) => {}
             Err(error) if call.oneway => return Err(PeerFault::OneWay(format!("{method}: {error}")).into()),
             Err(error) => {

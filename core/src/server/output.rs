@@ -2,11 +2,11 @@
 
 use super::event::Event;
 use super::fault::{Fault, PeerFault};
-use super::{ConnId, Context, StorageId};
+use super::flow::Flow;
+use super::names::{ConnId, Context, ReplyTo, StorageId};
 use crate::limits::Limits;
 use crate::store::disk::DiskOp;
 use crate::wire::Codec;
-use crate::wire::call::MessageId;
 use crate::wire::frame::put_frame;
 use crate::wire::packet::Packet;
 use crate::wire::remote::RemoteError;
@@ -54,28 +54,6 @@ pub enum Output {
     Stopped,
 }
 
-/// Who waits for a reply.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReplyTo {
-    /// The connection.
-    pub conn: ConnId,
-    /// Its encoding.
-    pub codec: Codec,
-    /// What it wants its reply to carry.
-    pub id: MessageId,
-    /// It wants none: a result is dropped, and an error closes the connection, since there is no way to tell it.
-    pub one_way: bool,
-}
-
-#[derive(Debug, Default)]
-struct Flow {
-    /// Bytes put out and not yet reported as sent.
-    unsent: usize,
-    /// Store operations that wait for the disk.
-    operations: usize,
-    paused: bool,
-}
-
 /// The queue of outputs. It knows every open connection's backlog, and drops what is sent to a closed one.
 #[derive(Debug)]
 pub struct Outputs {
@@ -104,7 +82,7 @@ impl Outputs {
 
     /// A connection was opened.
     pub fn open(&mut self, conn: ConnId) {
-        self.flows.insert(conn, Flow::default());
+        self.flows.insert(conn, Flow::new(&self.limits));
     }
 
     /// A connection is gone; nothing is sent to it any more.
@@ -127,12 +105,15 @@ impl Outputs {
         self.queue.pop_front()
     }
 
-    /// Answers a call.
-    pub fn reply(&mut self, to: &ReplyTo, reply: &Reply) {
-        if !to.one_way && self.flows.contains_key(&to.conn) {
-            let packet = reply.encode(to.codec, &to.id, &mut self.pen);
-            self.send(to.conn, packet);
+    /// Answers a call; returns the bytes of the answer.
+    pub fn reply(&mut self, to: &ReplyTo, reply: &Reply) -> usize {
+        if to.one_way || !self.flows.contains_key(&to.conn) {
+            return 0;
         }
+        let packet = reply.encode(to.codec, &to.id, &mut self.pen);
+        let bytes = packet.len();
+        self.send(to.conn, packet);
+        bytes
     }
 
     /// Answers a call with an error.
@@ -163,8 +144,8 @@ impl Outputs {
     /// Tells a peer what it did not ask for. It is closed when it stopped reading: nothing else would end its backlog.
     pub fn notify(&mut self, conn: ConnId, packet: Packet) {
         let Some(flow) = self.flows.get(&conn) else { return };
-        if flow.unsent > self.limits.unsent_max {
-            self.closings.push_back((conn, PeerFault::NotReading(flow.unsent).into()));
+        if flow.unsent() > self.limits.unsent_max {
+            self.closings.push_back((conn, PeerFault::NotReading(flow.unsent()).into()));
         }
         self.send(conn, packet);
     }
@@ -172,15 +153,14 @@ impl Outputs {
     /// Sends a message that is encoded already and was asked for.
     pub fn send(&mut self, conn: ConnId, packet: Packet) {
         let Some(flow) = self.flows.get_mut(&conn) else { return };
-        flow.unsent += packet.len();
+        flow.put_out(packet.len());
         self.queue.push_back(Output::Send { conn, packet });
     }
 
     /// The peer took `bytes`.
     pub fn on_sent(&mut self, conn: ConnId, bytes: usize) {
         if let Some(flow) = self.flows.get_mut(&conn) {
-            assert!(bytes <= flow.unsent, "no more is sent than was put out");
-            flow.unsent -= bytes;
+            flow.sent(bytes);
         }
         self.revive(conn);
     }
@@ -188,14 +168,14 @@ impl Outputs {
     /// A store operation for this connection begins.
     pub fn begin_operation(&mut self, conn: ConnId) {
         if let Some(flow) = self.flows.get_mut(&conn) {
-            flow.operations += 1;
+            flow.begin();
         }
     }
 
-    /// A store operation for this connection was answered.
-    pub fn end_operation(&mut self, conn: ConnId) {
+    /// A store operation for this connection was answered with so many bytes.
+    pub fn end_operation(&mut self, conn: ConnId, bytes: usize) {
         if let Some(flow) = self.flows.get_mut(&conn) {
-            flow.operations -= 1;
+            flow.end(bytes, &self.limits);
         }
         self.revive(conn);
     }
@@ -203,20 +183,17 @@ impl Outputs {
     /// Whether so much waits for this connection that its next message must wait too; if so, it is paused.
     pub fn congested(&mut self, conn: ConnId) -> bool {
         let Some(flow) = self.flows.get_mut(&conn) else { return false };
-        let congested = flow.unsent >= self.limits.unsent_pause || flow.operations >= self.limits.operations;
-        if congested && !flow.paused {
-            flow.paused = true;
+        let congested = flow.is_congested(&self.limits);
+        if congested && flow.pause() {
             self.queue.push_back(Output::Pause { conn });
         }
         congested
     }
 
     fn revive(&mut self, conn: ConnId) {
-        let Some(flow) = self.flows.get_mut(&conn) else { return };
-        let calm =
-            flow.unsent <= self.limits.unsent_pause / 2 && flow.operations <= self.limits.operations / 2;
-        if flow.paused && calm {
-            flow.paused = false;
+        if let Some(flow) = self.flows.get_mut(&conn)
+            && flow.resume(&self.limits)
+        {
             self.revived.push_back(conn);
         }
     }

@@ -1,6 +1,6 @@
 //! One connection: from handshake to close.
 
-use super::StorageId;
+use super::names::StorageId;
 use crate::limits;
 use crate::wire::Codec;
 use crate::wire::frame::{Frame, FrameError, Frames};

@@ -3,111 +3,24 @@
 use super::config::{Config, StorageBoot};
 use super::event::Event;
 use super::fault::Fault;
-use super::output::{Output, Outputs, ReplyTo};
+use super::names::{ConnId, Context, ReplyTo, StorageId};
+use super::output::{Output, Outputs};
 use super::queue::Queue;
 use super::stats::Stats;
-use super::{ConnId, Context, StorageId};
+use crate::commit::scene::{Audience, Desk, Oids, Scene};
 use crate::commit::{Commits, txn};
 use crate::ids::{Oid, Tid};
 use crate::limits;
-use crate::store::{Current, Outbox, Revision, Store, StoreDone, StoreError, StoreOp, Transaction};
+use crate::store::{Current, Revision, StoreDone, StoreError, StoreOp};
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
-use crate::wire::packet::Packet;
 use crate::wire::remote::RemoteError;
-use crate::wire::reply::{Info, Notice, Reply, Size, Status};
+use crate::wire::reply::{Info, Reply, Status};
 use std::collections::BTreeMap;
 
 /// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
 /// where the storage's interfaces say so.
 const INTERFACES: &[(&str, &str)] = &[("ZODB.interfaces", "IStorage"), ("zope.interface", "Interface")];
-
-/// A store with what it has put out.
-#[derive(Debug)]
-pub struct Desk {
-    /// The store.
-    pub store: Store<Context>,
-    outbox: Outbox<Context>,
-}
-
-impl Desk {
-    /// Starts an operation of the store.
-    pub fn ask(&mut self, op: StoreOp<Context>) {
-        self.store.ask(op, &mut self.outbox);
-    }
-
-    /// Appends a batch.
-    pub fn append(&mut self, batch: Vec<Transaction>) {
-        self.store.append(batch, &mut self.outbox);
-    }
-
-    /// Objects and bytes.
-    pub fn size(&self) -> Size {
-        Size { length: self.store.len(), size: self.store.size() }
-    }
-}
-
-/// Object ids that were never stored and never handed out.
-#[derive(Debug)]
-pub struct Oids {
-    highest: Oid,
-}
-
-impl Oids {
-    /// An object with this id is stored.
-    pub fn note(&mut self, oid: Oid) {
-        self.highest = self.highest.max(oid);
-    }
-
-    /// The next `count` ids; `None` when there are not that many left.
-    fn next(&mut self, count: u64) -> Option<Vec<Oid>> {
-        let last = self.highest.0.checked_add(count)?;
-        let fresh = (self.highest.0 + 1..=last).map(Oid).collect();
-        self.highest = Oid(last);
-        Some(fresh)
-    }
-}
-
-/// The registered clients and what they are told.
-#[derive(Debug)]
-pub struct Audience {
-    members: BTreeMap<ConnId, Codec>,
-    /// The last transactions, for clients that come back.
-    pub queue: Queue,
-    /// Figures since the start.
-    pub stats: Stats,
-    /// Ids for new objects.
-    pub oids: Oids,
-}
-
-impl Audience {
-    /// Tells everybody but `committer`.
-    pub fn broadcast(&self, committer: ConnId, notice: &Notice<'_>, out: &mut Outputs) {
-        let mut encoded: [Option<Packet>; 2] = [None, None];
-        for (&conn, &codec) in self.members.iter().filter(|&(&conn, _)| conn != committer) {
-            let packet = encoded[codec as usize].get_or_insert_with(|| out.notice(codec, notice)).clone();
-            out.notify(conn, packet);
-        }
-    }
-}
-
-/// What a step of the commit path works with.
-pub struct Scene<'a> {
-    /// The storage's name.
-    pub name: &'a str,
-    /// The store.
-    pub desk: &'a mut Desk,
-    /// The registered clients.
-    pub audience: &'a mut Audience,
-    /// Where replies go.
-    pub out: &'a mut Outputs,
-    /// Connections to be closed when the step is done.
-    pub closings: &'a mut Vec<(ConnId, Fault)>,
-    /// Monotonic time.
-    pub now: Instant,
-    /// Wall-clock time.
-    pub wall: WallTime,
-}
 
 /// One served storage.
 #[derive(Debug)]
@@ -142,9 +55,9 @@ impl Storage {
                 members: BTreeMap::new(),
                 queue: Queue::new(config.invalidation_queue, boot.base, boot.recent),
                 stats: Stats::default(),
-                oids: Oids { highest },
+                oids: Oids::after(highest),
             },
-            desk: Desk { store: boot.store, outbox: Outbox::default() },
+            desk: Desk::new(boot.store),
             closings: Vec::new(),
             closed: false,
             now: Instant::default(),
@@ -259,33 +172,24 @@ impl Storage {
         out: &mut Outputs,
         step: impl FnOnce(&mut Commits, &mut Scene<'_>) -> R,
     ) -> R {
-        let mut scene = Scene {
-            name: &self.name,
-            desk: &mut self.desk,
-            audience: &mut self.audience,
-            out,
-            closings: &mut self.closings,
-            now: self.now,
-            wall: self.wall,
-        };
-        let result = step(&mut self.commits, &mut scene);
+        let result = self.step(out, step);
         self.settle(out);
         result
     }
 
     /// Takes the outcome of a disk operation.
     pub fn on_disk(&mut self, done: crate::store::disk::DiskDone<Context>, out: &mut Outputs) {
-        self.desk.store.on_disk(done, &mut self.desk.outbox);
+        self.desk.on_disk(done);
         self.settle(out);
     }
 
     /// Passes on what the store put out, until it is quiet.
     fn settle(&mut self, out: &mut Outputs) {
         loop {
-            while let Some(op) = self.desk.outbox.disk.pop_front() {
+            while let Some(op) = self.desk.pop_disk() {
                 out.push(Output::Disk { storage: self.id, op });
             }
-            let Some(done) = self.desk.outbox.done.pop_front() else { return };
+            let Some(done) = self.desk.pop_done() else { return };
             self.on_store(done, out);
         }
     }
@@ -327,8 +231,8 @@ impl Storage {
         }
     }
 
-    /// A step of the commit path within `settle`.
-    fn step(&mut self, out: &mut Outputs, step: impl FnOnce(&mut Commits, &mut Scene<'_>)) {
+    /// A step of the commit path alone.
+    fn step<R>(&mut self, out: &mut Outputs, step: impl FnOnce(&mut Commits, &mut Scene<'_>) -> R) -> R {
         let mut scene = Scene {
             name: &self.name,
             desk: &mut self.desk,
@@ -338,7 +242,7 @@ impl Storage {
             now: self.now,
             wall: self.wall,
         };
-        step(&mut self.commits, &mut scene);
+        step(&mut self.commits, &mut scene)
     }
 
     fn answer(
@@ -349,7 +253,7 @@ impl Storage {
         method: &'static str,
         out: &mut Outputs,
     ) {
-        match result {
+        let bytes = match result {
             Ok(reply) => out.reply(to, &reply),
             Err(error) => {
                 if !matches!(error, StoreError::NoObject(_)) {
@@ -357,9 +261,10 @@ impl Storage {
                     out.log(Event::CallFailed { peer, method, error: error.to_string() });
                 }
                 out.error(to, &txn::remote(error));
+                0
             }
-        }
-        out.end_operation(to.conn);
+        };
+        out.end_operation(to.conn, bytes);
     }
 
     /// A connection the last steps decided to close.
@@ -379,7 +284,7 @@ impl Storage {
 
     /// Saves what makes the next start fast.
     pub fn close(&mut self, out: &mut Outputs) {
-        self.desk.store.close(&mut self.desk.outbox);
+        self.desk.close();
         self.settle(out);
     }
 

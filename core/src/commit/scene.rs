@@ -1,0 +1,133 @@
+//! What a step of the commit path works with: the store, the registered clients, and where replies go.
+
+use crate::ids::Oid;
+use crate::server::fault::Fault;
+use crate::server::names::{ConnId, Context};
+use crate::server::output::Outputs;
+use crate::server::queue::Queue;
+use crate::server::stats::Stats;
+use crate::store::disk::{DiskDone, DiskOp};
+use crate::store::{Outbox, Store, StoreDone, StoreOp, Transaction};
+use crate::time::{Instant, WallTime};
+use crate::wire::Codec;
+use crate::wire::packet::Packet;
+use crate::wire::reply::{Notice, Size};
+use std::collections::BTreeMap;
+
+/// A store with what it has put out.
+#[derive(Debug)]
+pub struct Desk {
+    /// The store.
+    pub store: Store<Context>,
+    outbox: Outbox<Context>,
+}
+
+impl Desk {
+    /// A store that was just opened.
+    pub fn new(store: Store<Context>) -> Desk {
+        Desk { store, outbox: Outbox::default() }
+    }
+
+    /// Starts an operation of the store.
+    pub fn ask(&mut self, op: StoreOp<Context>) {
+        self.store.ask(op, &mut self.outbox);
+    }
+
+    /// Appends a batch.
+    pub fn append(&mut self, batch: Vec<Transaction>) {
+        self.store.append(batch, &mut self.outbox);
+    }
+
+    /// Takes the outcome of a disk operation.
+    pub fn on_disk(&mut self, done: DiskDone<Context>) {
+        self.store.on_disk(done, &mut self.outbox);
+    }
+
+    /// Saves what makes the next start fast.
+    pub fn close(&mut self) {
+        self.store.close(&mut self.outbox);
+    }
+
+    /// The next operation the store wants carried out.
+    pub fn pop_disk(&mut self) -> Option<DiskOp<Context>> {
+        self.outbox.disk.pop_front()
+    }
+
+    /// The store's next answer.
+    pub fn pop_done(&mut self) -> Option<StoreDone<Context>> {
+        self.outbox.done.pop_front()
+    }
+
+    /// Objects and bytes.
+    pub fn size(&self) -> Size {
+        Size { length: self.store.len(), size: self.store.size() }
+    }
+}
+
+/// Object ids that were never stored and never handed out.
+#[derive(Debug)]
+pub struct Oids {
+    highest: Oid,
+}
+
+impl Oids {
+    /// No id up to `highest` is given again.
+    pub fn after(highest: Oid) -> Oids {
+        Oids { highest }
+    }
+
+    /// An object with this id is stored.
+    pub fn note(&mut self, oid: Oid) {
+        self.highest = self.highest.max(oid);
+    }
+
+    /// The next `count` ids; `None` when there are not that many left.
+    pub fn next(&mut self, count: u64) -> Option<Vec<Oid>> {
+        let last = self.highest.0.checked_add(count)?;
+        let fresh = (self.highest.0 + 1..=last).map(Oid).collect();
+        self.highest = Oid(last);
+        Some(fresh)
+    }
+}
+
+/// The registered clients and what they are told.
+#[derive(Debug)]
+pub struct Audience {
+    /// Who is told, and in which encoding.
+    pub members: BTreeMap<ConnId, Codec>,
+    /// The last transactions, for clients that come back.
+    pub queue: Queue,
+    /// Figures since the start.
+    pub stats: Stats,
+    /// Ids for new objects.
+    pub oids: Oids,
+}
+
+impl Audience {
+    /// Tells everybody but `committer`.
+    pub fn broadcast(&self, committer: ConnId, notice: &Notice<'_>, out: &mut Outputs) {
+        let mut encoded: [Option<Packet>; 2] = [None, None];
+        for (&conn, &codec) in self.members.iter().filter(|&(&conn, _)| conn != committer) {
+            let packet = encoded[codec as usize].get_or_insert_with(|| out.notice(codec, notice)).clone();
+            out.notify(conn, packet);
+        }
+    }
+}
+
+/// What a step of the commit path works with.
+pub struct Scene<'a> {
+    /// The storage's name.
+    pub name: &'a str,
+    /// The store.
+    pub desk: &'a mut Desk,
+    /// The registered clients.
+    pub audience: &'a mut Audience,
+    /// Where replies go.
+    pub out: &'a mut Outputs,
+    /// Connections to be closed when the step is done.
+    pub closings: &'a mut Vec<(ConnId, Fault)>,
+    /// Monotonic time.
+    pub now: Instant,
+    /// Wall-clock time.
+    pub wall: WallTime,
+}

@@ -1,0 +1,54 @@
+//! What things are called between the parts of a server.
+
+use crate::wire::Codec;
+use crate::wire::call::MessageId;
+
+/// A connection, named by the shell; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// A storage, by its place in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StorageId(pub usize);
+
+/// What a store operation is for; it travels with the operation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Context {
+    /// The answer is a reply.
+    Read(ReplyTo),
+    /// A vote checks its object in place `at`.
+    Check {
+        /// Whose transaction.
+        conn: ConnId,
+        /// Which of its transactions.
+        key: TxnKey,
+        /// Which object.
+        at: usize,
+    },
+    /// A vote reserves room.
+    Reserve {
+        /// Whose transaction.
+        conn: ConnId,
+        /// Which of its transactions.
+        key: TxnKey,
+        /// How much.
+        bytes: u64,
+    },
+}
+
+/// A transaction's own name in its storage, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TxnKey(pub u64);
+
+/// Who waits for a reply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplyTo {
+    /// The connection.
+    pub conn: ConnId,
+    /// Its encoding.
+    pub codec: Codec,
+    /// What it wants its reply to carry.
+    pub id: MessageId,
+    /// It wants none: a result is dropped, and an error closes the connection, since there is no way to tell it.
+    pub one_way: bool,
+}
