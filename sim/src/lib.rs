@@ -1,7 +1,7 @@
 //! A deterministic world for the machines of `zeolith-core`: real bytes between real machines, and everything else made
 //! of a seed.
 //!
-//! A run is a list of [events](event::Event) that chance picked; what happened is judged by [checkers](checkers), one a
+//! A run is a list of [events](event::Event) that chance picked; what happened is judged by [checkers], one a
 //! promise. The same seed gives the same run; the events alone give it too.
 
 pub mod checkers;

@@ -103,9 +103,12 @@ fn a_peer_with_too_many_reads_at_the_disk_is_paused_until_half_of_them_are_answe
     let mut rig = Rig::file();
     let (a, b) = (rig.client(), rig.client());
     commit(&mut rig, a, &[(1, Tid::ZERO, "x")]);
+    let limit = limits::OPERATIONS_PER_CONNECTION;
+    // Many small replies have widened its window to all there is.
+    let many = loads(&rig, a, 1, limit as i64);
+    rig.bytes(a, &many);
     rig.inbox(a);
     rig.hold(Hold::Reads);
-    let limit = limits::OPERATIONS_PER_CONNECTION;
     let wanted = loads(&rig, a, 1, limit as i64 + 1);
     let each = loads(&rig, a, 1, 1).len();
     rig.bytes(a, &wanted[..each * (limit - 1)]);
