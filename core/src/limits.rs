@@ -31,7 +31,10 @@ impl Default for Limits {
 }
 
 /// Bytes of one frame before `register`: more than a handshake, a register call and a label take.
-pub const FRAME_BEFORE_REGISTER: usize = 60_000;
+pub const FRAME_BEFORE_REGISTER: usize = 32_000;
+/// Bytes on their way to a peer that has not registered: refusals of `register` that it does not read. Together with a
+/// frame, less than 64 KB for somebody who has shown nothing yet.
+pub const UNSENT_BEFORE_REGISTER: usize = 16_000;
 /// Bytes of one frame after `register`: one object with its envelope. Python has no bound but the 32-bit length.
 pub const FRAME: usize = 1 << 30;
 /// Bytes that one transaction may buffer; past it the vote is refused with TransactionTooLargeError.

@@ -20,6 +20,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+use crate::limits;
 use crate::store::disk::DiskDone;
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
@@ -186,6 +187,11 @@ impl Server {
         let mut tree = std::mem::take(&mut self.tree);
         while let Some(session) = self.sessions.get_mut(&conn) {
             if self.life != Life::Serving {
+                break;
+            }
+            let unsent = self.out.unsent(conn);
+            if unsent > limits::UNSENT_BEFORE_REGISTER && !session.is_registered() {
+                self.close(conn, PeerFault::NotReading(unsent).into());
                 break;
             }
             if self.out.congested(conn) {

@@ -157,6 +157,11 @@ impl Outputs {
         self.queue.push_back(Output::Send { conn, packet });
     }
 
+    /// Bytes on their way to a peer.
+    pub fn unsent(&self, conn: ConnId) -> usize {
+        self.flows.get(&conn).map_or(0, Flow::unsent)
+    }
+
     /// The peer took `bytes`.
     pub fn on_sent(&mut self, conn: ConnId, bytes: usize) {
         if let Some(flow) = self.flows.get_mut(&conn) {

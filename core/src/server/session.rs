@@ -39,6 +39,11 @@ impl Session {
         Session { phase: Phase::Handshake, address, label: String::new(), frames: Frames::default() }
     }
 
+    /// Whether it works with a storage.
+    pub fn is_registered(&self) -> bool {
+        matches!(self.phase, Phase::Registered { .. })
+    }
+
     /// Label and address, for the log.
     pub fn peer(&self) -> String {
         if self.label.is_empty() { self.address.clone() } else { format!("{} {}", self.label, self.address) }

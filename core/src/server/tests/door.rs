@@ -9,6 +9,7 @@ use super::tx::{commit, error};
 use crate::ids::Tid;
 use crate::limits::{self, Limits};
 use crate::wire::Codec;
+use crate::wire::call::MessageId;
 use crate::wire::frame::FrameError;
 use crate::wire::tree::Owned;
 
@@ -182,4 +183,22 @@ fn a_label_is_cut_and_freed_of_control_characters() {
             assert_eq!(peer, format!("{shown} peer-{}", a.0).trim_start());
         }
     });
+}
+
+#[test]
+fn a_peer_that_is_refused_and_does_not_read_is_closed_before_it_costs_64_kilobytes() {
+    let mut rig = Rig::memory();
+    let a = rig.negotiate();
+    rig.stop_reading(a);
+    let call = rig.encode(a, &MessageId::Int(1), false, "register", &row!["no such storage", false]);
+    let mut most = 0;
+    for _ in 0..1_000 {
+        rig.bytes(a, &call);
+        if rig.is_closed(a) {
+            break;
+        }
+        most = rig.unsent(a);
+    }
+    assert!(matches!(rig.fault(a), Some(Fault::Peer(PeerFault::NotReading(_)))));
+    assert!(most + limits::FRAME_BEFORE_REGISTER < 64_000, "{most} bytes waited");
 }
