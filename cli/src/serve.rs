@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::banner::{Banner, Served};
 use crate::config::{self, ConfigError, FileConfig};
 use crate::logging::{self, LogFiles};
-use crate::options::{Address, DEFAULT_PORT, Notice, ServeOptions, StorageKind, StorageSpec, address};
+use crate::options::{
+    Address, DEFAULT_PORT, LogTarget, Notice, ServeOptions, StorageKind, StorageSpec, address,
+};
 use crate::pidfile::PidFile;
 use crate::zconfig::{Host, ThisHost};
 use std::cell::RefCell;
@@ -92,6 +94,7 @@ fn end_at_a_panic() {
 fn run(options: ServeOptions, files: &LogFiles) -> ExitCode {
     let codec = if options.msgpack { Codec::Msgpack } else { Codec::Pickle };
     let read_only = options.read_only;
+    let logs_to_terminal = options.log.sinks.iter().any(|sink| sink.target == LogTarget::Stderr);
     let config = ServeConfig {
         address: options.address,
         server: Config {
@@ -117,15 +120,16 @@ fn run(options: ServeOptions, files: &LogFiles) -> ExitCode {
         Ok(Ended::Terminated | Ended::Interrupted) => ExitCode::SUCCESS,
         // Whoever watches over the process starts it again.
         Ok(Ended::HungUp) => ExitCode::from(EXIT_FAILURE),
-        Err(error @ (ServeError::AddressInUse(_) | ServeError::Listen { .. })) => fail(EXIT_USAGE, &error),
-        Err(error) => fail(EXIT_FAILURE, &error),
+        Err(error) => {
+            // Once: where the log is the terminal's, the line that everybody sees is enough.
+            if !logs_to_terminal {
+                tracing::error!("{error}");
+            }
+            complain(&error);
+            let usage = matches!(error, ServeError::AddressInUse(_) | ServeError::Listen { .. });
+            ExitCode::from(if usage { EXIT_USAGE } else { EXIT_FAILURE })
+        }
     }
-}
-
-fn fail(code: u8, error: &ServeError) -> ExitCode {
-    tracing::error!("{error}");
-    complain(error);
-    ExitCode::from(code)
 }
 
 /// Tells the operator at the terminal, if there is one: the exit code says the rest.

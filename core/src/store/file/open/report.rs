@@ -151,7 +151,7 @@ pub enum OpenError {
         beside: String,
     },
     /// The file is something else.
-    #[error("{path} is not a Data.fs: it does not start with FS30")]
+    #[error("{path} is not a Data.fs: it does not start with FS30. It was left as it is; check the path")]
     Foreign {
         /// The log.
         path: String,
