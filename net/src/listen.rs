@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -148,11 +149,22 @@ impl Stream {
         }
     }
 
+    /// Reads what has arrived.
+    ///
+    /// A read that does not fill the buffer has taken everything, so the socket counts as not readable from then on:
+    /// asking it once more would cost every request a system call. What arrives later is an event of its own.
     pub(crate) fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(stream) => stream.try_read(into),
-            Stream::Unix(stream) => stream.try_read(into),
-        }
+        let mut got = None;
+        let mut read = |socket: BorrowedFd<'_>| {
+            let bytes = rustix::io::read(socket, &mut *into)?;
+            got = Some(bytes);
+            if 0 < bytes && bytes < into.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(bytes) }
+        };
+        let result = match self {
+            Stream::Tcp(stream) => stream.try_io(Interest::READABLE, || read(stream.as_fd())),
+            Stream::Unix(stream) => stream.try_io(Interest::READABLE, || read(stream.as_fd())),
+        };
+        got.map_or(result, Ok)
     }
 
     pub(crate) fn try_write_vectored(&self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
