@@ -1,6 +1,7 @@
 //! What waits to be sent on one connection.
 
 use bytes::{Buf, Bytes, BytesMut};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use zeolith_core::limits;
@@ -51,17 +52,11 @@ impl SendQueue {
         &mut self,
         write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
     ) -> Result<usize, E> {
-        let mut slices = [IoSlice::new(&[]); PIECES];
-        let mut used = 0;
-        for piece in self.pieces.iter().take(PIECES) {
-            slices[used] = IoSlice::new(piece);
-            used += 1;
-        }
-        if used < PIECES && !self.small.is_empty() {
-            slices[used] = IoSlice::new(&self.small);
-            used += 1;
-        }
-        let written = write(&slices[..used])?;
+        let small = Some(&self.small[..]).filter(|small| !small.is_empty());
+        let pieces = self.pieces.iter().map(|piece| &piece[..]).chain(small);
+        let slices: SmallVec<[IoSlice<'_>; PIECES]> = pieces.take(PIECES).map(IoSlice::new).collect();
+        let written = write(&slices)?;
+        drop(slices);
         self.advance(written);
         Ok(written)
     }

@@ -4,8 +4,10 @@ use crate::clock::{Clock, wall};
 use crate::disk::{Disk, Ran};
 use crate::listen::Stream;
 use crate::send::SendQueue;
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use tokio::sync::Notify;
@@ -52,7 +54,9 @@ pub(crate) struct Shell {
     server: Server,
     clock: Clock,
     disks: Vec<Option<Disk>>,
-    conns: HashMap<ConnId, Conn>,
+    /// The time of this turn: one reading of the clock for all that follows from one input.
+    now: Instant,
+    conns: HashMap<ConnId, Conn, FxBuildHasher>,
     next_conn: u64,
     /// Connections with something new to send.
     dirty: Vec<ConnId>,
@@ -81,7 +85,8 @@ impl Shell {
             server,
             clock,
             disks,
-            conns: HashMap::new(),
+            now: Instant::default(),
+            conns: HashMap::default(),
             next_conn: 0,
             dirty: Vec::new(),
             finished: VecDeque::new(),
@@ -199,17 +204,14 @@ impl Shell {
         }
     }
 
-    fn now(&self) -> Instant {
-        self.clock.now()
-    }
-
     fn feed(&mut self, input: Input<'_>) {
-        self.watched(|shell| shell.server.handle(shell.now(), input));
+        self.watched(|shell| shell.server.handle(shell.now, input));
     }
 
     /// Does something, carries out what follows from it, and wakes the loop if that changed what it waits for.
     fn watched(&mut self, act: impl FnOnce(&mut Shell)) {
         let before = self.server.deadline();
+        self.now = self.clock.now();
         act(self);
         self.settle();
         if self.server.deadline() != before || self.stopped {
@@ -225,7 +227,7 @@ impl Shell {
                 self.carry_out(output);
             }
             if let Some((storage, done)) = self.finished.pop_front() {
-                self.server.handle(self.now(), Input::Disk { storage, done });
+                self.server.handle(self.now, Input::Disk { storage, done });
             } else if let Some(conn) = self.dirty.pop() {
                 self.flush(conn);
             } else {
@@ -313,7 +315,7 @@ impl Shell {
         let closing = open.closing;
         match result {
             Ok(()) if sent > 0 && !closing => {
-                self.server.handle(self.clock.now(), Input::Sent { conn, bytes: sent });
+                self.server.handle(self.now, Input::Sent { conn, bytes: sent });
             }
             Ok(()) => {}
             Err(error) => {
@@ -321,7 +323,7 @@ impl Shell {
                 open.wake.notify_one();
                 self.conns.remove(&conn);
                 if !closing {
-                    self.server.handle(self.clock.now(), Input::Closed { conn });
+                    self.server.handle(self.now, Input::Closed { conn });
                 }
             }
         }
