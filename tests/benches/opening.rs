@@ -1,6 +1,6 @@
 //! How long it takes to open a large file, and how much memory it takes open: ours and Python's server.
 //!
-//! `cargo bench -p zeolith-tests --bench opening -- [OBJECTS]`; docs/opening.md has the figures. The file is made once
+//! `cargo bench -p zeolith-tests --bench opening -- [OBJECTS]`; docs/performance.md has the figures. The file is made once
 //! for each number of objects and kept below `target`; Python's server gets a copy.
 
 use std::fs;
