@@ -186,10 +186,11 @@ fn hold(path: &Path) -> Result<(Option<File>, Vec<u8>), BootError> {
         }
         Err(TryLockError::Error(error)) => return Err(io(error)),
     }
-    // Our id is there while the storage is recovered; the nonce stays, since nobody else has written.
-    if let Some(nonce) = lockfile::nonce(&contents) {
-        let ours = lockfile::format(std::process::id(), nonce);
-        lock.rewind().and_then(|()| lock.write_all(ours.as_bytes())).map_err(io)?;
+    // Our id is there while the storage is recovered; the other lines stay, since nobody else has written.
+    if lockfile::nonce(&contents).is_some() {
+        let others = contents.iter().position(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        let ours = [format!(" {}\n", std::process::id()).as_bytes(), &contents[others..]].concat();
+        lock.rewind().and_then(|()| lock.write_all(&ours)).map_err(io)?;
         lock.set_len(ours.len() as u64).map_err(io)?;
     }
     Ok((Some(lock), contents))

@@ -33,6 +33,8 @@ pub enum Event {
     Start,
     /// Time passes, in milliseconds.
     Pass(u64),
+    /// Everybody has had time: whoever still waits waits for ever.
+    Quiet,
 }
 
 impl fmt::Display for Event {
@@ -49,6 +51,7 @@ impl fmt::Display for Event {
             Event::Crash(Fate::Process) => write!(f, "crash process"),
             Event::Crash(Fate::Power(dice)) => write!(f, "crash power {dice:x}"),
             Event::Start => write!(f, "start"),
+            Event::Quiet => write!(f, "quiet"),
             Event::Pass(milliseconds) => write!(f, "pass {milliseconds}"),
         }
     }

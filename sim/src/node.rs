@@ -48,6 +48,8 @@ pub enum Came {
     Nothing,
     /// The server is up: its log was recovered.
     Up,
+    /// It does not come up: the log cannot be opened.
+    Refused(String),
 }
 
 impl Node {
@@ -129,7 +131,13 @@ impl Node {
             self.disk.submit(op);
         }
         let Some(result) = opening.finished() else { return Came::Nothing };
-        let opened = result.unwrap_or_else(|error| panic!("the storage does not open: {error}"));
+        let opened = match result {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.life = Life::Down;
+                return Came::Refused(error.to_string());
+            }
+        };
         let boot = StorageBoot {
             name: "1".into(),
             description: "Data.fs".into(),

@@ -1,11 +1,12 @@
 //! Running worlds: a seed decides what the world is like and what happens in it.
 
-use crate::checkers::Violation;
+use crate::checkers::{INVARIANT, Violation};
 use crate::disk::Fate;
 use crate::event::{ClientId, Event};
 use crate::node::NodeConfig;
 use crate::world::World;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use zeolith_core::planted::Bug;
 use zeolith_core::rng::{Rng, Seed};
@@ -150,7 +151,7 @@ impl Run {
                 break;
             }
         }
-        self.world.quiet()
+        self.apply(Event::Quiet)
     }
 
     /// Chance has its way, then everybody gets to the end of what it does, and can commit again.
@@ -180,14 +181,23 @@ impl Run {
 pub fn run(seed: Seed, bug: Option<Bug>) -> Outcome {
     let (options, mut rng) = Options::of(seed, bug);
     let mut run = Run { world: World::new(options.node, options.clients), events: Vec::new() };
-    let result = run.run(&options, &mut rng);
+    let result = watched(|| run.run(&options, &mut rng));
     run.outcome(result)
+}
+
+/// Does something that may panic: a broken invariant is a violation as well, and must not lose its seed.
+fn watched(act: impl FnOnce() -> Result<(), Violation>) -> Result<(), Violation> {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let what = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
+        Err(Violation { promise: INVARIANT, what: what.to_owned() })
+    })
 }
 
 /// Plays the events of a seed's run again, without its chances.
 pub fn replay(seed: Seed, bug: Option<Bug>, events: &[Event]) -> Outcome {
     let (options, _) = Options::of(seed, bug);
     let mut run = Run { world: World::new(options.node, options.clients), events: Vec::new() };
-    let result = events.iter().try_for_each(|&event| run.apply(event));
+    let result = watched(|| events.iter().try_for_each(|&event| run.apply(event)));
     run.outcome(result)
 }

@@ -100,6 +100,7 @@ impl World {
                 }
             }
             Event::Pass(milliseconds) => self.pass(milliseconds)?,
+            Event::Quiet => self.quiet()?,
         }
         Ok(())
     }
@@ -201,6 +202,10 @@ impl World {
     }
 
     fn came(&mut self, came: Came) -> Result<(), Violation> {
+        if let Came::Refused(why) = came {
+            let what = format!("what a crash left is not opened any more: {why}");
+            return Err(Violation { promise: 19, what });
+        }
         if came == Came::Up {
             let (log, _) = log::read(self.node.disk.contents(FileId::Log), 0);
             self.checkers.see(&Seen::Reopened(&log), &self.ledger)?;
@@ -262,7 +267,7 @@ impl World {
     }
 
     /// Tells the checkers that everybody had time.
-    pub fn quiet(&mut self) -> Result<(), Violation> {
+    fn quiet(&mut self) -> Result<(), Violation> {
         let waiting: Vec<(ClientId, String)> = (0..self.clients.len())
             .map(ClientId)
             .filter(|&id| !self.clients[id.0].is_idle())

@@ -82,7 +82,8 @@ pub enum DiskOp<C> {
         /// Its new contents.
         contents: Vec<Bytes>,
     },
-    /// Allocates blocks so that the log can grow to `upto` bytes, without changing its length.
+    /// Allocates blocks so that the log can grow to `upto` bytes, and the sidecar along with it (by twice as much: an
+    /// entry is less than twice the smallest transaction), without changing their lengths.
     /// Answered by `Reserved`.
     Reserve {
         /// The length to make room for.

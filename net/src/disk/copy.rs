@@ -27,12 +27,17 @@ pub(crate) fn read(file: &File, span: Span) -> io::Result<Bytes> {
 /// Writes a file under a temporary name, syncs it, and renames it.
 pub(crate) fn replace(target: &Path, contents: &[Bytes]) -> io::Result<()> {
     let temporary = beside(target, "new");
-    let mut file = File::create(&temporary)?;
-    for chunk in contents {
-        file.write_all(chunk)?;
-    }
-    file.sync_all()?;
-    std::fs::rename(&temporary, target)
+    let written = File::create(&temporary).and_then(|mut file| {
+        contents.iter().try_for_each(|chunk| file.write_all(chunk))?;
+        file.sync_all()
+    });
+    let replaced = written.and_then(|()| std::fs::rename(&temporary, target));
+    replaced.inspect_err(|_| {
+        // What is half there would only take the room that was missing.
+        if let Err(error) = std::fs::remove_file(&temporary) {
+            tracing::warn!("cannot remove {}: {error}", temporary.display());
+        }
+    })
 }
 
 /// Copies the log from `from` on into the first free `Data.fs.tr0`, `.tr1`, …; returns the file's name.

@@ -141,8 +141,11 @@ impl Disk {
         if self.read_only {
             return Ok(());
         }
-        let log = self.open(FileId::Log)?;
-        log.set_len(log.metadata()?.len())
+        for file in [FileId::Log, FileId::Sidecar] {
+            let file = self.open(file)?;
+            file.set_len(file.metadata()?.len())?;
+        }
+        Ok(())
     }
 
     fn open(&mut self, file: FileId) -> io::Result<Arc<File>> {
@@ -247,9 +250,16 @@ impl Disk {
         if getrlimit(Resource::Fsize).current.is_some_and(|limit| upto > limit) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let more = upto.saturating_sub(self.log_len);
-        let log = self.open(FileId::Log)?;
-        match rustix::fs::fallocate(&log, FallocateFlags::KEEP_SIZE, self.log_len, more.max(1)) {
+        let more = upto.saturating_sub(self.log_len).max(1);
+        self.allocate(FileId::Log, self.log_len, more)?;
+        let sidecar = self.open(FileId::Sidecar)?.metadata()?.len();
+        self.allocate(FileId::Sidecar, sidecar, 2 * more)
+    }
+
+    /// Allocates blocks behind the end of a file.
+    fn allocate(&mut self, file: FileId, from: u64, bytes: u64) -> io::Result<()> {
+        let file = self.open(file)?;
+        match rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, from, bytes) {
             // Where the file system cannot reserve, a full disk shows at the append.
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(error) => Err(error.into()),

@@ -57,6 +57,9 @@ impl Seen<'_> {
     }
 }
 
+/// Stands for a promise in a [`Violation`] that is a broken invariant of a machine: a panic.
+pub const INVARIANT: u32 = 0;
+
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {

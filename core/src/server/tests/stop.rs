@@ -53,6 +53,7 @@ fn what_is_being_written_is_finished_and_told_before_the_end() {
     for conn in [a, b, c] {
         assert_eq!(rig.fault(conn), Some(Fault::Stopping));
     }
+    rig.release(Hold::Syncs);
     assert_eq!(rig.stopped, 0, "the index is being saved");
     rig.release(Hold::Replaces);
     assert_eq!(rig.stopped, 1);
@@ -76,7 +77,9 @@ fn what_is_being_written_is_finished_and_told_before_the_end() {
     1 closed
     2 closed
     3 closed
+    disk: sync lock
     disk: sync index
+    disk: sync lock done
     disk: sync index done
     stopped
     "#);

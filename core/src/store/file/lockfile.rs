@@ -3,7 +3,12 @@
 //! The first line is what `zc.lockfile` writes, a blank and the process id. Python truncates the file behind it, which
 //! erases the second line: the nonce of the checksum sidecar, in 16 hexadecimal digits. So the nonce is in place only
 //! while nobody but Zeolith has opened the storage for writing. The lock itself (`flock`) is the shell's.
+//!
+//! A third line stands there after a clean end: where the log ended, and its last transaction. A log that is found
+//! otherwise was put there by somebody else, who did not come through the lock file (a copy, another path to the same
+//! file), and what follows that end is theirs, not the rest of a crash.
 
+use crate::ids::Tid;
 use std::fmt::Write as _;
 
 /// What keeps the sidecar and the lock file together: a random number, new whenever a sidecar is started.
@@ -15,6 +20,32 @@ pub fn format(pid: u32, nonce: Nonce) -> String {
     let mut text = String::new();
     write!(text, " {pid}\n{:016x}\n", nonce.0).expect("a string takes all that is written");
     text
+}
+
+/// How a log was left by a clean end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Its bytes.
+    pub len: u64,
+    /// Its last transaction; zero in an empty one.
+    pub last: Tid,
+}
+
+/// The contents of the lock file after process `pid` has ended cleanly.
+pub fn format_closed(pid: u32, nonce: Nonce, closed: Closed) -> String {
+    let mut text = format(pid, nonce);
+    writeln!(text, "closed {:016x} {}", closed.len, closed.last).expect("a string takes all that is written");
+    text
+}
+
+/// How the log was left, if the contents of a lock file say so.
+pub fn closed(contents: &[u8]) -> Option<Closed> {
+    let mut lines = contents.split(|&byte| byte == b'\n');
+    let line = std::str::from_utf8(lines.nth(2)?).ok()?;
+    lines.next()?;
+    let (len, last) = line.strip_prefix("closed ")?.split_once(' ')?;
+    let number = |digits: &str| (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok()).flatten();
+    Some(Closed { len: number(len)?, last: Tid(number(last)?) })
 }
 
 /// The nonce in the contents of a lock file; `None` when there is none. What follows the second line is ignored: a
@@ -44,6 +75,15 @@ mod tests {
         let nonce_of = |pid| nonce(format(pid, Nonce(u64::MAX - 5)).as_bytes());
         assert_eq!(nonce_of(1), Some(Nonce(u64::MAX - 5)));
         assert_eq!(nonce(b" 1\n000000000000000f\nf\n"), Some(Nonce(15)));
+    }
+
+    #[test]
+    fn how_a_log_was_left_is_read_back_and_only_from_a_whole_line() {
+        let left = Closed { len: 906, last: Tid(0x1234) };
+        let text = format_closed(7, Nonce(15), left);
+        assert_eq!((closed(text.as_bytes()), nonce(text.as_bytes())), (Some(left), Some(Nonce(15))));
+        assert_eq!(closed(&text.as_bytes()[..text.len() - 1]), None);
+        assert_eq!(closed(format(7, Nonce(15)).as_bytes()), None);
     }
 
     #[test]

@@ -25,7 +25,9 @@ mod tests;
 use crate::ids::{Oid, Tid};
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::{Outbox, StoreDone, StoreError, StoreOp, Transaction};
+use bytes::Bytes;
 use load::Question;
+use lockfile::{Closed, Nonce};
 use read::{Lookup, Pending, Purpose};
 
 #[cfg(feature = "planted-bugs")]
@@ -38,13 +40,25 @@ pub struct FileStore<C> {
     /// `None` in a read-only storage.
     appender: Option<append::Appender>,
     reservations: reserve::Reservations<C>,
+    /// Process and nonce in the lock file; `None` in a read-only storage.
+    owner: Option<(u32, Nonce)>,
+    /// Syncs that a close waits for, and what went wrong with one.
+    closing: usize,
+    unsaved: Option<DiskError>,
     #[cfg(feature = "planted-bugs")]
     bug: Option<Bug>,
 }
 
 impl<C> FileStore<C> {
-    fn new(book: book::Book, appender: Option<append::Appender>) -> FileStore<C> {
+    fn new(
+        book: book::Book,
+        appender: Option<append::Appender>,
+        owner: Option<(u32, Nonce)>,
+    ) -> FileStore<C> {
         FileStore {
+            owner,
+            closing: 0,
+            unsaved: None,
             reservations: reserve::Reservations::new(book.end),
             book,
             appender,
@@ -104,9 +118,8 @@ impl<C> FileStore<C> {
                 let relook = self.relooks();
                 lookup.resume(result, relook, &mut self.book, out);
             }
-            DiskDone::Synced { file: FileId::Index, result } => {
-                out.done.push_back(StoreDone::Closed { result: result.map_err(StoreError::Disk) });
-            }
+            DiskDone::Synced { file: FileId::Index | FileId::Lock, result } => self.on_closed(result, out),
+            DiskDone::WriteFailed { file: FileId::Lock, error } => self.unsaved = Some(error),
             DiskDone::Synced { file, result: Ok(()) } => self.on_synced(file, out),
             DiskDone::Synced { file, result: Err(error) } | DiskDone::WriteFailed { file, error } => {
                 debug_assert!(file != FileId::Index, "the index is replaced, not written");
@@ -117,17 +130,35 @@ impl<C> FileStore<C> {
         }
     }
 
-    /// Asks for the index to be saved; answered by `Closed`. Nothing depends on it: without, the next start scans the
-    /// log.
+    /// Asks for the index to be saved, and for the lock file to say that this is a clean end; answered by `Closed`.
+    /// Nothing depends on either: without, the next start scans the log, or takes the end for a crash.
     ///
     /// A log with damage keeps the index that it was found with: what an index covers is not compared with its
     /// checksums again, so with a newer one the next start would serve what this one refused.
     pub fn close(&mut self, out: &mut Outbox<C>) {
-        if self.appender.is_some() && self.book.damaged.is_empty() {
-            let contents = index_file::encode(&self.book.index, self.book.end);
-            out.disk.push_back(DiskOp::Replace { file: FileId::Index, contents });
-        } else {
-            out.done.push_back(StoreDone::Closed { result: Ok(()) });
+        let sound = self.book.damaged.is_empty() && self.appender.as_ref().is_some_and(|it| !it.failed());
+        let Some((pid, nonce)) = self.owner.filter(|_| sound) else {
+            return out.done.push_back(StoreDone::Closed { result: Ok(()) });
+        };
+        let left = Closed { len: self.book.end, last: self.book.last };
+        let lock = Bytes::from(lockfile::format_closed(pid, nonce, left));
+        let len = lock.len() as u64;
+        out.disk.push_back(DiskOp::Write { file: FileId::Lock, at: 0, chunks: vec![lock] });
+        out.disk.push_back(DiskOp::SetLen { file: FileId::Lock, len });
+        out.disk.push_back(DiskOp::Sync { file: FileId::Lock });
+        let contents = index_file::encode(&self.book.index, self.book.end);
+        out.disk.push_back(DiskOp::Replace { file: FileId::Index, contents });
+        self.closing = 2;
+    }
+
+    fn on_closed(&mut self, result: Result<(), DiskError>, out: &mut Outbox<C>) {
+        if let Err(error) = result {
+            self.unsaved = Some(error);
+        }
+        self.closing -= 1;
+        if self.closing == 0 {
+            let result = self.unsaved.take().map_or(Ok(()), |error| Err(StoreError::Disk(error)));
+            out.done.push_back(StoreDone::Closed { result });
         }
     }
 

@@ -257,6 +257,11 @@ impl<C> Opening<C> {
 
     fn on_magic(&mut self, _: ReadMagic, start: Start) {
         match start {
+            Start::Log if self.is_replaced() => {
+                // The index may be of the other log as well.
+                let at = self.log_len();
+                self.without_index(IndexUse::Ignored(Damaged { at, what: Broken::OtherLog }));
+            }
             Start::Log => match self.found.index_len {
                 None | Some(0) => self.without_index(IndexUse::Missing),
                 Some(len) => self.begin(Phase::Index(IndexWalk::default()), len),
@@ -265,6 +270,11 @@ impl<C> Opening<C> {
             Start::Python2 => self.fail(|path| OpenError::Python2 { path }),
             Start::Foreign => self.fail(|path| OpenError::Foreign { path }),
         }
+    }
+
+    /// Whether the log ends elsewhere than a clean end of ours left it, though nobody came through the lock file since.
+    fn is_replaced(&self) -> bool {
+        lockfile::closed(&self.found.lock).is_some_and(|left| left.len != self.log_len())
     }
 
     /// There is no log yet, or nothing in it.
@@ -299,6 +309,10 @@ impl<C> Opening<C> {
     fn find_sums(&mut self) {
         let len = self.found.sidecar_len.unwrap_or(0);
         match lockfile::nonce(&self.found.lock) {
+            Some(_) if self.is_replaced() => {
+                let at = self.log_len();
+                self.without_sums(SumsUse::Ignored(Damaged { at, what: Broken::OtherLog }));
+            }
             Some(nonce) if len >= ENTRY as u64 => {
                 self.begin(Phase::Locate(Locate::new(nonce, self.log.end)), len);
             }
@@ -467,7 +481,8 @@ impl<C> Opening<C> {
             Some(sums) if !self.options.read_only => Some(Appender::new(sums.nonce, sums.len)),
             Some(_) | None => None,
         };
-        let store = FileStore::new(book, appender);
+        let owner = sums.filter(|_| appender.is_some()).map(|sums| (self.found.pid, sums.nonce));
+        let store = FileStore::new(book, appender, owner);
         #[cfg(feature = "planted-bugs")]
         let store = {
             let mut store = store;

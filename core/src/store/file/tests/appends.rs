@@ -84,9 +84,15 @@ fn a_failed_save_of_the_index_is_no_failure_of_the_store() {
     let mut disk = Disk::default();
     let store = disk.open().store;
     let mut session = Session { store, disk: &mut disk };
+    session.append(vec![store_one(1, 1, 100)]);
+    let mut out = Outbox::default();
+    session.store.close(&mut out);
+    session.store.on_disk(DiskDone::Synced { file: FileId::Lock, result: Ok(()) }, &mut out);
+    assert!(out.done.is_empty(), "the index is still on its way");
     let failed = DiskDone::Synced { file: FileId::Index, result: Err(DiskError::Full) };
-    session.store.on_disk(failed, &mut Outbox::default());
-    assert_eq!(session.append(vec![store_one(1, 1, 100)]), [StoreDone::Durable { upto: Tid(1) }]);
+    session.store.on_disk(failed, &mut out);
+    let why = Err(StoreError::Disk(DiskError::Full));
+    assert_eq!(out.done, [StoreDone::Closed { result: why }], "told, and nothing else");
 }
 
 #[test]

@@ -429,3 +429,42 @@ fn a_planted_torn_tail_is_kept() {
     };
     assert_eq!(opened.store.last_tid(), Tid(40));
 }
+
+#[test]
+fn a_log_that_was_replaced_after_a_clean_end_is_taken_as_it_is() {
+    for index_stays in [true, false] {
+        let mut disk = Disk::default();
+        let store = disk.open().store;
+        let mut session = Session { store, disk: &mut disk };
+        let [one, two, three, four] = transactions();
+        session.append(vec![one, two]);
+        session.close();
+        // Somebody else went on with a copy of the log, and puts it back beside our lock file and checksums.
+        let mut copy = Disk::with(&[(FileId::Log, disk.bytes(FileId::Log))]);
+        let store = copy.open().store;
+        let mut session = Session { store, disk: &mut copy };
+        session.append(vec![three]);
+        session.append(vec![four]);
+        disk.put(FileId::Log, copy.bytes(FileId::Log).to_vec());
+        if !index_stays {
+            disk.remove(FileId::Index);
+        }
+        let opened = disk.open();
+        assert_eq!((opened.store.last_tid(), opened.report.cut), (Tid(40), None), "nothing of it is cut");
+        assert!(matches!(opened.report.sums, SumsUse::Ignored(_)));
+    }
+}
+
+#[test]
+fn after_a_clean_end_an_opening_takes_the_mark_of_it_away() {
+    let mut disk = three();
+    let store = disk.open().store;
+    Session { store, disk: &mut disk }.close();
+    assert!(disk.bytes(FileId::Lock).windows(7).any(|bytes| bytes == b"closed "));
+    let opened = disk.open();
+    assert_eq!((opened.report.index, opened.report.sums), (IndexUse::Used, SumsUse::Used));
+    assert!(
+        !disk.bytes(FileId::Lock).windows(7).any(|bytes| bytes == b"closed "),
+        "from now on it may be a crash"
+    );
+}
