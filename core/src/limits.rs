@@ -47,6 +47,10 @@ pub const METADATA: usize = u16::MAX as usize;
 pub const DEPTH: usize = 64;
 /// Values in one message, counted as they are read, so that a small message cannot unfold into a large one.
 pub const VALUES: usize = 4_000_000;
+/// Values in a message id that is neither a number nor a load's.
+pub const ID_VALUES: usize = 16;
+/// Bytes of text in such an id.
+pub const ID_BYTES: usize = 1024;
 /// Entries of a pickle's memo.
 pub const MEMO: usize = 1_000_000;
 /// Connections of one server.

@@ -1,9 +1,11 @@
 //! Bringing storages up: locks, files, recovery.
 
+use crate::clock::wall;
 use crate::disk::{self, Disk, Ran};
 use std::fs::{File, OpenOptions as FileOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thiserror::Error;
 use zeolith_core::ids::Tid;
 use zeolith_core::rng::Seed;
@@ -143,6 +145,14 @@ async fn open_file(
     let mut disk = Disk::new(path.clone(), read_only, lock).map_err(io)?;
     let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk).await?;
     report(&path, &opened.report);
+    if let Some(ahead) = ahead(opened.store.last_tid()) {
+        tracing::warn!(
+            "{}: its last transaction is {} seconds in the future; new ones are counted from there on until the clock \
+             has caught up",
+            path.display(),
+            ahead.as_secs()
+        );
+    }
     let summary = Summary {
         name: name.clone(),
         path: Some(path.clone()),
@@ -233,6 +243,12 @@ async fn recover(mut opening: Opening<Context>, disk: &mut Disk) -> Result<Opene
     }
 }
 
+/// How far a tid is ahead of the clock, where that is more than clocks usually differ.
+fn ahead(last: Tid) -> Option<Duration> {
+    let micros = last.wall()?.0.saturating_sub(wall().0);
+    Some(Duration::from_micros(micros)).filter(|ahead| *ahead > Duration::from_secs(30))
+}
+
 /// A seed nobody else has: the standard library's hasher keys are random.
 fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
@@ -268,5 +284,20 @@ fn report(path: &Path, report: &Report) {
     }
     if let Some(error) = &report.index_unsaved {
         tracing::warn!("{path}: the index could not be saved: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeolith_core::time::WallTime;
+
+    #[test]
+    fn only_a_tid_that_is_well_ahead_of_the_clock_is_worth_a_word() {
+        let now = wall().0;
+        assert_eq!(ahead(Tid::at(WallTime(now))), None);
+        assert_eq!(ahead(Tid::ZERO), None);
+        let year = ahead(Tid::at(WallTime(now + 365 * 86_400_000_000))).unwrap();
+        assert!(year > Duration::from_secs(364 * 86_400));
     }
 }

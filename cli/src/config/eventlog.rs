@@ -68,6 +68,14 @@ fn logfile(section: &Section, outer: LevelFilter, notices: &mut Vec<Notice>) -> 
             key.at, key.name
         )));
     }
+    for name in ["format", "dateformat", "style", "formatter", "arbitrary-fields", "delay", "encoding"] {
+        if let Some(key) = keys.find(name) {
+            notices.push(Notice::Info(format!(
+                "{}: {} has no effect: a line is time, level and message",
+                key.at, key.name
+            )));
+        }
+    }
     let target = keys.need("path", |path| match path {
         "" => Err(ValueError::NoPath),
         "STDERR" => Ok(LogTarget::Stderr),

@@ -116,6 +116,7 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         .variable("ZEO_INVALIDATION_QUEUE_SIZE", "500")
         .variable("ZEO_PACK_KEEP_OLD", "true");
     let config = parse(PLONE, Path::new("zeo.conf"), &host).unwrap();
+    let format = "zeo.conf:20: format has no effect: a line is time, level and message".to_owned();
     let keep_old = "zeo.conf:13: pack-keep-old has no effect yet: this server does not pack".to_owned();
     let expected = FileConfig {
         address: Address::Tcp { host: "0.0.0.0".to_owned(), port: 8100 },
@@ -126,7 +127,7 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         pid_file: Some("/app/var/zeo.pid".into()),
         storages: vec![StorageSpec { name: "1".to_owned(), kind: file("/data/filestorage/Data.fs") }],
         log: Some(log_to("/data/log/zeo.log")),
-        notices: vec![Notice::Warning(keep_old)],
+        notices: vec![Notice::Warning(keep_old), Notice::Info(format)],
     };
     assert_eq!(config, expected);
 }

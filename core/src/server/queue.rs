@@ -15,9 +15,15 @@ pub struct Queue {
 impl Queue {
     /// Holds at most `bound` transactions; `recent` are the log's last ones, oldest first, and `base` is the one
     /// before them.
+    ///
+    /// Python lets a copied transaction carry a tid that is not later than the one before. What came before such a step
+    /// back is forgotten: "after that tid" would have two meanings.
     pub fn new(bound: usize, base: Tid, recent: Vec<(Tid, Vec<Oid>)>) -> Queue {
         let mut queue = Queue { bound, base, recent: VecDeque::new() };
         for (tid, oids) in recent {
+            if tid <= queue.last() {
+                queue = Queue { bound, base: Tid::ZERO, recent: VecDeque::new() };
+            }
             queue.push(tid, oids);
         }
         queue
@@ -79,6 +85,14 @@ mod tests {
         assert_eq!(queue(9).since(Tid(31)), None, "later than ours");
         assert_eq!(queue(9).since(Tid(4)), None, "too old");
         assert_eq!(Queue::new(9, Tid::ZERO, vec![]).since(Tid::ZERO), None);
+    }
+
+    #[test]
+    fn what_came_before_a_step_back_in_time_is_not_answered() {
+        let recent = vec![(Tid(10), vec![Oid(1)]), (Tid(5), vec![Oid(2)]), (Tid(7), vec![Oid(3)])];
+        let queue = Queue::new(9, Tid(4), recent);
+        assert_eq!((queue.since(Tid(10)), queue.since(Tid(4))), (None, None));
+        assert_eq!(queue.since(Tid(5)), Some((Tid(7), vec![Oid(3)])));
     }
 
     #[test]

@@ -8,10 +8,10 @@ use super::super::{ConnId, Input};
 use super::tx::{commit, error};
 use crate::ids::Tid;
 use crate::limits::{self, Limits};
-use crate::wire::Codec;
 use crate::wire::call::MessageId;
 use crate::wire::frame::FrameError;
 use crate::wire::tree::Owned;
+use crate::wire::{Codec, Malformed};
 
 #[test]
 fn a_server_greets_with_the_encoding_it_is_configured_for_and_a_client_may_choose() {
@@ -201,4 +201,18 @@ fn a_peer_that_is_refused_and_does_not_read_is_closed_before_it_costs_64_kilobyt
     }
     assert!(matches!(rig.fault(a), Some(Fault::Peer(PeerFault::NotReading(_)))));
     assert!(most + limits::FRAME_BEFORE_REGISTER < 64_000, "{most} bytes waited");
+}
+
+#[test]
+fn a_message_id_that_unfolds_ends_the_connection_at_once() {
+    // 1.0, and the pair of it and itself, twenty times over: two million values from sixty bytes.
+    let mut message = b"\x80\x03(G\0\0\0\0\0\0\0\0".to_vec();
+    (0..20).for_each(|_| message.extend_from_slice(b"2\x86"));
+    message.extend_from_slice(b"K\0X\x08\0\0\0registerX\x01\0\0\x001\x89\x86t.");
+    let mut rig = Rig::memory();
+    let a = rig.open(Codec::Pickle);
+    rig.frame(a, Codec::Pickle.handshake());
+    rig.frame(a, &message);
+    let fault = PeerFault::Malformed(Malformed::Limit("values")).into();
+    assert_eq!((rig.fault(a), rig.unsent(a)), (Some(fault), 0));
 }

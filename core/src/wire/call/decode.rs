@@ -42,7 +42,9 @@ impl MessageId {
         {
             return Ok(MessageId::Load(oid, tid));
         }
-        Ok(MessageId::Other(Box::new(value.to_owned()?)))
+        // It is copied into every reply, so it must be small, whatever a memo makes of it.
+        let id = value.to_owned_within(limits::ID_VALUES, limits::ID_BYTES)?;
+        Ok(MessageId::Other(Box::new(id)))
     }
 }
 

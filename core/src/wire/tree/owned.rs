@@ -39,11 +39,21 @@ impl Value<'_> {
     ///
     /// # Errors
     /// [`Malformed::Global`] where it names a class. [`Malformed::Limit`] where it is nested deeper than
-    /// [`limits::DEPTH`], unfolds to more than [`limits::VALUES`] values, or repeats the message's bytes too often: a
-    /// pickle can refer to one value many times, and to a list from within itself.
+    /// [`limits::DEPTH`], or unfolds to much more than the message it came in: a pickle can refer to one value many
+    /// times, and to a list from within itself.
     pub fn to_owned(self) -> Result<Owned, Malformed> {
+        // Written out in full, every value takes a byte at least.
+        let values = self.message.len().min(limits::VALUES);
         let bytes = self.message.len().saturating_mul(4) + limits::METADATA;
-        Copier { values: limits::VALUES, bytes }.copy(self, limits::DEPTH)
+        self.to_owned_within(values, bytes)
+    }
+
+    /// The value without its message, if it holds at most so many values and bytes of text.
+    ///
+    /// # Errors
+    /// As [`to_owned`](Value::to_owned).
+    pub fn to_owned_within(self, values: usize, bytes: usize) -> Result<Owned, Malformed> {
+        Copier { values, bytes }.copy(self, limits::DEPTH)
     }
 }
 
