@@ -51,6 +51,22 @@ fn reserving_does_not_change_the_length() {
 }
 
 #[test]
+fn reserving_makes_room_for_the_checksums_too() {
+    use std::os::unix::fs::MetadataExt;
+    let (folder, mut disk) = disk();
+    write(&mut disk, 0, &[b"FS30"]);
+    assert!(matches!(
+        disk.run(DiskOp::Reserve { upto: 1 << 20 }),
+        Ran::Done(DiskDone::Reserved { result: Ok(()), .. })
+    ));
+    let sums = || std::fs::metadata(folder.path().join("Data.fs.sums")).unwrap();
+    assert_eq!(sums().len(), 0);
+    assert!(sums().blocks() * 512 >= 1 << 20, "{} blocks", sums().blocks());
+    disk.trim().unwrap();
+    assert_eq!(sums().blocks(), 0, "what was not used is given back");
+}
+
+#[test]
 fn a_replaced_file_is_whole_and_leaves_no_temporary_behind() {
     let (folder, mut disk) = disk();
     for contents in [b"first" as &[u8], b"2nd"] {
