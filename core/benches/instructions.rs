@@ -11,7 +11,6 @@ use zeolith_core::rng::Seed;
 use zeolith_core::server::config::{Config, StorageBoot};
 use zeolith_core::server::output::Output;
 use zeolith_core::server::{ConnId, Context, Input, Server, StorageId};
-use zeolith_core::store::Store;
 use zeolith_core::store::disk::{DiskDone, DiskOp, FileId};
 use zeolith_core::store::file::open::{Found, OpenOptions, Opening};
 use zeolith_core::time::{Instant, WallTime};
@@ -82,14 +81,7 @@ impl Bench {
                 opening.handle(done);
             }
         };
-        let boot = StorageBoot {
-            name: "1".into(),
-            description: "Data.fs".into(),
-            store: Store::File(Box::new(opened.store)),
-            read_only: false,
-            base: opened.base,
-            recent: opened.recent,
-        };
+        let boot = StorageBoot::file("1".into(), "Data.fs".into(), false, opened);
         let server = Server::new(Config::default(), vec![boot], WallTime(0));
         let serials = vec![Tid::ZERO; OBJECTS as usize];
         let mut bench = Bench { server, disk, request: BytesMut::new(), number: 0, serials };

@@ -11,11 +11,9 @@ use zeolith_core::ids::Tid;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
 use zeolith_core::server::config::StorageBoot;
-use zeolith_core::store::Store;
 use zeolith_core::store::disk::FileId;
 use zeolith_core::store::file::lockfile;
 use zeolith_core::store::file::open::{Cut, Found, OpenError, OpenOptions, Opened, Opening, Report};
-use zeolith_core::store::memory::MemoryStore;
 
 /// A storage to be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,14 +113,7 @@ pub(crate) async fn open(spec: StorageSpec, queue: usize) -> Result<Booted, Boot
                 last: Tid::ZERO,
                 report: Report::default(),
             };
-            let boot = StorageBoot {
-                description: "MappingStorage".into(),
-                name: spec.name,
-                store: Store::Memory(MemoryStore::new()),
-                read_only: false,
-                base: Tid::ZERO,
-                recent: Vec::new(),
-            };
+            let boot = StorageBoot::memory(spec.name);
             Ok(Booted { boot, disk: None, summary })
         }
         StorageKind::File { path, create, read_only } => {
@@ -160,16 +151,9 @@ async fn open_file(
         objects: opened.store.len(),
         size: opened.store.size(),
         last: opened.store.last_tid(),
-        report: opened.report,
+        report: opened.report.clone(),
     };
-    let boot = StorageBoot {
-        name,
-        description: path.display().to_string(),
-        store: Store::File(Box::new(opened.store)),
-        read_only,
-        base: opened.base,
-        recent: opened.recent,
-    };
+    let boot = StorageBoot::file(name, path.display().to_string(), read_only, opened);
     Ok(Booted { boot, disk: Some(disk), summary })
 }
 

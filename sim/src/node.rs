@@ -7,7 +7,6 @@ use zeolith_core::rng::Seed;
 use zeolith_core::server::config::{Config, StorageBoot};
 use zeolith_core::server::output::Output;
 use zeolith_core::server::{Context, Input, Server, StorageId};
-use zeolith_core::store::Store;
 use zeolith_core::store::disk::{DiskDone, FileId};
 use zeolith_core::store::file::open::{Found, OpenOptions, Opening};
 use zeolith_core::time::{Instant, WallTime};
@@ -138,14 +137,7 @@ impl Node {
                 return Came::Refused(error.to_string());
             }
         };
-        let boot = StorageBoot {
-            name: "1".into(),
-            description: "Data.fs".into(),
-            store: Store::File(Box::new(opened.store)),
-            read_only: false,
-            base: opened.base,
-            recent: opened.recent,
-        };
+        let boot = StorageBoot::file("1".into(), "Data.fs".into(), false, opened);
         let config = Config {
             codec: self.config.codec,
             transaction_timeout: self.config.timeout,

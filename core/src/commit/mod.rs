@@ -274,7 +274,7 @@ impl Commits {
     pub fn on_refused(&mut self, why: &StoreError, scene: &mut Scene<'_>) {
         scene.out.log(Event::StorageFailed { storage: scene.name.to_owned(), why: why.to_string() });
         for Finishing { key, finish, .. } in self.durable.refuse() {
-            scene.closings.push((finish.conn, Fault::Storage(why.to_string())));
+            scene.out.close(finish.conn, Fault::Storage(why.to_string()));
             self.ready.extend(self.locks.release(key));
         }
         self.run_ready(scene);
@@ -290,7 +290,7 @@ impl Commits {
         let after = self.timeouts.after().unwrap_or_default();
         while let Some(key) = self.timeouts.expired(scene.now) {
             let conn = *self.owners.get(&key).expect("an owner for every transaction with a deadline");
-            scene.closings.push((conn, Fault::TransactionTimeout(after)));
+            scene.out.close(conn, Fault::TransactionTimeout(after));
         }
     }
 

@@ -1,7 +1,6 @@
 //! What a step of the commit path works with: the store, the registered clients, and where replies go.
 
 use crate::ids::Oid;
-use crate::server::fault::Fault;
 use crate::server::names::{ConnId, Context};
 use crate::server::output::Outputs;
 use crate::server::queue::Queue;
@@ -124,8 +123,6 @@ pub struct Scene<'a> {
     pub audience: &'a mut Audience,
     /// Where replies go.
     pub out: &'a mut Outputs,
-    /// Connections to be closed when the step is done.
-    pub closings: &'a mut Vec<(ConnId, Fault)>,
     /// Monotonic time.
     pub now: Instant,
     /// Wall-clock time.

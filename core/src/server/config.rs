@@ -4,6 +4,8 @@ use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::server::names::Context;
 use crate::store::Store;
+use crate::store::file::open::Opened;
+use crate::store::memory::MemoryStore;
 use crate::wire::Codec;
 use std::time::Duration;
 
@@ -49,4 +51,30 @@ pub struct StorageBoot {
     pub base: Tid,
     /// The last transactions with their objects, oldest first.
     pub recent: Vec<(Tid, Vec<Oid>)>,
+}
+
+impl StorageBoot {
+    /// A storage in memory: empty, and writable.
+    pub fn memory(name: String) -> StorageBoot {
+        StorageBoot {
+            name,
+            description: "MappingStorage".into(),
+            store: Store::Memory(MemoryStore::new()),
+            read_only: false,
+            base: Tid::ZERO,
+            recent: Vec::new(),
+        }
+    }
+
+    /// A Data.fs at `path` as its opening left it.
+    pub fn file(name: String, path: String, read_only: bool, opened: Opened<Context>) -> StorageBoot {
+        StorageBoot {
+            name,
+            description: path,
+            store: Store::File(Box::new(opened.store)),
+            read_only,
+            base: opened.base,
+            recent: opened.recent,
+        }
+    }
 }

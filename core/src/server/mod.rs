@@ -364,8 +364,7 @@ impl Server {
     /// What an input has set off on other connections.
     fn follow_up(&mut self) {
         loop {
-            let closing = self.storages.iter_mut().find_map(Storage::pop_closing);
-            if let Some((conn, fault)) = closing.or_else(|| self.out.pop_closing()) {
+            if let Some((conn, fault)) = self.out.pop_closing() {
                 self.close(conn, fault);
             } else if let Some(conn) = self.out.pop_revived() {
                 self.on_received(conn, &[]);

@@ -63,7 +63,7 @@ pub struct Outputs {
     flows: HashMap<ConnId, Flow, FxBuildHasher>,
     /// Paused connections whose backlog went down: their kept bytes are to be looked at.
     revived: VecDeque<ConnId>,
-    /// Connections that are to be closed: their backlog passed [`Limits::unsent_max`], or a one-way call failed.
+    /// Connections that are to be closed once what goes on is done.
     closings: VecDeque<(ConnId, Fault)>,
 }
 
@@ -119,7 +119,7 @@ impl Outputs {
     /// Answers a call with an error.
     pub fn error(&mut self, to: &ReplyTo, error: &RemoteError) {
         if to.one_way {
-            self.closings.push_back((to.conn, PeerFault::OneWay(error.to_string()).into()));
+            self.close(to.conn, PeerFault::OneWay(error.to_string()).into());
         } else if self.flows.contains_key(&to.conn) {
             let packet = error.encode(to.codec, &to.id, &mut self.pen);
             self.send(to.conn, packet);
@@ -145,7 +145,8 @@ impl Outputs {
     pub fn notify(&mut self, conn: ConnId, packet: Packet) {
         let Some(flow) = self.flows.get(&conn) else { return };
         if flow.unsent() > self.limits.unsent_max {
-            self.closings.push_back((conn, PeerFault::NotReading(flow.unsent()).into()));
+            let unsent = flow.unsent();
+            self.close(conn, PeerFault::NotReading(unsent).into());
         }
         self.send(conn, packet);
     }
@@ -208,13 +209,13 @@ impl Outputs {
         self.revived.pop_front()
     }
 
+    /// Asks for a connection to be closed when what goes on is done.
+    pub fn close(&mut self, conn: ConnId, fault: Fault) {
+        self.closings.push_back((conn, fault));
+    }
+
     /// A connection that is to be closed, and why. It may be closed already.
     pub fn pop_closing(&mut self) -> Option<(ConnId, Fault)> {
         self.closings.pop_front()
-    }
-
-    /// Whether everything put out was taken and sent.
-    pub fn is_drained(&self) -> bool {
-        self.queue.is_empty()
     }
 }

@@ -2,7 +2,6 @@
 
 use super::config::{Config, StorageBoot};
 use super::event::Event;
-use super::fault::Fault;
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
 use super::queue::Queue;
@@ -33,7 +32,6 @@ pub struct Storage {
     desk: Desk,
     audience: Audience,
     commits: Commits,
-    closings: Vec<(ConnId, Fault)>,
     closed: bool,
     now: Instant,
     wall: WallTime,
@@ -58,7 +56,6 @@ impl Storage {
                 oids: Oids::after(highest),
             },
             desk: Desk::new(boot.store),
-            closings: Vec::new(),
             closed: false,
             now: Instant::default(),
             wall,
@@ -238,7 +235,6 @@ impl Storage {
             desk: &mut self.desk,
             audience: &mut self.audience,
             out,
-            closings: &mut self.closings,
             now: self.now,
             wall: self.wall,
         };
@@ -265,11 +261,6 @@ impl Storage {
             }
         };
         out.end_operation(to.conn, bytes);
-    }
-
-    /// A connection the last steps decided to close.
-    pub fn pop_closing(&mut self) -> Option<(ConnId, Fault)> {
-        self.closings.pop()
     }
 
     /// When the next transaction will have had its time.
@@ -305,7 +296,6 @@ impl Storage {
     /// When it does not.
     pub fn check_invariants(&self) {
         self.commits.check_invariants();
-        assert!(self.closings.is_empty(), "closings are carried out at once");
     }
 }
 
