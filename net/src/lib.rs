@@ -3,6 +3,7 @@
 //! One event loop on one thread. Whoever read bytes drives the server until it is quiet and writes at once; reads
 //! that the page cache can answer happen inline, everything that may block happens on a helper thread.
 
+mod address;
 mod clock;
 mod connection;
 mod disk;
@@ -14,4 +15,4 @@ pub mod boot;
 pub mod offline;
 pub mod serve;
 
-pub use listen::Address;
+pub use address::{Address, AddressError};

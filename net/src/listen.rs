@@ -1,6 +1,6 @@
 //! Where a server listens.
 
-use std::fmt;
+use crate::address::Address;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -9,30 +9,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-
-/// A TCP or unix socket address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// A TCP port.
-    Tcp {
-        /// A name or number in lower case, IPv6 without brackets; empty means every interface.
-        host: String,
-        /// The port; 0 lets the system choose one.
-        port: u16,
-    },
-    /// The path of a unix socket.
-    Unix(PathBuf),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Address::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Address::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Address::Unix(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
 
 /// A listening socket.
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! Serving storages until a signal says stop.
 
+use crate::address::Address;
 use crate::boot::{self, BootError, Booted, StorageSpec, Summary};
 use crate::clock::{Clock, wall};
 use crate::connection::{self, ReadBuffer};
-use crate::listen::{Address, Listener};
+use crate::listen::Listener;
 use crate::shell::{Shared, Shell};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::RefCell;
