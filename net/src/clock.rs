@@ -30,3 +30,11 @@ pub(crate) fn wall() -> WallTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     WallTime(since.as_micros() as u64)
 }
+
+/// Comes at a moment; never without one.
+pub(crate) async fn at(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}

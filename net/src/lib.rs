@@ -10,6 +10,7 @@ mod disk;
 mod listen;
 mod send;
 mod shell;
+mod stream;
 
 pub mod boot;
 pub mod offline;

@@ -2,7 +2,7 @@
 
 use crate::address::Address;
 use crate::boot::{self, BootError, Booted, StorageSpec, Summary};
-use crate::clock::{Clock, wall};
+use crate::clock::{self, Clock, wall};
 use crate::connection::{self, ReadBuffer};
 use crate::listen::Listener;
 use crate::shell::{Shared, Shell};
@@ -178,7 +178,7 @@ async fn run(
             }
             Some(finished) = helped.recv() => shell.borrow_mut().helped(finished),
             () = attention.notified() => {}
-            () = at(deadline) => shell.borrow_mut().tick(),
+            () = clock::at(deadline) => shell.borrow_mut().tick(),
         }
     }
     acceptor.abort();
@@ -200,13 +200,6 @@ async fn open_all(specs: Vec<StorageSpec>, queue: usize) -> Result<Vec<Booted>, 
         opened.push(boot::open(spec, queue).await?);
     }
     Ok(opened)
-}
-
-async fn at(deadline: Option<std::time::Instant>) {
-    match deadline {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 async fn accept(listener: Listener, shell: Shared) {
