@@ -77,3 +77,5 @@ pub const RESERVE_AHEAD: u64 = 8 << 20;
 pub const SCAN_CHUNK: usize = 1 << 20;
 /// Bytes read for an object whose size is not known yet.
 pub const FIRST_READ: usize = 4096;
+/// Transactions and objects together that a client remembers for those who follow the changes: about 8 MB.
+pub const CHANGES_KEPT: usize = 1_000_000;
