@@ -1,4 +1,4 @@
-//! Monotonic and wall-clock time as the machines count them.
+//! What machines cannot have by themselves: monotonic and wall-clock time as they count them, and seeds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zeolith_core::time::{Instant, WallTime};
@@ -37,4 +37,10 @@ pub(crate) async fn at(deadline: Option<std::time::Instant>) {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,
     }
+}
+
+/// A seed nobody else has: the standard library's hasher keys are random.
+pub(crate) fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
 }

@@ -13,7 +13,15 @@ mod shell;
 mod stream;
 
 pub mod boot;
+pub mod client;
 pub mod offline;
 pub mod serve;
+#[doc(hidden)]
+pub mod testing;
 
 pub use address::{Address, AddressError};
+pub use client::{
+    Change, Client, ClientOptions, ConnectError, Error, Invalidations, OptionsError, Revision, Snapshot,
+    Transaction, Voted,
+};
+pub use zeolith_core::ids::{Oid, Tid};
