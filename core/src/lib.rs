@@ -5,6 +5,7 @@
 //! asked through outputs and answers through inputs. The `net` crate drives the machines with tokio, the `sim` crate
 //! with a seed.
 
+pub mod cache;
 pub mod client;
 pub mod commit;
 pub mod ids;
