@@ -74,6 +74,29 @@ pub(super) fn dispatch(
         Request::Vote(txn) => caller.vote(txn),
         Request::TpcFinish(txn) => caller.finish(txn),
         Request::TpcAbort(txn) => caller.abort(txn),
+        request @ (Request::DeleteObject { .. }
+        | Request::Restorea { .. }
+        | Request::Undoa { .. }
+        | Request::StoreBlobEnd { .. }
+        | Request::StoreBlobShared { .. }) => {
+            caller.writable()?;
+            Err(RemoteError::unsupported(request.method()))
+        }
+        // A client that may not write may pack.
+        Request::Pack { .. } if caller.storage.read_only() => Err(RemoteError::ReadOnly),
+        request @ (Request::Pack { .. }
+        | Request::History { .. }
+        | Request::UndoLog { .. }
+        | Request::UndoInfo { .. }
+        | Request::RecordIternext(_)
+        | Request::IteratorStart { .. }
+        | Request::IteratorNext(_)
+        | Request::IteratorRecordStart { .. }
+        | Request::IteratorRecordNext(_)
+        | Request::IteratorGc(_)
+        | Request::StoreBlobStart
+        | Request::StoreBlobChunk(_)
+        | Request::SendBlob(..)) => Err(RemoteError::unsupported(request.method())),
     }
 }
 

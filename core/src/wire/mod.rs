@@ -13,6 +13,7 @@ pub mod packet;
 pub mod pickle;
 pub mod remote;
 pub mod reply;
+pub mod results;
 pub mod tree;
 pub mod writer;
 

@@ -145,6 +145,14 @@ impl<'a> Value<'a> {
         self.as_int()?.try_into().ok()
     }
 
+    /// A float or an integer, as a float.
+    pub fn as_number(self) -> Option<f64> {
+        match self.tree.node(self.id) {
+            Node::Float(value) => Some(value),
+            _ => self.as_int().map(|value| value as f64),
+        }
+    }
+
     /// A boolean or an integer, true unless zero.
     pub fn as_flag(self) -> Option<bool> {
         self.as_int().map(|value| value != 0)
@@ -182,6 +190,11 @@ impl<'a> Value<'a> {
     /// Eight bytes, which Python 2 may have written as text.
     pub fn as_tid(self) -> Option<Tid> {
         Tid::from_slice(self.as_octets()?)
+    }
+
+    /// What `read` reads, or `None` where the value is that; the outer `None` is neither.
+    pub fn or_none<T>(self, read: impl FnOnce(Self) -> Option<T>) -> Option<Option<T>> {
+        if self.is_none() { Some(None) } else { read(self).map(Some) }
     }
 
     /// The items of a tuple or list.
