@@ -91,17 +91,8 @@ impl Steps {
 
 impl Drop for Steps {
     fn drop(&mut self) {
-        if self.answered {
-            return;
+        if !self.answered {
+            self.shared.last_turn(|state| state.forget(self.ticket));
         }
-        self.shared.last_turn(|state| {
-            state.forget(self.ticket);
-            // The vote may have been answered without being heard; the server would wait for its end.
-            while let Ok(step) = self.steps.try_recv() {
-                if let Step::Answer(Ok(Answer::Voted(txn))) = step {
-                    state.tell(Call::Abort(txn));
-                }
-            }
-        });
     }
 }

@@ -242,7 +242,7 @@ impl Client {
 
     /// As [`super::Client::close`].
     pub fn close(&self) {
-        self.inner.close();
+        self.waiting.on(self.inner.close());
     }
 
     fn snapshot_of(&self, inner: super::Snapshot) -> Snapshot {

@@ -31,6 +31,12 @@ impl Iteration {
     }
 }
 
+impl Drop for Iteration {
+    fn drop(&mut self) {
+        self.client.shared().last_turn(|state| state.tell(Call::IterateEnd(self.id)));
+    }
+}
+
 /// The bytes of a blob, piece by piece, as they arrive. Pieces that were not taken yet are held in memory.
 #[derive(Debug)]
 pub struct BlobPieces {

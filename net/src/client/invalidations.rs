@@ -37,7 +37,7 @@ impl Invalidations {
             if let Some(change) = state.followers.next(place) {
                 return Poll::Ready(Some(change));
             }
-            if state.is_closed() {
+            if state.is_closing() {
                 return Poll::Ready(None);
             }
             state.followers.wait(id, context.waker());

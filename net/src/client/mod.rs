@@ -344,10 +344,14 @@ impl Client {
         BlobPieces::new(Steps::ask(self.shared(), Call::LoadBlob { oid, serial }))
     }
 
-    /// Ends the client, for all of its clones: what is under way fails with [`Error::Closed`], and so does whatever is asked from
-    /// then on. Has no effect the second time.
-    pub fn close(&self) {
-        self.shared().close();
+    /// Ends the client, for all of its clones: what is under way fails with [`Error::Closed`], and so does whatever is asked
+    /// from then on. Returns when the connection is closed, and the cache's file is written and free for others.
+    ///
+    /// It happens even if the future is dropped, but has to be asked for: it begins with the call, not with the first poll.
+    pub fn close(&self) -> impl Future<Output = ()> + use<> {
+        let shared = self.shared().clone();
+        shared.close();
+        async move { shared.closed().await }
     }
 
     /// Waits until a snapshot of the last known tid may be taken.

@@ -7,7 +7,7 @@ use crate::clock;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
-use zeolith_core::cache::Cache;
+use zeolith_core::cache::{BootId, Cache};
 use zeolith_core::client::Client as Machine;
 use zeolith_core::client::config::Config;
 use zeolith_core::rng::Seed;
@@ -33,7 +33,11 @@ pub(super) async fn open(options: ClientOptions) -> Result<Arc<Shared>, ConnectE
 fn open_file(path: &Path, size: u64) -> Result<Cache, ConnectError> {
     let medium = FileMedium::open(path)?;
     let wrong = |error| ConnectError::Cache { path: path.to_owned(), error };
-    let (cache, report) = Cache::open(Box::new(medium), size, boot_id()).map_err(wrong)?;
+    let boot = boot_id().unwrap_or_else(|error| {
+        tracing::warn!("{}: emptied at the next start unless it is closed: {error}", path.display());
+        BootId([clock::seed(); 2].map(u64::to_be_bytes).as_flattened().try_into().expect("twice eight bytes"))
+    });
+    let (cache, report) = Cache::open(Box::new(medium), size, boot).map_err(wrong)?;
     tracing::info!("opened the cache {}: {report:?}", path.display());
     Ok(cache)
 }

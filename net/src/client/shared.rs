@@ -12,11 +12,13 @@ use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use zeolith_core::client::event::Event;
 use zeolith_core::client::{
     Answer, Call, Client as Machine, ConnId, Error, Input, Merge, Output, ServerId, Ticket,
 };
 use zeolith_core::ids::{Oid, Tid};
+use zeolith_core::server::event::Level;
 use zeolith_core::store::Revision;
 use zeolith_core::time::Instant;
 
@@ -48,6 +50,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// Wakes the driver when the deadline or the end may have come nearer.
     attention: Notify,
+    /// Whether the client has ended.
+    ended: watch::Sender<bool>,
     runtime: Handle,
     servers: Vec<Address>,
     clock: Clock,
@@ -65,7 +69,9 @@ pub(super) struct State {
     last_ticket: u64,
     /// Connections with something new to send.
     dirty: Vec<ConnId>,
-    closed: bool,
+    /// Blobs to be read on, once what was read before is sent: the questions and the places of the operations.
+    reading: Vec<(Ticket, usize)>,
+    closing: bool,
 }
 
 impl Shared {
@@ -86,10 +92,12 @@ impl Shared {
             waiters: HashMap::default(),
             last_ticket: 0,
             dirty: Vec::new(),
-            closed: false,
+            reading: Vec::new(),
+            closing: false,
         };
         let shared =
-            Arc::new(Shared { state: Mutex::new(state), attention: Notify::new(), runtime, servers, clock });
+            Arc::new(Shared {
+ state: Mutex::new(state), attention: Notify::new(), ended: watch::Sender::new(false), runtime, servers, clock });
         shared.turn(|_| ());
         shared.runtime.spawn(drive(Ending(shared.clone())));
         shared
@@ -103,11 +111,11 @@ impl Shared {
         let mut state = self.state.lock().expect("a client none of whose invariants was found broken");
         let turn = Turn { broken: std::thread::panicking(), state: &mut state };
         let state = &mut *turn.state;
-        let before = (state.machine.deadline(), state.closed);
+        let before = (state.machine.deadline(), state.closing);
         state.now = self.clock.now();
         let result = act(state);
         state.settle(self);
-        if (state.machine.deadline(), state.closed) != before {
+        if (state.machine.deadline(), state.closing) != before {
             self.attention.notify_one();
         }
         result
@@ -126,14 +134,26 @@ impl Shared {
         state.machine.cached(oid, before)
     }
 
-    /// Ends the client: what is under way fails. Has no effect the second time.
+    /// Asks the driver to end the client.
     pub(super) fn close(self: &Arc<Shared>) {
+        self.last_turn(|state| state.closing = true);
+    }
+
+    /// Returns when the client has ended.
+    pub(super) async fn closed(&self) {
+        let ended = self.ended.subscribe().wait_for(|ended| *ended).await.map(drop);
+        ended.expect("the sender is ours");
+    }
+
+    /// Ends the client: what is under way fails, and the cache is flushed, which may wait for the disk. Has no effect the
+    /// second time.
+    fn end(self: &Arc<Shared>) {
         self.last_turn(|state| {
-            if !std::mem::replace(&mut state.closed, true) {
-                state.feed(Input::Close);
-                state.followers.wake();
-            }
+            state.closing = true;
+            state.feed(Input::Close);
+            state.followers.wake();
         });
+        self.ended.send_replace(true);
     }
 
     fn connect(self: &Arc<Shared>, conn: ConnId, server: ServerId) -> Link {
@@ -154,7 +174,11 @@ impl State {
     pub(super) fn ask(&mut self, call: Call, waiter: Waiter) -> Ticket {
         let ticket = self.ticket();
         self.waiters.insert(ticket, waiter);
-        self.feed(Input::Ask { ticket, call });
+        if self.closing {
+            self.answer(ticket, Err(Error::Closed));
+        } else {
+            self.feed(Input::Ask { ticket, call });
+        }
         ticket
     }
 
@@ -170,9 +194,9 @@ impl State {
         self.feed(Input::Forget { ticket });
     }
 
-    /// Whether the client was closed.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
+    /// Whether nothing will come any more.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing
     }
 
     fn ticket(&mut self) -> Ticket {
@@ -223,6 +247,11 @@ impl State {
                 None => break,
             }
         }
+        if self.links.values().all(|link| link.unsent.is_empty()) {
+            for (ticket, at) in std::mem::take(&mut self.reading) {
+                self.step(ticket, Step::ReadBlob(at));
+            }
+        }
         self.followers.arrive(self.machine.last_tid());
     }
 
@@ -238,17 +267,21 @@ impl State {
                 }
             }
             Output::Close { conn } => drop(self.links.remove(&conn)),
-            Output::Answer { ticket, result } => match self.waiters.remove(&ticket) {
-                // Who dropped the other end has told us, or is about to.
-                Some(Waiter::Once(sender)) => drop(sender.send(result)),
-                Some(Waiter::Steps(sender)) => drop(sender.send(Step::Answer(result))),
-                None => {}
-            },
+            Output::Answer { ticket, result } => self.answer(ticket, result),
             Output::Resolve { txn, conflict } => self.step(txn.0, Step::Resolve(conflict)),
-            Output::ReadBlob { txn, at } => self.step(txn.0, Step::ReadBlob(at)),
+            Output::ReadBlob { txn, at } => self.reading.push((txn.0, at)),
             Output::BlobPiece { ticket, bytes } => self.step(ticket, Step::Piece(bytes)),
             Output::Changed(change) => self.followers.push(change),
-            Output::Log(event) => tracing::info!("{event}"),
+            Output::Log(event) => log(&event),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, result: Result<Answer, Error>) {
+        match self.waiters.remove(&ticket) {
+            // Who dropped the other end has told us, or is about to.
+            Some(Waiter::Once(sender)) => drop(sender.send(result)),
+            Some(Waiter::Steps(sender)) => drop(sender.send(Step::Answer(result))),
+            None => {}
         }
     }
 
@@ -293,23 +326,34 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Closes the client when its driver ends, also because the runtime does: nobody waits for what cannot come.
+/// Ends the client when its driver ends, also because the runtime does: nobody waits for what cannot come.
 struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.close();
+        self.0.end();
     }
 }
 
-/// Tells the machine when its time has come, until the client is closed.
+/// Tells the machine when its time has come, until the client is to end.
 async fn drive(ending: Ending) {
     let shared = &ending.0;
-    while let Some(deadline) = shared.turn(|state| (!state.closed).then(|| state.machine.deadline())) {
+    while let Some(deadline) = shared.turn(|state| (!state.closing).then(|| state.machine.deadline())) {
         let deadline = deadline.map(|deadline| shared.clock.moment(deadline));
         tokio::select! {
             () = shared.attention.notified() => {}
             () = clock::at(deadline) => shared.turn(|state| state.feed(Input::Tick)),
         }
+    }
+    // The cache may have much to flush.
+    tokio::task::spawn_blocking(move || drop(ending));
+}
+
+fn log(event: &Event) {
+    match event.level() {
+        Level::Debug => tracing::debug!("{event}"),
+        Level::Info => tracing::info!("{event}"),
+        Level::Warning => tracing::warn!("{event}"),
+        Level::Error => tracing::error!("{event}"),
     }
 }

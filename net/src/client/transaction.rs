@@ -252,7 +252,7 @@ impl Voted {
 impl Drop for Voted {
     fn drop(&mut self) {
         if let Some(txn) = self.txn.take() {
-            self.client.shared().last_turn(|state| state.tell(Call::Abort(txn)));
+            self.client.shared().last_turn(|state| state.forget(txn.0));
         }
     }
 }

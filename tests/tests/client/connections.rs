@@ -102,7 +102,7 @@ async fn a_cache_file_serves_the_next_client(mut rig: Rig) {
     let options = rig.options().client("shop", rig.home.path(""));
     let client = Client::connect(options.clone()).await.unwrap();
     client.prefetch([oid, changed]).await.unwrap();
-    client.closed().await;
+    client.close().await;
     drop(client);
     assert!(rig.home.path("shop-1.zeolith").exists());
     let third = commit(&writer, changed, second, "2").await.unwrap();
@@ -113,7 +113,7 @@ async fn a_cache_file_serves_the_next_client(mut rig: Rig) {
     assert_eq!((&*read.data, read.serial), (&b"1"[..], first));
     assert_eq!(client.cached(changed, Tid::MAX), None, "it changed while nobody looked");
     client.load(changed).await.unwrap();
-    client.closed().await;
+    client.close().await;
     drop(client);
 
     // The same after the server was away.
@@ -129,8 +129,8 @@ async fn a_cache_file_in_use_is_refused(rig: Rig) {
     let client = Client::connect(options.clone()).await.unwrap();
     let refused = Client::connect(options.clone()).await.unwrap_err().to_string();
     assert!(refused.contains(path.to_str().unwrap()), "{refused}");
-    client.closed().await;
-    Client::connect(options).await.unwrap().closed().await;
+    client.close().await;
+    Client::connect(options).await.unwrap().close().await;
 
     let other = rig.home.path("other");
     for contents in [&b"ZEC3 and what Python's ZEO writes behind it"[..], b"something else"] {
@@ -278,11 +278,11 @@ async fn a_closed_client_answers_nothing(rig: Rig) {
         transaction.store(oid, serial, "2");
         transaction.vote().await.unwrap()
     };
-    client.closed().await;
+    client.close().await;
     assert_eq!(other.load(Oid(1 << 40)).await, Err(Error::Closed));
     assert_eq!(commit(&other, oid, serial, "3").await, Err(Error::Closed));
     assert_eq!(voted.finish().await, Err(Error::Closed));
-    other.closed().await;
+    other.close().await;
     // Whatever it held at the server is free.
     commit(&rig.client().await, oid, serial, "4").await.unwrap();
 }

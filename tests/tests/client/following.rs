@@ -81,6 +81,6 @@ async fn a_client_that_is_closed_tells_nothing_more(rig: Rig) {
     let (_, mut changes) = client.follow().await.unwrap();
     let waiting = tokio::spawn(async move { changes.next().await });
     tokio::task::yield_now().await;
-    client.close();
+    client.close().await;
     assert_eq!(waiting.await.unwrap(), None);
 }
