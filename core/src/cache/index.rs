@@ -51,10 +51,6 @@ impl Index {
         self.ended.get(&(oid, start)).copied()
     }
 
-    pub(super) fn has_ended(&self, oid: Oid) -> bool {
-        self.ended.range((oid, Tid::ZERO)..=(oid, Tid(u64::MAX))).next().is_some()
-    }
-
     /// How many current ones there are, and how many others.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.current.len(), self.ended.len())

@@ -1,7 +1,7 @@
 //! Opening: one pass over what stands in a medium.
 
 use super::index::Fit;
-use super::layout::{self, HEAD, HEADER, Header, MAGIC, NoHeader, Piece, ZEO_MAGIC};
+use super::layout::{self, HEAD, HEADER, Header, MAGIC, NoHeader, Piece, UNIT, ZEO_MAGIC};
 use super::medium::{BootId, Medium, MediumError};
 use super::ring::{Kind, Slot, Which};
 use super::shelves::Shelves;
@@ -218,7 +218,7 @@ fn resize(old: Shelves, size: u64, report: Report) -> Result<(Shelves, Report), 
     let (middle, end) = layout::bounds(size);
     let mut kept = Vec::new();
     for (which, room) in [(Which::Main, end - middle), (Which::Small, middle - HEADER)] {
-        let mut room = room.min(KEEP);
+        let mut room = room.min(KEEP) - UNIT;
         let newest_first = old.rings[which].entries().collect::<Vec<_>>().into_iter().rev();
         let slots =
             newest_first.filter(|(_, entry)| entry.kind() != Kind::Dead).map_while(|(slot, entry)| {

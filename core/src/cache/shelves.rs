@@ -331,6 +331,7 @@ impl Shelves {
     /// Goes on writing at the ring's beginning.
     fn wrap(&mut self, which: Which) -> Result<(), MediumError> {
         let (write, end) = (self.rings[which].write, self.rings[which].end);
+        assert!(write > self.rings[which].start, "a record that its ring holds");
         self.cover(write, end, false)?;
         self.rings[which].write = self.rings[which].start;
         Ok(())

@@ -30,6 +30,7 @@ pub struct Disk {
     journal: Sender<Change>,
     /// Changes until one fails, and all after it.
     good: usize,
+    failed: bool,
 }
 
 /// The other end of a [`Disk`]: what stood there, and what was done since.
@@ -37,20 +38,22 @@ pub struct Disk {
 pub struct Journal {
     before: Vec<u8>,
     changes: Vec<Change>,
+    now: Vec<u8>,
     receiver: Receiver<Change>,
 }
 
 pub fn disk(bytes: Vec<u8>, good: usize) -> (Box<Disk>, Journal) {
     let (journal, receiver) = channel();
     (
-        Box::new(Disk { bytes: bytes.clone(), journal, good }),
-        Journal { before: bytes, changes: Vec::new(), receiver },
+        Box::new(Disk { bytes: bytes.clone(), journal, good, failed: false }),
+        Journal { now: bytes.clone(), before: bytes, changes: Vec::new(), receiver },
     )
 }
 
 impl Disk {
     fn change(&mut self, change: Change) -> Result<(), MediumError> {
         if self.good == 0 {
+            self.failed = true;
             return Err(MediumError::Full);
         }
         self.good -= 1;
@@ -71,7 +74,7 @@ impl Medium for Disk {
     }
 
     fn read_at(&self, at: u64, into: &mut [u8]) -> Result<(), MediumError> {
-        if self.good == 0 {
+        if self.failed {
             return Err(MediumError::Io("a bad sector".into()));
         }
         into.copy_from_slice(&self.bytes[at as usize..at as usize + into.len()]);
@@ -91,14 +94,17 @@ impl Medium for Disk {
 impl Journal {
     /// Takes note of all that was done by now.
     pub fn update(&mut self) -> &[Change] {
-        self.changes.extend(self.receiver.try_iter());
+        for change in self.receiver.try_iter() {
+            change.apply(&mut self.now);
+            self.changes.push(change);
+        }
         &self.changes
     }
 
     /// What stands there.
-    pub fn now(&mut self) -> Vec<u8> {
-        let all = self.update().len();
-        self.killed(all, 0)
+    pub fn now(&mut self) -> &[u8] {
+        self.update();
+        &self.now
     }
 
     /// What stands there after the first `changes`, and `pages` whole pages of the next one, if that is more than one.

@@ -75,7 +75,7 @@ impl Database {
         objects.sort_unstable();
         objects.dedup();
         for &oid in &objects {
-            let data = format!("{oid} at {} ", self.last).repeat(1 + size / 8);
+            let data = format!("{oid} at {} ", self.last).repeat(1 + size / 7);
             self.revisions[oid as usize].push((Tid(self.last), Bytes::from(data).slice(..size)));
         }
         objects.into_iter().map(Oid).collect()
@@ -143,7 +143,7 @@ impl World {
             Step::Reopen => {
                 let stands = self.cache.fault().is_none();
                 let (last, current) = (self.cache.last_tid(), self.cache.current().collect::<Vec<_>>());
-                let bytes = self.journal.now();
+                let bytes = self.journal.now().to_vec();
                 let report = self.reopen(bytes, usize::MAX);
                 if stands {
                     assert_eq!((report.emptied, report.damaged, report.dropped), (None, 0, 0));
@@ -157,10 +157,11 @@ impl World {
             Step::Resize(size) => {
                 let last = self.cache.fault().is_none().then_some(self.cache.last_tid());
                 self.size = size;
-                let bytes = self.journal.now();
+                let bytes = self.journal.now().to_vec();
                 let report = self.reopen(bytes, usize::MAX);
-                assert_eq!(report.damaged, 0);
-                assert!(last.is_none_or(|last| self.cache.last_tid() == last));
+                if let Some(last) = last {
+                    assert_eq!((report.damaged, self.cache.last_tid()), (0, last));
+                }
                 self.verify();
             }
             Step::Kill { back, pages } => {
@@ -177,7 +178,7 @@ impl World {
                 self.verify();
             }
             Step::Fail(good) => {
-                let bytes = self.journal.now();
+                let bytes = self.journal.now().to_vec();
                 let before = self.cache.fault().is_none().then_some(self.cache.last_tid());
                 let (failing, journal) = disk(bytes.clone(), good);
                 match Cache::open(failing, self.size, boot(self.boot)) {
@@ -287,7 +288,7 @@ fn boot(number: u64) -> BootId {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4000) })]
 
     #[test]
     fn whatever_happens_a_cached_revision_is_the_right_one(
