@@ -53,6 +53,8 @@ pub const ID_VALUES: usize = 16;
 pub const ID_BYTES: usize = 1024;
 /// Entries of a pickle's memo.
 pub const MEMO: usize = 1_000_000;
+/// Bytes that one object's history may take; a longer one is refused.
+pub const HISTORY: usize = 4 << 20;
 /// Connections of one server.
 pub const CONNECTIONS: usize = 10_000;
 /// Bytes on their way to one peer at which its requests are no longer read, until half of it is sent.

@@ -42,6 +42,12 @@ pub(super) fn dispatch(
             caller.storage.current_serial(caller.to.clone(), oid, caller.out);
             Ok(None)
         }
+        Request::History { oid, size } => {
+            // As in Python, a size below one asks for nothing.
+            let count = usize::try_from(size).unwrap_or(0);
+            caller.storage.history(caller.to.clone(), oid, count, caller.out);
+            Ok(None)
+        }
         Request::GetInfo => Ok(Some(caller.storage.info())),
         Request::LastTransaction => Ok(Some(Reply::Tid(caller.storage.last_tid()))),
         Request::GetInvalidations(since) => Ok(Some(caller.storage.invalidations(since))),
@@ -85,7 +91,6 @@ pub(super) fn dispatch(
         // A client that may not write may pack.
         Request::Pack { .. } if caller.storage.read_only() => Err(RemoteError::ReadOnly),
         request @ (Request::Pack { .. }
-        | Request::History { .. }
         | Request::UndoLog { .. }
         | Request::UndoInfo { .. }
         | Request::RecordIternext(_)

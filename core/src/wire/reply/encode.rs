@@ -58,6 +58,7 @@ impl Reply {
             Reply::Info(info) => info.write(writer),
             Reply::Conflicts(conflicts) => writer.list(conflicts, |w, conflict| conflict.write(w)),
             Reply::Status(status) => status.write(writer),
+            Reply::History(revisions) => writer.list(revisions, |w, revision| revision.write(w)),
         }
         left_out
     }

@@ -50,7 +50,7 @@ impl Value<'_> {
     /// # Errors
     /// As [`to_owned`](Value::to_owned).
     pub fn to_owned_within(self, values: usize, bytes: usize) -> Result<Owned, Malformed> {
-        Copier { values, bytes }.copy(self)
+        Copier::within(values, bytes).copy(self)
     }
 }
 
@@ -64,10 +64,13 @@ impl Copier {
     /// For as much as the message of this value can hold when nothing in it is referred to twice.
     pub(in crate::wire) fn of(value: Value<'_>) -> Copier {
         // Written out in full, every value takes a byte at least.
-        Copier {
-            values: value.message.len().min(limits::VALUES),
-            bytes: value.message.len().saturating_mul(4) + limits::METADATA,
-        }
+        let values = value.message.len().min(limits::VALUES);
+        Copier::within(values, value.message.len().saturating_mul(4) + limits::METADATA)
+    }
+
+    /// For so many values and bytes of text.
+    pub(in crate::wire) fn within(values: usize, bytes: usize) -> Copier {
+        Copier { values, bytes }
     }
 
     /// The value without its message.
