@@ -95,9 +95,14 @@ impl Shared {
             reading: Vec::new(),
             closing: false,
         };
-        let shared =
-            Arc::new(Shared {
- state: Mutex::new(state), attention: Notify::new(), ended: watch::Sender::new(false), runtime, servers, clock });
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            attention: Notify::new(),
+            ended: watch::Sender::new(false),
+            runtime,
+            servers,
+            clock,
+        });
         shared.turn(|_| ());
         shared.runtime.spawn(drive(Ending(shared.clone())));
         shared

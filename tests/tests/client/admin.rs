@@ -62,7 +62,17 @@ async fn an_undo_log_tells_what_can_be_undone(rig: Rig) {
 async fn a_pack_leaves_what_is_current(rig: Rig) {
     let client = rig.client().await;
     // Only what can be reached from the root stays; the root itself always does. Packing reads records as pickles.
-    let record = |state: u8| Bytes::from([&b"\x80\x03cpersistent.mapping\nPersistentMapping\n."[..], b"\x80\x03}q\x00U\x01kK", &[state], b"s."].concat());
+    let record = |state: u8| {
+        Bytes::from(
+            [
+                &b"\x80\x03cpersistent.mapping\nPersistentMapping\n."[..],
+                b"\x80\x03}q\x00U\x01kK",
+                &[state],
+                b"s.",
+            ]
+            .concat(),
+        )
+    };
     let mut transaction = client.begin();
     transaction.store_new(Oid(0), record(1));
     let first = transaction.commit().await.unwrap();

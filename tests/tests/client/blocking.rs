@@ -44,7 +44,10 @@ fn story(maker: Maker, codec: Codec) {
     snapshot.prefetch([oid]).unwrap();
     client.prefetch([oid]).unwrap();
     client.sync().unwrap();
-    assert_eq!(client.invalidations(&snapshot).next(), Some(Change::Objects { tid: second, oids: vec![oid] }));
+    assert_eq!(
+        client.invalidations(&snapshot).next(),
+        Some(Change::Objects { tid: second, oids: vec![oid] })
+    );
 
     let mut transaction = client.begin();
     transaction.store(oid, first, "3");
@@ -77,6 +80,8 @@ fn a_client_needs_a_runtime_or_brings_its_own() {
     let options = ClientOptions::new("localhost:1").unwrap();
     let mut connecting = std::pin::pin!(zeolith_net::Client::connect(options));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let std::task::Poll::Ready(Err(error)) = connecting.as_mut().poll(&mut context) else { panic!("no error") };
+    let std::task::Poll::Ready(Err(error)) = connecting.as_mut().poll(&mut context) else {
+        panic!("no error")
+    };
     assert!(error.to_string().contains("blocking"), "{error}");
 }

@@ -114,10 +114,7 @@ async fn a_failed_read_check_ends_the_transaction(rig: Rig) {
         transaction.commit()
     };
     let second = commit(&one, read, first, "changed").await.unwrap();
-    assert_eq!(
-        attempt(first).await,
-        Err(Error::ReadConflict { oid: read, committed: second, read: first })
-    );
+    assert_eq!(attempt(first).await, Err(Error::ReadConflict { oid: read, committed: second, read: first }));
     assert_eq!(other.load(written).await.unwrap().data, "written");
     attempt(second).await.unwrap();
     assert_eq!(other.load(written).await.unwrap().data, "changed");
@@ -226,7 +223,9 @@ async fn what_is_told_of_a_transaction_is_kept(rig: Rig) {
     let oid = client.new_oid().await.unwrap();
     let mut transaction = client.begin();
     // {'place': 'Växjö'} as Python pickles it.
-    transaction.user("änn").note("why not?").extension(&b"\x80\x03}q\x00X\x05\x00\x00\x00placeq\x01X\x07\x00\x00\x00V\xc3\xa4xj\xc3\xb6q\x02s."[..]);
+    transaction.user("änn").note("why not?").extension(
+        &b"\x80\x03}q\x00X\x05\x00\x00\x00placeq\x01X\x07\x00\x00\x00V\xc3\xa4xj\xc3\xb6q\x02s."[..],
+    );
     transaction.store_new(oid, "state");
     let tid = transaction.commit().await.unwrap();
     let history = client.history(oid, 10).await.unwrap();

@@ -34,7 +34,11 @@ async fn a_client_comes_back_to_a_server_that_was_restarted(mut rig: Rig) {
     let client = rig.client().await;
     let (oid, first) = create(&client, "1").await;
     for kill in [false, true] {
-        if kill { rig.kill() } else { rig.stop() }
+        if kill {
+            rig.kill()
+        } else {
+            rig.stop()
+        }
         rig.start();
         let serial = client.load(oid).await.unwrap().serial;
         client.sync().await.unwrap();
@@ -52,7 +56,8 @@ async fn what_happened_while_the_server_was_away_is_told_in_one_piece(mut rig: R
     rig.start();
     let proxy = Proxy::new(rig.address());
     let options = rig.options();
-    let client = Client::connect(ClientOptions::new(&proxy.address).unwrap().wait_timeout(PATIENCE)).await.unwrap();
+    let client =
+        Client::connect(ClientOptions::new(&proxy.address).unwrap().wait_timeout(PATIENCE)).await.unwrap();
     let writer = Client::connect(options).await.unwrap();
     let (one, first) = create(&writer, "1").await;
     let (other, second) = create(&writer, "1").await;
@@ -81,7 +86,10 @@ async fn a_question_waits_for_a_server_but_not_for_ever(mut rig: Rig) {
     // Another object than the cached one.
     let missing = Oid(oid.0 + 1000);
     assert!(matches!(hasty.load(missing).await, Err(Error::Disconnected(_))));
-    assert!(matches!(commit(&hasty, missing, Tid::ZERO, "x").await, Err(Error::Disconnected(_) | Error::Lost(_))));
+    assert!(matches!(
+        commit(&hasty, missing, Tid::ZERO, "x").await,
+        Err(Error::Disconnected(_) | Error::Lost(_))
+    ));
     let late = options.clone().wait_timeout(Duration::from_millis(100));
     let none = Client::connect(late.clone()).await;
     assert!(matches!(none, Err(ConnectError::Client(Error::Disconnected(_)))), "{none:?}");
@@ -216,7 +224,8 @@ async fn a_read_only_server_will_do_until_another_comes(rig: Rig) {
     let proxy = Proxy::new(rig.address());
     proxy.stop();
     let options = ClientOptions::new(&proxy.address).unwrap().server(copy.address()).unwrap();
-    let options = options.read_only_fallback().reconnect(Duration::from_millis(20), Duration::from_millis(100));
+    let options =
+        options.read_only_fallback().reconnect(Duration::from_millis(20), Duration::from_millis(100));
     let client = Client::connect(options).await.unwrap();
     assert_eq!(client.load(oid).await.unwrap().data, "1");
     assert!(client.info().await.unwrap().read_only);

@@ -14,11 +14,15 @@ async fn the_examples_work(rig: Rig) {
     let address = rig.address().to_owned();
     tokio::task::spawn_blocking(move || {
         let example = |name: &str| Command::new(zeolith_tests::server::example(name));
-        let mut follow = example("follow").arg(&address).stdout(Stdio::piped()).spawn().expect("an example that runs");
+        let mut follow =
+            example("follow").arg(&address).stdout(Stdio::piped()).spawn().expect("an example that runs");
         let mut told = BufReader::new(follow.stdout.take().expect("a pipe")).lines();
         let mut line = move || told.next().expect("another line").expect("text");
         assert!(line().starts_with("following from "));
-        let retry = example("retry").args([&address, &oid.0.to_string(), "5"]).output().expect("an example that runs");
+        let retry = example("retry")
+            .args([&address, &oid.0.to_string(), "5"])
+            .output()
+            .expect("an example that runs");
         assert!(retry.status.success(), "{retry:?}");
         let printed = String::from_utf8_lossy(&retry.stdout);
         assert!(printed.contains("20 increments"), "{printed}");

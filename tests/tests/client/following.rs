@@ -69,7 +69,9 @@ async fn what_python_commits_is_told_and_read(rig: Rig) {
     let (_, mut changes) = client.follow().await.unwrap();
     let script = Script::new("set_raw.py").arg(rig.address()).arg(oid.0.to_string()).arg("from Python");
     let printed = tokio::task::spawn_blocking(|| script.run()).await.unwrap();
-    let Some(Change::Objects { tid, oids }) = changes.next().await else { panic!("the change of one object") };
+    let Some(Change::Objects { tid, oids }) = changes.next().await else {
+        panic!("the change of one object")
+    };
     assert_eq!(oids, [oid]);
     assert!(printed.contains(&tid.to_string()), "{printed} is not about {tid}");
     let read = client.load(oid).await.unwrap();

@@ -76,7 +76,9 @@ fn impostors() -> Vec<Impostor> {
 
 fn hasty(address: &str) -> ClientOptions {
     let options = ClientOptions::new(address).expect("an address");
-    options.wait_timeout(Duration::from_millis(400)).reconnect(Duration::from_millis(5), Duration::from_millis(20))
+    options
+        .wait_timeout(Duration::from_millis(400))
+        .reconnect(Duration::from_millis(5), Duration::from_millis(20))
 }
 
 #[tokio::test]
@@ -98,7 +100,9 @@ async fn a_server_that_is_none_does_not_hide_the_next(rig: Rig) {
         let options = rig.options();
         let address = rig.address().to_owned();
         let both = ClientOptions::new(&impostor.address).unwrap().server(&address).unwrap();
-        let client = Client::connect(both.reconnect(Duration::from_millis(5), Duration::from_millis(20))).await.unwrap();
+        let client = Client::connect(both.reconnect(Duration::from_millis(5), Duration::from_millis(20)))
+            .await
+            .unwrap();
         let (oid, tid) = create(&client, "1").await;
         drop(client);
         assert_eq!(Client::connect(options).await.unwrap().load(oid).await.unwrap().serial, tid);

@@ -38,7 +38,12 @@ impl Proxy {
     pub fn new(server: &str) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a bound address").to_string();
-        let state = Arc::new(Mutex::new(State { cut: Cut::Never, for_good: false, refuses: false, open: Vec::new() }));
+        let state = Arc::new(Mutex::new(State {
+            cut: Cut::Never,
+            for_good: false,
+            refuses: false,
+            open: Vec::new(),
+        }));
         let (server, shared) = (server.to_owned(), state.clone());
         // It ends with the test's process.
         thread::spawn(move || {
@@ -131,7 +136,8 @@ fn relay(client: TcpStream, server: &str, state: &Arc<Mutex<State>>) {
     thread::spawn(move || {
         pump(server, client, |_| {
             let mut state = down.lock().unwrap_or_else(PoisonError::into_inner);
-            let lose = matches!(state.cut, Cut::Answer(_)) && *called.lock().unwrap_or_else(PoisonError::into_inner);
+            let lose =
+                matches!(state.cut, Cut::Answer(_)) && *called.lock().unwrap_or_else(PoisonError::into_inner);
             if lose {
                 state.lose();
             }

@@ -33,7 +33,8 @@ async fn count(client: &Client, counter: Oid) -> u32 {
 async fn lengthen(client: &Client, oid: Oid) {
     let read = client.load(oid).await.unwrap();
     let mut transaction = client.begin();
-    let longer = |record: &[u8], by: u32| length(u16::try_from(length_of(record) + by).expect("a small number"));
+    let longer =
+        |record: &[u8], by: u32| length(u16::try_from(length_of(record) + by).expect("a small number"));
     transaction.store(oid, read.serial, longer(&read.data, 1));
     transaction.resolver(move |merge| {
         Some(longer(&merge.committed, length_of(&merge.conflict.data) - length_of(&merge.old)))
