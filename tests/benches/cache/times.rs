@@ -49,9 +49,9 @@ pub fn tell() {
         assert_eq!(cache.stats().objects, bytes.objects);
         took
     });
-    println!("a cached load in memory          {in_memory:>10.0?}");
-    println!("a cached load from a warm file   {in_file:>10.0?}");
-    println!("  Python's, from a warm file     {:>10.0?}", Duration::from_nanos(python[0]));
+    println!("a cached load in memory          {:>8} ns", in_memory.as_nanos());
+    println!("a cached load from a warm file   {:>8} ns", in_file.as_nanos());
+    println!("  Python's, from a warm file     {:>8} ns", python[0]);
     println!("opening, {} objects          {opened:>10.1?}", bytes.objects);
     println!("  Python's, {} objects       {:>10.1?}", python[2], Duration::from_nanos(python[1]));
     println!("  so many times as fast          {:>10.1}", python[1] as f64 / opened.as_nanos() as f64);
