@@ -301,7 +301,7 @@ fn a_trace_tells_what_zeos_cache_would_tell() {
     let (notes, told) = channel();
     let mut cache = cache();
     cache.trace(Box::new(Notes(notes)));
-    let mut expect = |cache: &mut Cache, does: &dyn Fn(&mut Cache), expected: &[(u8, u64, u32, u64, u64)]| {
+    let expect = |cache: &mut Cache, does: &dyn Fn(&mut Cache), expected: &[(u8, u64, u32, u64, u64)]| {
         does(cache);
         assert_eq!(told.try_iter().collect::<Vec<_>>(), expected);
     };
