@@ -70,7 +70,7 @@ pub(super) struct Shelves {
 }
 
 impl Shelves {
-    /// Empties a medium and begins a cache there, or just takes it as described by the header.
+    /// A medium with that header, and nothing known yet of what stands in its rings.
     pub(super) fn new(medium: Box<dyn Medium>, header: Header) -> Shelves {
         let rings = Rings::new(header.size);
         let stats = Stats { size: header.size, ..Stats::default() };
