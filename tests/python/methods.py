@@ -143,6 +143,9 @@ def main(encoding, ours, pythons):
             unserved += 1
             check(expected[0] != READ_ONLY, f'{name} is refused to readers before anything else')
             check(found[1], f'the connection outlives {name}, which is not served')
+        elif name == 'pack':
+            # Python packs in a thread, which keeps what went wrong to itself when nobody waits for it.
+            check_equal(found[:2], expected[:2], name)
         else:
             check_equal(found, expected, name)
     check(refused >= 12, f'{refused} methods are refused to readers')
