@@ -98,10 +98,21 @@ pub(crate) struct Booted {
     pub(crate) summary: Summary,
 }
 
-/// Opens a storage, recovering it if need be. `queue` transactions are wanted for the invalidation queue.
+/// How storages are opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Transactions wanted for the invalidation queue.
+    pub(crate) queue: usize,
+    /// Bytes of a log up to which all of it is checked.
+    pub(crate) check_upto: u64,
+    /// Whether a log is opened that differs from its checksums.
+    pub(crate) serve_damaged: bool,
+}
+
+/// Opens a storage, recovering it if need be.
 ///
 /// Given up in between, it leaves the files as a crash would, and unlocked.
-pub(crate) async fn open(spec: StorageSpec, queue: usize) -> Result<Booted, BootError> {
+pub(crate) async fn open(spec: StorageSpec, manner: Manner) -> Result<Booted, BootError> {
     match spec.kind {
         StorageKind::Memory => {
             let summary = Summary {
@@ -117,7 +128,7 @@ pub(crate) async fn open(spec: StorageSpec, queue: usize) -> Result<Booted, Boot
             Ok(Booted { boot, disk: None, summary })
         }
         StorageKind::File { path, create, read_only } => {
-            open_file(spec.name, path, create, read_only, queue).await
+            open_file(spec.name, path, create, read_only, manner).await
         }
     }
 }
@@ -127,12 +138,14 @@ async fn open_file(
     path: PathBuf,
     create: bool,
     read_only: bool,
-    queue: usize,
+    manner: Manner,
 ) -> Result<Booted, BootError> {
     let io = |error| BootError::Io { path: path.clone(), error };
-    let (lock, contents) = if read_only { (None, Vec::new()) } else { hold(&path)? };
+    let (lock, contents) = if read_only { (None, peek(&path)?) } else { hold(&path)? };
     let found = look(&path, contents).map_err(io)?;
-    let options = OpenOptions { path: path.display().to_string(), create, read_only, queue };
+    let Manner { queue, check_upto, serve_damaged } = manner;
+    let name_of_log = path.display().to_string();
+    let options = OpenOptions { path: name_of_log, create, read_only, queue, check_upto, serve_damaged };
     let mut disk = Disk::new(path.clone(), read_only, lock).map_err(io)?;
     let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk).await?;
     report(&path, &opened.report);
@@ -155,6 +168,18 @@ async fn open_file(
     };
     let boot = StorageBoot::file(name, path.display().to_string(), read_only, opened);
     Ok(Booted { boot, disk: Some(disk), summary })
+}
+
+/// The contents of `Data.fs.lock`, whoever holds it; empty when it is not there. Without it the checksums are of no use.
+fn peek(path: &Path) -> Result<Vec<u8>, BootError> {
+    let lock_path = disk::path(path, FileId::Lock);
+    match std::fs::read(&lock_path) {
+        Ok(contents) => Ok(contents),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(BootError::Io { path: lock_path, error }),
+    }
 }
 
 /// Takes `Data.fs.lock`, as `zc.lockfile` does; returns it with the contents it had.
@@ -190,7 +215,8 @@ fn hold(path: &Path) -> Result<(Option<File>, Vec<u8>), BootError> {
     Ok((Some(lock), contents))
 }
 
-/// What stands on the disk.
+/// What stands on the disk. The log is looked at last, so that beside a running server it holds all that the others speak
+/// of.
 fn look(path: &Path, lock: Vec<u8>) -> io::Result<Found> {
     let length = |file| disk::length(&disk::path(path, file));
     let mut leftovers = Vec::new();
@@ -201,9 +227,9 @@ fn look(path: &Path, lock: Vec<u8>) -> io::Result<Found> {
         }
     }
     Ok(Found {
-        log_len: length(FileId::Log)?,
-        sidecar_len: length(FileId::Sidecar)?,
         index_len: length(FileId::Index)?,
+        sidecar_len: length(FileId::Sidecar)?,
+        log_len: length(FileId::Log)?,
         lock,
         leftovers,
         pid: std::process::id(),
@@ -249,6 +275,12 @@ fn report(path: &Path, report: &Report) {
         report.sums,
         report.scanned
     );
+    if report.unchecked > 0 {
+        tracing::info!(
+            "{path}: {} bytes that the index covers were not checked, for it is long; `zeolith check` does it",
+            report.unchecked
+        );
+    }
     if let Some(Cut { at, bytes, why, kept }) = &report.cut {
         let kept = kept.as_ref().map_or_else(
             || "they stay, for it is open read-only".to_owned(),
