@@ -50,6 +50,7 @@ fn main() {
         fs::copy(beside(&made, suffix), beside(&home.path("Data.fs"), suffix)).expect("a disk with room");
     }
     row(Maker::Zeolith, "without an index, all compared", &measure(Maker::Zeolith, &home, true));
+    row(Maker::Zeolith, "with an index, all compared", &measure(Maker::Zeolith, &home, false));
 }
 
 fn beside(log: &Path, suffix: &str) -> PathBuf {
