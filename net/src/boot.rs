@@ -11,7 +11,7 @@ use zeolith_core::ids::Tid;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
 use zeolith_core::server::config::StorageBoot;
-use zeolith_core::store::disk::FileId;
+use zeolith_core::store::disk::{DiskDone, DiskOp, FileId};
 use zeolith_core::store::file::lockfile;
 use zeolith_core::store::file::open::{Cut, Found, OpenError, OpenOptions, Opened, Opening, Report};
 
@@ -142,12 +142,17 @@ async fn open_file(
 ) -> Result<Booted, BootError> {
     let io = |error| BootError::Io { path: path.clone(), error };
     let (lock, contents) = if read_only { (None, peek(&path)?) } else { hold(&path)? };
-    let found = look(&path, contents).map_err(io)?;
+    let found = look(&path, contents.clone()).map_err(io)?;
     let Manner { queue, check_upto, serve_damaged } = manner;
     let name_of_log = path.display().to_string();
     let options = OpenOptions { path: name_of_log, create, read_only, queue, check_upto, serve_damaged };
     let mut disk = Disk::new(path.clone(), read_only, lock).map_err(io)?;
-    let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk).await?;
+    let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk).await;
+    let untouched = matches!(&opened, Err(error) if !matches!(error, OpenError::Disk { .. }));
+    if untouched && !read_only {
+        leave(&mut disk, contents);
+    }
+    let opened = opened?;
     report(&path, &opened.report);
     if let Some(ahead) = ahead(opened.store.last_tid()) {
         tracing::warn!(
@@ -213,6 +218,16 @@ fn hold(path: &Path) -> Result<(Option<File>, Vec<u8>), BootError> {
         lock.set_len(ours.len() as u64).map_err(io)?;
     }
     Ok((Some(lock), contents))
+}
+
+/// Leaves the lock file of a storage that is not opened as it was.
+fn leave(disk: &mut Disk, contents: Vec<u8>) {
+    let (file, len) = (FileId::Lock, contents.len() as u64);
+    for op in [DiskOp::Write { file, at: 0, chunks: vec![contents.into()] }, DiskOp::SetLen { file, len }] {
+        if let Ran::Done(DiskDone::WriteFailed { error, .. }) = disk.run(op) {
+            tracing::warn!("the lock file keeps the id of this process: {error}");
+        }
+    }
 }
 
 /// What stands on the disk. The log is looked at last, so that beside a running server it holds all that the others speak
