@@ -280,22 +280,23 @@ fn seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
+/// An opening in one line.
+fn sum_up(report: &Report) -> String {
+    let Report { objects, index, sums, scanned, unchecked, .. } = report;
+    let line =
+        format!("{objects} objects; index: {index}; checksums: {sums}; {scanned} transactions scanned");
+    match unchecked {
+        0 => line,
+        bytes => {
+            format!("{line}; {bytes} bytes not checked, for the log is long: `zeolith check` reads them too")
+        }
+    }
+}
+
 /// Says what an operator should know.
 fn report(path: &Path, report: &Report) {
     let path = path.display();
-    tracing::info!(
-        "opened {path}: {} objects; index: {}; checksums: {}; {} transactions scanned",
-        report.objects,
-        report.index,
-        report.sums,
-        report.scanned
-    );
-    if report.unchecked > 0 {
-        tracing::info!(
-            "{path}: {} bytes that the index covers were not checked, for it is long; `zeolith check` does it",
-            report.unchecked
-        );
-    }
+    tracing::info!("opened {path}: {}", sum_up(report));
     if let Some(Cut { at, bytes, why, kept }) = &report.cut {
         let kept = kept.as_ref().map_or_else(
             || "they stay, for it is open read-only".to_owned(),
@@ -322,6 +323,19 @@ fn report(path: &Path, report: &Report) {
 mod tests {
     use super::*;
     use zeolith_core::time::WallTime;
+
+    #[test]
+    fn what_was_not_checked_is_told_with_the_way_to_do_it() {
+        let report = Report { objects: 3, ..Report::default() };
+        assert_eq!(
+            sum_up(&report),
+            "3 objects; index: missing; checksums: none of use; 0 transactions scanned"
+        );
+        let line = sum_up(&Report { unchecked: 1 << 31, ..report });
+        assert!(line.ends_with(
+            "; 2147483648 bytes not checked, for the log is long: `zeolith check` reads them too"
+        ));
+    }
 
     #[test]
     fn only_a_tid_that_is_well_ahead_of_the_clock_is_worth_a_word() {

@@ -156,6 +156,41 @@ fn with_neither_only_what_is_marked_incomplete_is_cut() {
     }
 }
 
+#[test]
+fn without_its_first_bytes_no_log_is_one() {
+    let makers: [fn() -> Disk; 4] =
+        [whole, closed, || without_nonce(whole()), || without_index(without_nonce(whole()))];
+    for make in makers {
+        for at in 0..4 {
+            let mut disk = make();
+            put(&mut disk, at, &[0x7f]);
+            assert_eq!(refused(&mut disk), OpenError::Foreign { path: "Data.fs".into() });
+        }
+    }
+}
+
+#[test]
+fn no_damage_to_the_checksums_costs_what_an_index_or_a_clean_end_vouches_for() {
+    let sums = whole().bytes(FileId::Sidecar).len();
+    for make in [whole as fn() -> Disk, closed, || without_index(closed())] {
+        for at in 0..sums {
+            let mut flipped = make();
+            let mut bytes = flipped.bytes(FileId::Sidecar).to_vec();
+            let mut cut = flipped.clone();
+            cut.put(FileId::Sidecar, bytes[..at].to_vec());
+            bytes[at] ^= 0x10;
+            flipped.put(FileId::Sidecar, bytes);
+            for mut disk in [flipped, cut] {
+                for _ in 0..2 {
+                    let opened =
+                        attempt(&mut disk, options()).unwrap_or_else(|error| panic!("{at}: {error}"));
+                    assert_eq!((opened.store.last_tid(), opened.report.cut), (Tid(0x60), None), "{at}");
+                }
+            }
+        }
+    }
+}
+
 /// What a byte of the log is to whoever goes by structure.
 #[derive(Debug, PartialEq, Eq)]
 enum Field {
