@@ -6,20 +6,18 @@
 //! off; and without checksums, structure that breaks may be that too.
 
 use crate::ids::{Oid, Tid};
-use crate::limits;
 use crate::store::file::format::{
     Broken, DATA_HEADER, Damaged, DataHeader, FIRST, INCOMPLETE, TXN_HEADER, TxnHeader, UNDONE,
 };
 use crate::store::file::index::{Index, SizeClass};
 use crate::store::file::lockfile::Nonce;
 use crate::store::file::open::Tail;
+use crate::store::file::open::txn::{Summed, Txn};
 use crate::store::file::open::vouch::{Said, Vouch};
 use crate::store::file::sidecar::Entry;
 use crate::store::file::view::{Need, View, Walk, damaged};
 use bytes::Bytes;
-use std::fmt;
 use std::ops::Range;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Oddities kept for the report.
 const WARNINGS: usize = 20;
@@ -58,33 +56,6 @@ pub(super) struct Counts {
     pub(super) compared: u64,
     /// Other bytes.
     pub(super) structure: u64,
-}
-
-struct Txn {
-    start: u64,
-    header: TxnHeader,
-    /// What vouches for it.
-    entry: Option<Entry>,
-    /// Nobody needs to know what is in it.
-    closed: bool,
-    /// Of what lies before `summed`; begun only where the transaction does not lie in one piece.
-    sum: Option<Box<Xxh3>>,
-    summed: u64,
-}
-
-impl fmt::Debug for Txn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Txn")
-            .field("start", &self.start)
-            .field("header", &self.header)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Txn {
-    fn end(&self) -> u64 {
-        self.start + self.header.stride()
-    }
 }
 
 #[derive(Debug)]
@@ -267,13 +238,13 @@ impl Check {
 
     /// What stands here is no whole transaction.
     fn broken(&self, tail: Tail, status: u8) -> Result<Found, Need> {
+        if !self.is_durable() {
+            // What is marked incomplete nobody acknowledged; but at the start it may be a letter of something else.
+            let surely = tail == Tail::Incomplete || status == INCOMPLETE && self.at > FIRST;
+            let verdict = if surely { Verdict::Tail(tail) } else { Verdict::Broken(tail) };
+            return Ok(Found::Over(verdict));
+        }
         let what = match tail {
-            _ if !self.is_durable() => {
-                // What is marked incomplete nobody acknowledged; but at the start it may be a letter of something else.
-                let surely = tail == Tail::Incomplete || status == INCOMPLETE && self.at > FIRST;
-                let verdict = if surely { Verdict::Tail(tail) } else { Verdict::Broken(tail) };
-                return Ok(Found::Over(verdict));
-            }
             Tail::Truncated => Broken::Ends,
             Tail::Incomplete => Broken::Status,
             Tail::Nonsense | Tail::Zeros | Tail::Unacknowledged => Broken::TxnHeader,
@@ -311,20 +282,13 @@ impl Check {
     fn look_and_sum(&self, txn: &Txn, log: &View<'_>) -> Result<Found, Need> {
         let upto = match self.look_inside(txn, log) {
             Ok(Found::Closed(_)) => txn.end(),
-            Err(Need::Bytes(miss)) if txn.summed < miss.at => miss.at,
+            Err(Need::Bytes(miss)) if txn.summed() < miss.at => miss.at,
             other => return other,
         };
-        if upto == txn.end() {
-            if txn.summed == upto {
-                return Ok(Found::Closed(txn.sum.as_ref().map(|sum| sum.digest())));
-            }
-            let whole = usize::try_from(txn.header.stride()).ok().filter(|_| txn.sum.is_none());
-            if let Some(Ok(bytes)) = whole.map(|len| log.slice(txn.start, len)) {
-                return Ok(Found::Closed(Some(xxh3_64(bytes))));
-            }
-        }
-        let most = usize::try_from(upto - txn.summed).unwrap_or(usize::MAX);
-        Ok(Found::Piece(log.some_bytes(txn.summed, most.min(limits::CHECK_CHUNK))?))
+        Ok(match txn.look_on(upto, log)? {
+            Summed::Piece(bytes) => Found::Piece(bytes),
+            Summed::All(sum) => Found::Closed(Some(sum)),
+        })
     }
 
     fn warn(&mut self, at: u64, what: Broken) {
@@ -345,7 +309,7 @@ impl Check {
         let closed = entry.is_some() && start < self.indexed;
         // What an undone transaction holds counts for nothing.
         self.at += if header.status == UNDONE { header.length } else { header.records_at() };
-        self.open = Some(Txn { start, header, entry, closed, sum: None, summed: start });
+        self.open = Some(Txn::new(start, header, entry, closed));
     }
 
     fn add(&mut self, header: &DataHeader) {
@@ -357,12 +321,6 @@ impl Check {
             self.records.push((header.oid, self.at, SizeClass::of(len)));
         }
         self.at += len;
-    }
-
-    fn piece(&mut self, bytes: &Bytes) {
-        let txn = self.open.as_mut().expect("a piece of a transaction was looked for");
-        txn.sum.get_or_insert_default().update(bytes);
-        txn.summed += bytes.len() as u64;
     }
 
     /// On to the next transaction; a checksum that differs where nothing was acknowledged ends it before.
@@ -414,7 +372,9 @@ impl Walk for Check {
         match found {
             Found::Txn(header, entry) => self.begin(header, entry),
             Found::Record(header) => self.add(&header),
-            Found::Piece(bytes) => self.piece(&bytes),
+            Found::Piece(bytes) => {
+                self.open.as_mut().expect("a piece of a transaction was looked for").sum(&bytes)
+            }
             Found::Closed(sum) => return self.close(sum),
             Found::Torn(entry) => {
                 self.damaged.push(entry.offset..entry.end());

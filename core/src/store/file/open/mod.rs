@@ -14,6 +14,7 @@ mod report;
 mod sanity;
 mod sums;
 mod tail;
+mod txn;
 mod vouch;
 mod writes;
 
@@ -220,9 +221,9 @@ impl<C> Opening<C> {
                 self.begin(Phase::Check(read.check), self.log_len());
             }
             Phase::Check(check) => self.on_broken(check, damaged),
-            Phase::Recent(recent) if !self.report.damaged.is_empty() => {
+            Phase::Recent(mut recent) if !self.report.damaged.is_empty() => {
                 let history = recent.unread(self.log.last);
-                self.settle(history);
+                self.on_recent(recent, history);
             }
             _ => self.fail(|path| OpenError::Damaged { path, damaged }),
         }
@@ -398,10 +399,6 @@ impl<C> Opening<C> {
     }
 
     fn on_recent(&mut self, _: Recent, history: History) {
-        self.settle(history);
-    }
-
-    fn settle(&mut self, history: History) {
         self.log.history = history;
         self.write();
     }

@@ -45,7 +45,7 @@ impl Recent {
 
     /// The transactions behind one that cannot be read; `last` is the last of the log. What lies before is as good as
     /// forgotten.
-    pub(super) fn unread(mut self, last: Tid) -> History {
+    pub(super) fn unread(&mut self, last: Tid) -> History {
         if matches!(self.place, Place::Record { .. }) {
             self.found.pop();
         }
