@@ -1,9 +1,10 @@
 //! What the `zeolith` binary is made of: the command line, the configuration file that Python's `runzeo` reads, the
-//! log, the pid file, and the lines printed at start; and the load generator. The server itself lives in `zeolith-net`.
+//! log, the pid file, and the lines printed at start; the tools for a database; and the load generator. The server itself lives in `zeolith-net`.
 
 pub mod banner;
 pub mod bench;
 mod calendar;
+pub mod check;
 pub mod config;
 pub mod heal;
 pub mod logging;

@@ -2,6 +2,7 @@
 
 mod appends;
 mod crashes;
+mod damage;
 mod loads;
 mod recovery;
 mod samples;
