@@ -1,0 +1,3 @@
+//! A client's cache.
+
+pub mod trace;
