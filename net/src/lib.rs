@@ -11,6 +11,7 @@ mod send;
 mod shell;
 
 pub mod boot;
+pub mod client;
 pub mod offline;
 pub mod serve;
 
