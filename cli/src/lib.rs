@@ -12,6 +12,7 @@ pub mod logging;
 pub mod options;
 pub mod pidfile;
 pub mod serve;
+pub mod show;
 #[cfg(test)]
 mod testing;
 pub mod zconfig;

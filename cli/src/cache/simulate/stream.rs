@@ -1,6 +1,8 @@
 //! What a trace asks of any cache, whatever the traced one had.
 //!
 //! A trace tells of a miss which object was missed, but not which revision nor its size; the store that follows does.
+//! Until then every further miss of the object is the same load: Python's client looks for the current revision, then for
+//! one before its transaction, and for both again before it asks the server.
 //! Here every load names its revision, so that a policy has nothing to decide but what to keep.
 
 use super::ring::OVERHEAD;
@@ -61,32 +63,26 @@ pub struct Streamer {
     current: HashMap<Oid, Tid>,
     /// Revisions of an object so far; taken when all of it is to be forgotten.
     known: HashMap<Oid, BTreeSet<u32>>,
-    /// Loads of an object whose revision is not known yet.
-    pending: HashMap<Oid, Vec<usize>>,
-    /// The object of the last record, if that was a miss.
-    missed: Option<Oid>,
+    /// Loads, by their step, for which the server was asked.
+    awaited: HashMap<Oid, usize>,
 }
 
 impl Streamer {
     /// Takes a record.
     pub fn add(&mut self, traced: &Traced) {
         let Traced { code, size, oid, start, end } = *traced;
-        let missed = std::mem::take(&mut self.missed);
         match code {
             Code::LoadHit => {
                 let item = self.item(oid, start, size);
                 self.current.insert(oid, start);
                 self.load(Step::Load(item));
             }
-            Code::LoadMiss => {
-                self.missed = Some(oid);
-                match self.current.get(&oid) {
-                    Some(&start) => {
-                        let item = self.item(oid, start, 0);
-                        self.load(Step::Load(item));
-                    }
-                    None => self.load_later(oid),
-                }
+            Code::LoadMiss | Code::LoadBeforeMiss if self.awaited.contains_key(&oid) => {}
+            Code::LoadMiss | Code::LoadBeforeMiss => {
+                self.awaited.insert(oid, self.stream.steps.len());
+                let current = self.current.get(&oid).copied().filter(|_| code == Code::LoadMiss);
+                let item = current.map(|start| self.item(oid, start, 0));
+                self.load(item.map_or(Step::Unknown, Step::Load));
             }
             Code::LoadBeforeHit => {
                 // Python's client tells the revision in the other tid.
@@ -99,16 +95,13 @@ impl Streamer {
                     false => self.load(Step::Unknown),
                 }
             }
-            // Python's client looks for the current revision first: this is the same load once more.
-            Code::LoadBeforeMiss if missed == Some(oid) => {}
-            Code::LoadBeforeMiss => self.load_later(oid),
             Code::Store | Code::StoreOld | Code::StoreVersion => {
                 let item = self.item(oid, start, size);
                 if end == Tid::ZERO {
                     self.current.insert(oid, start);
                 }
-                match self.pending.remove(&oid) {
-                    Some(loads) => loads.into_iter().for_each(|at| self.stream.steps[at] = Step::Load(item)),
+                match self.awaited.remove(&oid) {
+                    Some(at) => self.stream.steps[at] = Step::Load(item),
                     None => self.stream.steps.push(Step::Store(item)),
                 }
             }
@@ -121,7 +114,7 @@ impl Streamer {
                     }
                 }
             }
-            Code::Opened => self.pending.clear(),
+            Code::Opened => self.awaited.clear(),
         }
     }
 
@@ -159,11 +152,6 @@ impl Streamer {
     fn load(&mut self, step: Step) {
         self.stream.loads += 1;
         self.stream.steps.push(step);
-    }
-
-    fn load_later(&mut self, oid: Oid) {
-        self.pending.entry(oid).or_default().push(self.stream.steps.len());
-        self.load(Step::Unknown);
     }
 }
 

@@ -19,6 +19,9 @@ fn a_miss_names_the_revision_that_is_stored_next() {
     let stream = stream(&[
         record(Code::LoadMiss, 1, 0, 0, 0),
         record(Code::LoadBeforeMiss, 1, 0, 0, 99),
+        // What Python's client does twice is one load.
+        record(Code::LoadMiss, 1, 0, 0, 0),
+        record(Code::LoadBeforeMiss, 1, 0, 0, 99),
         record(Code::Store, 1, 300, 5, 0),
         record(Code::LoadHit, 1, 300, 5, 0),
     ]);
@@ -30,6 +33,17 @@ fn a_miss_names_the_revision_that_is_stored_next() {
 fn a_miss_of_something_seen_before_names_what_is_current() {
     let stream = stream(&[record(Code::Store, 1, 300, 5, 0), record(Code::LoadMiss, 1, 0, 0, 0)]);
     assert_eq!(stream.steps, [Step::Store(item(0, 300, 1)), Step::Load(item(0, 300, Item::NEVER))]);
+}
+
+#[test]
+fn the_revision_that_the_server_sends_counts_and_not_what_was_current() {
+    let stream = stream(&[
+        record(Code::Store, 1, 300, 5, 0),
+        record(Code::LoadMiss, 1, 0, 0, 0),
+        record(Code::StoreOld, 1, 200, 3, 5),
+    ]);
+    let expected = [Step::Store(item(0, 300, Item::NEVER)), Step::Load(item(1, 200, Item::NEVER))];
+    assert_eq!(stream.steps, expected);
 }
 
 #[test]
