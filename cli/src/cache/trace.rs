@@ -96,7 +96,7 @@ impl TraceReader {
     ///
     /// # Errors
     /// [`TraceError::Truncated`] comes after all whole records, [`TraceError::Empty`] if there are none.
-    pub fn next(&mut self) -> Result<Option<Event>, TraceError> {
+    pub fn read(&mut self) -> Result<Option<Event>, TraceError> {
         loop {
             let rest = &self.buffer[self.used..];
             // A record without a time is none, whatever else is in it.

@@ -22,7 +22,7 @@ fn read(name: &str, bytes: &[u8]) -> (Vec<Event>, Result<(), TraceError>) {
     let mut reader = TraceReader::open(&path).unwrap();
     let mut events = Vec::new();
     loop {
-        match reader.next() {
+        match reader.read() {
             Ok(Some(event)) => events.push(event),
             Ok(None) => return (events, Ok(())),
             Err(error) => return (events, Err(error)),

@@ -60,7 +60,7 @@ pub fn run(arguments: &SimulateArgs, out: &mut dyn Write) -> Result<(), CacheErr
     }
     let mut streamer = Streamer::default();
     let end = loop {
-        match reader.next() {
+        match reader.read() {
             Ok(Some(Event::Record(_, traced))) => streamer.add(&traced),
             Ok(Some(Event::Skipped(_))) => {}
             Ok(None) => break Ok(()),
@@ -90,7 +90,7 @@ fn bytes(text: &str) -> Result<u64, &'static str> {
 }
 
 fn enough(size: u64) -> Result<u64, &'static str> {
-    if size < Ring::<u32>::SMALLEST || size > 1 << 50 { Err("no cache is of that size") } else { Ok(size) }
+    if (Ring::<u32>::SMALLEST..=1 << 50).contains(&size) { Ok(size) } else { Err("no cache is of that size") }
 }
 
 fn share(text: &str) -> Result<f64, &'static str> {

@@ -34,7 +34,7 @@ pub(super) fn run(
     let mut part = Simulation::new(setup);
     let mut interval = None;
     let end = loop {
-        let (seconds, traced) = match reader.next() {
+        let (seconds, traced) = match reader.read() {
             Ok(Some(Event::Record(seconds, traced))) => (seconds, traced),
             Ok(Some(Event::Skipped(_))) => continue,
             Ok(None) => break Ok(()),

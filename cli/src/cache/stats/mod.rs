@@ -59,7 +59,7 @@ pub fn run(arguments: &StatsArgs, out: &mut dyn Write) -> Result<(), CacheError>
     let mut tally = Tally::default();
     report::header(out).map_err(CacheError::output)?;
     let end = loop {
-        match reader.next() {
+        match reader.read() {
             Ok(Some(event)) => one(event, arguments, &mut tally, out).map_err(CacheError::output)?,
             Ok(None) => break Ok(()),
             Err(error @ TraceError::Truncated { records: 1.., .. }) => break Err(error),
