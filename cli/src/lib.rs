@@ -1,8 +1,10 @@
 //! What the `zeolith` binary is made of: the command line, the configuration file that Python's `runzeo` reads, the
-//! log, the pid file, and the lines printed at start; and the load generator. The server itself lives in `zeolith-net`.
+//! log, the pid file, and the lines printed at start; and the tools: the load generator, what is in a record, what a
+//! cache did. The server itself lives in `zeolith-net`.
 
 pub mod banner;
 pub mod bench;
+pub mod cache;
 mod calendar;
 pub mod config;
 pub mod heal;
@@ -10,6 +12,7 @@ pub mod logging;
 pub mod options;
 pub mod pidfile;
 pub mod serve;
+pub mod show;
 #[cfg(test)]
 mod testing;
 pub mod zconfig;

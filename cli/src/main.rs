@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use zeolith_cli::bench::bench;
 use zeolith_cli::bench::echo::{EchoArgs, echo};
 use zeolith_cli::bench::options::BenchArgs;
+use zeolith_cli::cache::{CacheCommand, cache};
 use zeolith_cli::heal::{HealArgs, heal};
 use zeolith_cli::serve::{ServeArgs, serve};
 
@@ -28,6 +29,9 @@ enum Command {
     /// Measure a ZEO server, or two against each other
     #[command(after_help = BENCH_HELP)]
     Bench(BenchArgs),
+    /// Look at what a client's cache did
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Answer zeolith bench with system calls alone: the limit a server can reach
     #[command(hide = true)]
     BenchEcho(EchoArgs),
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve(arguments),
         Command::Heal(arguments) => heal(&arguments),
         Command::Bench(arguments) => bench(arguments),
+        Command::Cache(command) => cache(&command),
         Command::BenchEcho(arguments) => echo(arguments),
     }
 }

@@ -53,6 +53,9 @@ pub const ID_VALUES: usize = 16;
 pub const ID_BYTES: usize = 1024;
 /// Entries of a pickle's memo.
 pub const MEMO: usize = 1_000_000;
+/// Values at a time, lists and tuples, and memo entries, each, while references are looked for in a record. Four times
+/// what a tree may have: a record that is refused there can never be packed.
+pub const RECORD_ENTRIES: usize = 4 * VALUES;
 /// Bytes that one object's history may take; a longer one is refused.
 pub const HISTORY: usize = 4 << 20;
 /// Connections of one server.
