@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use zeolith_cli::bench::bench;
 use zeolith_cli::bench::echo::{EchoArgs, echo};
 use zeolith_cli::bench::options::BenchArgs;
+use zeolith_cli::cache::{CacheCommand, cache};
 use zeolith_cli::check::{CheckArgs, check};
 use zeolith_cli::heal::{HealArgs, heal};
 use zeolith_cli::serve::{ServeArgs, serve};
@@ -32,6 +33,9 @@ enum Command {
     /// Measure a ZEO server, or two against each other
     #[command(after_help = BENCH_HELP)]
     Bench(BenchArgs),
+    /// Look at what a client's cache did
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Answer zeolith bench with system calls alone: the limit a server can reach
     #[command(hide = true)]
     BenchEcho(EchoArgs),
@@ -110,6 +114,7 @@ fn main() -> ExitCode {
         Command::Heal(arguments) => heal(&arguments),
         Command::Check(arguments) => check(&arguments),
         Command::Bench(arguments) => bench(arguments),
+        Command::Cache(command) => cache(&command),
         Command::BenchEcho(arguments) => echo(arguments),
     }
 }

@@ -7,9 +7,7 @@ use std::time::Duration;
 use crate::banner::{Banner, Served};
 use crate::config::{self, ConfigError, FileConfig};
 use crate::logging::{self, LogFiles};
-use crate::options::{
-    Address, DEFAULT_PORT, LogTarget, Notice, ServeOptions, StorageKind, StorageSpec, address,
-};
+use crate::options::{Address, DEFAULT_PORT, LogTarget, Notice, ServeOptions, StorageKind, StorageSpec};
 use crate::pidfile::PidFile;
 use crate::zconfig::{Host, ThisHost};
 use std::cell::RefCell;
@@ -37,7 +35,7 @@ pub struct ServeArgs {
     pub configure: Option<PathBuf>,
 
     /// Listen on HOST:PORT, on PORT of every interface, or on a Unix socket (a path with a '/')
-    #[arg(short, long, value_name = "ADDRESS", value_parser = address)]
+    #[arg(short, long, value_name = "ADDRESS")]
     pub address: Option<Address>,
 
     /// Serve this file, created if missing; several become the storages 1, 2, ...

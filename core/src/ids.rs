@@ -77,6 +77,20 @@ impl Tid {
         WallTime::of(Civil { year, month, day, minute_of_day, micros_of_minute, weekday: 0 })
     }
 
+    /// Seconds since 1970 as Python computes them (`TimeStamp.timeTime`), to the last digit; of any number, also where it
+    /// is no date.
+    pub fn time(self) -> f64 {
+        let (minutes, fraction) = (self.0 >> 32, self.0 & 0xffff_ffff);
+        let (months, day) = (minutes / 44_640, minutes % 44_640 / 1440);
+        // Days of a calendar whose years begin in March; 694,266 of them lie before 1901.
+        let year = 1900 + months / 12 - u64::from(months % 12 < 2);
+        let shifted_month = (months + 10) % 12;
+        let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * shifted_month + 2) / 5 + day;
+        let whole = (days as i64 - 694_266) * 86_400 + (minutes % 1440 * 60) as i64;
+        // Python counts from 1901 first, and rounds there.
+        (whole as f64 + fraction as f64 * (60.0 / 4_294_967_296.0)) - 2_177_452_800.0
+    }
+
     /// The tid right after this one.
     ///
     /// # Panics
@@ -102,6 +116,25 @@ mod tests {
         let read = Tid::at(wall).wall().unwrap();
         assert!(wall.0.abs_diff(read.0) <= 1, "{read:?}");
         assert_eq!(Tid(5).wall(), None);
+    }
+
+    #[test]
+    fn a_tid_is_a_time_as_python_computes_it() {
+        // persistent.TimeStamp.TimeStamp(tid).timeTime()
+        let times = [
+            (0x0, -2208988800.0),
+            (0x5, -2208988800.0),
+            (0x3ff112233445566, 1740952452.015686),
+            (0x40d2c8182222222, 1795299930.5),
+            (0x409999999999999, 1781419776.0),
+            (0x7fffffffffffffff, 124299454080.0),
+            (0xffffffffffffffff, 250807810560.0),
+            (0x106c87ae147ae, -2204952451.2),
+            (0x3ff5d3c8c9b3a11, 1741862192.9546142),
+        ];
+        for (tid, time) in times {
+            assert_eq!(Tid(tid).time(), time, "{tid:#x}");
+        }
     }
 
     #[test]

@@ -5,12 +5,14 @@
 //! asked through outputs and answers through inputs. The `net` crate drives the machines with tokio, the `sim` crate
 //! with a seed.
 
+pub mod cache;
 pub mod client;
 pub mod commit;
 pub mod ids;
 pub mod limits;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+pub mod record;
 pub mod rng;
 pub mod server;
 pub mod store;

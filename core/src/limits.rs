@@ -53,6 +53,11 @@ pub const ID_VALUES: usize = 16;
 pub const ID_BYTES: usize = 1024;
 /// Entries of a pickle's memo.
 pub const MEMO: usize = 1_000_000;
+/// Values at a time, lists and tuples, and memo entries, each, while references are looked for in a record. Four times
+/// what a tree may have: a record that is refused there can never be packed.
+pub const RECORD_ENTRIES: usize = 4 * VALUES;
+/// Bytes that one object's history may take; a longer one is refused.
+pub const HISTORY: usize = 4 << 20;
 /// Connections of one server.
 pub const CONNECTIONS: usize = 10_000;
 /// Bytes on their way to one peer at which its requests are no longer read, until half of it is sent.
@@ -65,6 +70,8 @@ pub const OPERATIONS_PER_CONNECTION: usize = 1_000;
 pub const VOTE_ROUNDS: u32 = 9;
 /// Object ids handed out by one `new_oids` call, as in Python's server.
 pub const NEW_OIDS: u64 = 100;
+/// Object ids a client takes from one `new_oids` call.
+pub const NEW_OIDS_MAX: usize = 10_000;
 /// Bytes of a client label kept for the log.
 pub const LABEL: usize = 200;
 /// Transactions in the invalidation queue unless configured (`invalidation-queue-size`).
@@ -81,3 +88,25 @@ pub const CHECK_CHUNK: usize = 256 << 10;
 pub const SCAN_CHUNK: usize = 1 << 20;
 /// Bytes read for an object whose size is not known yet.
 pub const FIRST_READ: usize = 4096;
+/// Transactions and objects together that a client remembers for those who follow the changes: about 8 MB.
+pub const CHANGES_KEPT: usize = 1_000_000;
+/// Questions that callers of one client may wait for at the same time.
+pub const QUESTIONS: usize = 1_000_000;
+/// Loads that a client sends for prefetches before the first of them is answered.
+pub const PREFETCH: usize = 1_000;
+/// Objects that wait in a client to be prefetched.
+pub const PREFETCH_QUEUE: usize = 1_000_000;
+/// Transactions and objects that a client keeps while it verifies its cache; past it the cache is dropped.
+pub const KEPT_INVALIDATIONS: usize = 1_000_000;
+/// Bytes of an object's state that a client stores: a frame but for its envelope.
+pub const STATE: usize = FRAME - 1024;
+/// Bytes of a blob in one message, as Python's client sends them.
+pub const BLOB_CHUNK: usize = 59_000;
+/// Transactions that were lost after they were voted, of which a client remembers why.
+pub const LOST_TRANSACTIONS: usize = 1_000;
+/// Revisions of an object that are looked through first for a lost transaction.
+pub const SETTLE_HISTORY: i64 = 16;
+/// Revisions of an object that are looked through at most for a lost transaction.
+pub const SETTLE_HISTORY_MAX: i64 = 16_384;
+/// Iterations of one client that a server keeps.
+pub const ITERATIONS: usize = 1_000;

@@ -9,6 +9,7 @@ question and answer; oids, tids and serials are hexadecimal, data is given by it
     before  OID TID  key | none | SERIAL UNTIL LENGTH HASH
     serial  OID TID  key | LENGTH HASH
     current OID      key | TID
+    history OID SIZE key | (TID SIZE USER DESCRIPTION EXTENSION)...
     recent  TID OID...
 """
 import base64
@@ -104,6 +105,13 @@ def fnv(data):
     return "%d %016x" % (len(data), value)
 
 
+def past(storage, entry):
+    """A revision in a history; its strings as data, the extension as it is stored."""
+    extension = next(iter(storage.iterator(entry["tid"], entry["tid"]))).extension_bytes
+    strings = (entry["user_name"], entry["description"], extension)
+    return " ".join([entry["tid"].hex(), str(entry["size"])] + [fnv(text) for text in strings])
+
+
 def listing(path, oids, count):
     storage = FileStorage(path, read_only=True)
     lines = ["storage %s %d %d" % (storage.lastTransaction().hex(), len(storage), storage.getSize())]
@@ -131,6 +139,12 @@ def listing(path, oids, count):
         except POSKeyError:
             answer = "key"
         lines.append("current %s %s" % (oid.hex(), answer))
+        for size in (0, 1, 3, 100):
+            try:
+                answer = [past(storage, entry) for entry in storage.history(oid, size)]
+            except POSKeyError:
+                answer = ["key"]
+            lines.append("history %s %d %s" % (oid.hex(), size, " ".join(answer)))
     for transaction_ in storage.iterator():
         changed = sorted({record.oid.hex() for record in transaction_})
         lines.append(" ".join(["recent", transaction_.tid.hex()] + changed))

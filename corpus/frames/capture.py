@@ -7,14 +7,19 @@ Run it with a Python that has ZEO 6.2 installed, from any directory:
 Every line is a name, an encoding and the bytes in hexadecimal. Messages have their length prefix, values do not.
 """
 
+import base64
 import os
 import pickle
 import struct
+import tempfile
 
 import msgpack
 import zodbpickle.pickle
 from ZEO.asyncio.marshal import encoder, reduce_exception
 from ZEO.StorageServer import StorageServer, ZEOStorage
+from persistent.TimeStamp import TimeStamp
+from ZODB.Connection import TransactionMetaData
+from ZODB.FileStorage import FileStorage
 from ZODB.MappingStorage import MappingStorage
 from ZODB.POSException import (
     ConflictError, POSKeyError, ReadConflictError, ReadOnlyError, StorageError, StorageSystemError,
@@ -59,6 +64,28 @@ def calls():
     yield call('ping', 'ping')
     yield oneway('label', 'set_client_label', 'w\xf6rker 1')
     yield call('status', 'server_status')
+    yield oneway('delete', 'deleteObject', OID, TID, TXN)
+    yield oneway('restore', 'restorea', OID, TID, DATA, TID, TXN)
+    yield oneway('restore_none', 'restorea', OID, TID, None, None, TXN)
+    yield oneway('undo', 'undoa', base64.encodebytes(TID).rstrip(), TXN)
+    yield call('undo_log', 'undoLog', 0, -20)
+    yield call('undo_info', 'undoInfo', 0, -20, None)
+    yield call('undo_info_of', 'undoInfo', 5, 9, {'user_name': b'user'})
+    yield call('history', 'history', OID, 20)
+    yield call('pack', 'pack', 1740952452.015686, 1)
+    yield call('record', 'record_iternext', None)
+    yield call('record_next', 'record_iternext', OID)
+    yield call('iterate', 'iterator_start', None, None)
+    yield call('iterate_between', 'iterator_start', TID, NEXT)
+    yield call('iterate_next', 'iterator_next', 0)
+    yield call('records', 'iterator_record_start', 0, TID)
+    yield call('records_next', 'iterator_record_next', 1)
+    yield oneway('iterate_gc', 'iterator_gc', [0, 300])
+    yield oneway('blob_start', 'storeBlobStart')
+    yield oneway('blob_chunk', 'storeBlobChunk', b'z' * 300)
+    yield oneway('blob_end', 'storeBlobEnd', OID, TID, DATA, TXN)
+    yield oneway('blob_shared', 'storeBlobShared', OID, Z64, DATA, 'BUSHfR.tmp-', TXN)
+    yield call('send_blob', 'sendBlob', OID, TID)
     yield 'heartbeat', (-1, 0, '.reply', None)
 
 
@@ -109,8 +136,60 @@ def replies():
     yield error('type', TypeError('type'))
     yield error('value', ValueError('unknown storage: x'))
 
+    for name, result in results():
+        yield reply(name, result)
+
+    yield 'blob_start', (0, True, 'receiveBlobStart', (OID, TID))
+    yield 'blob_chunk', (0, True, 'receiveBlobChunk', (OID, TID, b'z' * 300))
+    yield 'blob_stop', (0, True, 'receiveBlobStop', (OID, TID))
+
     yield 'invalidate', (0, True, 'invalidateTransaction', (TID, [OID, OTHER]))
     yield 'info_notice', (0, True, 'info', ({'length': 12, 'size': 34567},))
+
+
+def results():
+    """What a server answers over a FileStorage with an object that was stored, changed, undone twice and deleted."""
+    with tempfile.TemporaryDirectory() as folder:
+        storage = FileStorage(os.path.join(folder, 'Data.fs'))
+        tids = [TimeStamp(2024, 2, 29, 12, n, 7.1).raw() for n in range(6)]
+
+        def commit(n, step, user, description, extension=None):
+            meta = TransactionMetaData(user, description, extension or {})
+            storage.tpc_begin(meta, tids[n])
+            step(meta)
+            storage.tpc_vote(meta)
+            storage.tpc_finish(meta)
+
+        def undo(n):
+            return lambda meta: storage.undo(base64.encodebytes(tids[n]).rstrip(), meta)
+
+        def both(meta):
+            storage.store(Z64, Z64, DATA, '', meta)
+            storage.store(OID, Z64, DATA, '', meta)
+
+        commit(0, both, '', 'created')
+        commit(1, lambda meta: storage.store(OID, tids[0], DATA * 3, '', meta), 'w\xf6rker', 'changed',
+               {'request_type': 'View', 'levels': [1, 2.5, None], 'time': 'never', 'size': 'large'})
+        commit(2, undo(1), 'worker', 'undone')
+        commit(3, lambda meta: storage.deleteObject(OID, tids[2], meta), 'worker', 'deleted')
+        commit(4, lambda meta: storage.store(OID, tids[3], b'n', '', meta), 'worker', 'back', {b'raw': (b'\xff', 2**63)})
+
+        session = ZEOStorage(StorageServer(None, {'1': storage}))
+        session.connection = Connection()
+        session.register('1', False)
+        yield 'history', session.history(OID, 20)
+        yield 'history_1', session.history(OID)
+        yield 'undo_log', storage.undoLog(0, -20)
+        yield 'undo_info', storage.undoInfo(0, -20, {'description': b'undone'})
+        iteration = session.iterator_start(None, None)
+        for n in range(5):
+            yield 'iterated_%d' % n, session.iterator_next(iteration)
+            records = session.iterator_record_start(iteration, tids[n])
+            yield 'iterated_record_%d' % n, session.iterator_record_next(records)
+        yield 'record', session.record_iternext(None)
+        yield 'record_last', session.record_iternext(OID)
+        yield 'info_file', dict(session.get_info(), name='/data/Data.fs')
+        storage.close()
 
 
 def values():

@@ -1,6 +1,6 @@
 //! Bringing storages up: locks, files, recovery.
 
-use crate::clock::wall;
+use crate::clock::{seed, wall};
 use crate::disk::{self, Disk, Ran};
 use std::fs::{File, OpenOptions as FileOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -272,12 +272,6 @@ async fn recover(mut opening: Opening<Context>, disk: &mut Disk) -> Result<Opene
 fn ahead(last: Tid) -> Option<Duration> {
     let micros = last.wall()?.0.saturating_sub(wall().0);
     Some(Duration::from_micros(micros)).filter(|ahead| *ahead > Duration::from_secs(30))
-}
-
-/// A seed nobody else has: the standard library's hasher keys are random.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish()
 }
 
 /// An opening in one line.

@@ -1,9 +1,10 @@
 //! Serving storages until a signal says stop.
 
+use crate::address::Address;
 use crate::boot::{self, BootError, Booted, Manner, StorageSpec, Summary};
-use crate::clock::{Clock, wall};
+use crate::clock::{self, Clock, wall};
 use crate::connection::{self, ReadBuffer};
-use crate::listen::{Address, Listener};
+use crate::listen::Listener;
 use crate::shell::{Shared, Shell};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::RefCell;
@@ -185,7 +186,7 @@ async fn run(
             }
             Some(finished) = helped.recv() => shell.borrow_mut().helped(finished),
             () = attention.notified() => {}
-            () = at(deadline) => shell.borrow_mut().tick(),
+            () = clock::at(deadline) => shell.borrow_mut().tick(),
         }
     }
     acceptor.abort();
@@ -207,13 +208,6 @@ async fn open_all(specs: Vec<StorageSpec>, manner: Manner) -> Result<Vec<Booted>
         opened.push(boot::open(spec, manner).await?);
     }
     Ok(opened)
-}
-
-async fn at(deadline: Option<std::time::Instant>) {
-    match deadline {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 async fn accept(listener: Listener, shell: Shared) {

@@ -178,7 +178,7 @@ impl Client {
                 self.serials.retain(|oid, _| !oids.contains(oid));
                 return;
             }
-            Delivery::Info(_) | Delivery::Other { .. } => return,
+            Delivery::Info(_) | Delivery::Blob { .. } | Delivery::Other { .. } => return,
         };
         match id {
             MessageId::Load(oid, _) => {

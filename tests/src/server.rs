@@ -75,28 +75,43 @@ impl Maker {
 /// When it does not build.
 pub fn zeolith() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(binary) = std::env::var_os("ZEOLITH_BIN") {
-            return PathBuf::from(binary);
-        }
-        let folder = crate::profile_folder();
-        let name = folder.file_name().and_then(|name| name.to_str()).expect("profiles have plain names");
-        let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .current_dir(crate::workspace())
-            .args(["build", "--quiet", "--package", "zeolith-cli", "--bin", "zeolith", "--profile"])
-            // The dev profile is the one whose folder has another name.
-            .arg(if name == "debug" { "dev" } else { name })
-            .arg("--target-dir")
-            .arg(crate::target_folder())
-            .output()
-            .expect("cargo runs");
-        assert!(
-            output.status.success(),
-            "zeolith does not build:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        folder.join("zeolith")
+    BINARY.get_or_init(|| match std::env::var_os("ZEOLITH_BIN") {
+        Some(binary) => PathBuf::from(binary),
+        None => build(&["--package", "zeolith-cli", "--bin", "zeolith"]).join("zeolith"),
     })
+}
+
+/// An example of the client, built as the server's binary is.
+///
+/// # Panics
+///
+/// When the examples do not build.
+pub fn example(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| build(&["--package", "zeolith-net", "--examples"]).join("examples")).join(name)
+}
+
+/// Builds with the profile of the tests, and returns that profile's folder.
+fn build(what: &[&str]) -> PathBuf {
+    let folder = crate::profile_folder();
+    let name = folder.file_name().and_then(|name| name.to_str()).expect("profiles have plain names");
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(crate::workspace())
+        .args(["build", "--quiet"])
+        .args(what)
+        .arg("--profile")
+        // The dev profile is the one whose folder has another name.
+        .arg(if name == "debug" { "dev" } else { name })
+        .arg("--target-dir")
+        .arg(crate::target_folder())
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "cargo build {what:?} fails:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    folder
 }
 
 /// A temporary folder for a server's files; it outlives the servers that are started in it one after the other.

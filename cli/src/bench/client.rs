@@ -239,7 +239,7 @@ impl Client {
             }
             Delivery::Invalidate { tid, .. } => Some(News::Invalidated(tid)),
             Delivery::Reply { .. } => return Err(nonsense("an answer to nothing")),
-            Delivery::Info(_) | Delivery::Other { .. } => None,
+            Delivery::Info(_) | Delivery::Blob { .. } | Delivery::Other { .. } => None,
         };
         self.tree = tree;
         Ok(news)

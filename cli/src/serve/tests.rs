@@ -46,7 +46,7 @@ fn files_named_on_the_command_line_are_numbered() {
 fn the_command_line_overrides_the_file() {
     let (arguments, host) = with_file(CONF);
     let arguments = ServeArgs {
-        address: Some(address("8200").unwrap()),
+        address: Some("8200".parse().unwrap()),
         filename: vec!["x.fs".into()],
         timeout: Some(Duration::from_secs(5)),
         pid_file: Some("my.pid".into()),

@@ -3,7 +3,7 @@
 use crate::ids::{Oid, Tid};
 use crate::store::Revision;
 use crate::wire::packet::Packet;
-use crate::wire::remote::RemoteError;
+use crate::wire::remote::{ConflictError, RemoteError};
 use crate::wire::reply::Conflict;
 use bytes::Bytes;
 use thiserror::Error;
@@ -120,7 +120,8 @@ pub enum Output {
         conflict: Box<Merge>,
     },
     /// Read on in the blob that a transaction is storing, at most [`limits::BLOB_CHUNK`](crate::limits::BLOB_CHUNK)
-    /// bytes, and tell [`Input::BlobRead`].
+    /// bytes, and tell [`Input::BlobRead`]: once the connection has taken what was put out before, so that a blob is
+    /// never in memory as a whole.
     ReadBlob {
         /// Whose transaction.
         txn: TxnRef,
@@ -233,6 +234,8 @@ pub enum Call {
     },
     /// The next transaction of an iteration with its records; the end is `None`.
     IterateNext(IterationId),
+    /// An iteration is not needed any more.
+    IterateEnd(IterationId),
     /// The object that follows `oid` in the order of oids, with its current revision; `None` begins.
     NextRecord {
         /// The object before.
@@ -332,7 +335,7 @@ pub struct Merge {
 /// What callers learn.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// To `Ready`, `Prefetch`, `Sync`, `Abort`, `Pack` and `LoadBlob`.
+    /// To `Ready`, `Prefetch`, `Sync`, `Abort`, `Pack`, `LoadBlob` and `IterateEnd`.
     Done,
     /// To `Load`; `None`: there was none yet, the object did not exist then.
     Loaded(Option<Revision>),
@@ -419,7 +422,7 @@ pub struct StorageInfo {
 }
 
 /// A transaction with all its records, as an iteration gives it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CopiedTransaction {
     /// Its id.
     pub tid: Tid,
@@ -506,6 +509,14 @@ pub enum Error {
         /// The client's.
         client: Tid,
     },
+    /// A transaction that the storage has not seen yet was asked for.
+    #[error("there is no transaction {tid} yet: the last one is {last}")]
+    NotYet {
+        /// What was asked for.
+        tid: Tid,
+        /// The last transaction.
+        last: Tid,
+    },
     /// The server sent what makes no sense.
     #[error("the server does not keep to the protocol: {0}")]
     Protocol(String),
@@ -515,7 +526,32 @@ pub enum Error {
     /// The transaction is not one that was voted.
     #[error("there is no such transaction")]
     NoTransaction,
+    /// The iteration has come to its end, or was ended.
+    #[error("there is no such iteration")]
+    NoIteration,
+    /// A bound of [`limits`](crate::limits) would be passed; nothing was done.
+    #[error("too many {0}")]
+    Limit(&'static str),
     /// The client was closed.
     #[error("the client is closed")]
     Closed,
+}
+
+impl Error {
+    /// What an error reply is to whoever asked.
+    pub fn of(error: RemoteError) -> Error {
+        match error {
+            RemoteError::PosKey(oid) => Error::NoObject(oid),
+            RemoteError::ReadOnly => Error::ReadOnly,
+            RemoteError::Conflict(error) => {
+                let ConflictError { oid, committed, read, .. } = *error;
+                Error::Conflict(Box::new(Conflict { oid, committed, read, data: Bytes::new() }))
+            }
+            RemoteError::ReadConflict(error) => {
+                let ConflictError { oid, committed, read, .. } = *error;
+                Error::ReadConflict { oid, committed, read }
+            }
+            other => Error::Refused(other),
+        }
+    }
 }

@@ -42,6 +42,12 @@ pub(super) fn dispatch(
             caller.storage.current_serial(caller.to.clone(), oid, caller.out);
             Ok(None)
         }
+        Request::History { oid, size } => {
+            // As in Python, a size below one asks for nothing.
+            let count = usize::try_from(size).unwrap_or(0);
+            caller.storage.history(caller.to.clone(), oid, count, caller.out);
+            Ok(None)
+        }
         Request::GetInfo => Ok(Some(caller.storage.info())),
         Request::LastTransaction => Ok(Some(Reply::Tid(caller.storage.last_tid()))),
         Request::GetInvalidations(since) => Ok(Some(caller.storage.invalidations(since))),
@@ -74,6 +80,28 @@ pub(super) fn dispatch(
         Request::Vote(txn) => caller.vote(txn),
         Request::TpcFinish(txn) => caller.finish(txn),
         Request::TpcAbort(txn) => caller.abort(txn),
+        request @ (Request::DeleteObject { .. }
+        | Request::Restorea { .. }
+        | Request::Undoa { .. }
+        | Request::StoreBlobEnd { .. }
+        | Request::StoreBlobShared { .. }) => {
+            caller.writable()?;
+            Err(RemoteError::unsupported(request.method()))
+        }
+        // A client that may not write may pack.
+        Request::Pack { .. } if caller.storage.read_only() => Err(RemoteError::ReadOnly),
+        request @ (Request::Pack { .. }
+        | Request::UndoLog { .. }
+        | Request::UndoInfo { .. }
+        | Request::RecordIternext(_)
+        | Request::IteratorStart { .. }
+        | Request::IteratorNext(_)
+        | Request::IteratorRecordStart { .. }
+        | Request::IteratorRecordNext(_)
+        | Request::IteratorGc(_)
+        | Request::StoreBlobStart
+        | Request::StoreBlobChunk(_)
+        | Request::SendBlob(..)) => Err(RemoteError::unsupported(request.method())),
     }
 }
 

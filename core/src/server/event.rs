@@ -94,6 +94,18 @@ pub enum Event {
         /// What the disk said.
         why: String,
     },
+    /// A history was told without some of the transactions' extension data.
+    #[error(
+        "storage {storage:?}: extension data of transaction {tid}, or others, is left out of a history: {why}"
+    )]
+    ExtensionLeftOut {
+        /// The storage.
+        storage: String,
+        /// The newest transaction concerned.
+        tid: Tid,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The storage refused an append.
     #[error("storage {storage:?} takes no more commits: {why}")]
     StorageFailed {
@@ -110,6 +122,7 @@ impl Event {
         match self {
             Event::Connected { .. } | Event::Conflict { .. } => Level::Debug,
             Event::Registered { .. } | Event::Disconnected { .. } => Level::Info,
+            Event::ExtensionLeftOut { .. } => Level::Info,
             Event::Closed { fault: Fault::StatusSent | Fault::Stopping, .. } => Level::Debug,
             Event::Closed { .. } | Event::CallFailed { .. } | Event::Refused { .. } => Level::Warning,
             Event::IndexUnsaved { .. } => Level::Warning,

@@ -260,9 +260,7 @@ impl Server {
             | (Err(BadCall::Arguments { method: "register", expected }), _) => {
                 Err(RemoteError::Type(format!("{method}() takes {expected}")))
             }
-            (Err(BadCall::Unsupported(_)), Phase::Registered { .. }) => {
-                Err(RemoteError::Unsupported(format!("this server does not support {method}")))
-            }
+            (Err(BadCall::Unsupported(_)), Phase::Registered { .. }) => Err(RemoteError::unsupported(method)),
             (Ok(Request::Register { storage, read_only }), _) => self.on_register(&to, storage, read_only),
             (Ok(request), Phase::Registered { storage, read_only, .. }) => {
                 let storage = &mut self.storages[storage.0];

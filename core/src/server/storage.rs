@@ -10,11 +10,11 @@ use crate::commit::scene::{Audience, Desk, Oids, Scene};
 use crate::commit::{Commits, txn};
 use crate::ids::{Oid, Tid};
 use crate::limits;
-use crate::store::{Current, Revision, StoreDone, StoreError, StoreOp};
+use crate::store::{Current, Past, Revision, StoreDone, StoreError, StoreOp};
 use crate::time::{Instant, WallTime};
-use crate::wire::Codec;
 use crate::wire::remote::RemoteError;
-use crate::wire::reply::{Info, Reply, Status};
+use crate::wire::reply::{Extensions, Info, PastRevision, Reply, Status};
+use crate::wire::{Codec, Malformed};
 use std::collections::BTreeMap;
 
 /// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
@@ -163,6 +163,13 @@ impl Storage {
         self.settle(out);
     }
 
+    /// Starts `history`.
+    pub fn history(&mut self, to: ReplyTo, oid: Oid, count: usize, out: &mut Outputs) {
+        out.begin_operation(to.conn);
+        self.desk.ask(StoreOp::History { context: Context::Read(to), oid, count });
+        self.settle(out);
+    }
+
     /// Takes a step of the commit path, and all that follows from it.
     pub fn commit<R>(
         &mut self,
@@ -206,6 +213,10 @@ impl Storage {
                 });
                 self.answer(&to, serial, oid, "getTid", out);
             }
+            StoreDone::History { context: Context::Read(to), oid, result } => {
+                let reply = result.map(|pasts| self.past_revisions(&to, pasts, out));
+                self.answer(&to, reply, oid, "history", out);
+            }
             StoreDone::Serial { context: Context::Check { conn, key, at }, result, .. } => {
                 self.step(out, |commits, scene| commits.on_serial((conn, key, at), result, scene));
             }
@@ -226,6 +237,24 @@ impl Storage {
             }
             done => unreachable!("the store answers in the context of the question: {done:?}"),
         }
+    }
+
+    /// The reply to `history`. Extension data that the client cannot take is left out.
+    fn past_revisions(&self, to: &ReplyTo, pasts: Vec<Past>, out: &mut Outputs) -> Reply {
+        let mut extensions = Extensions::new(to.codec);
+        let mut left_out: Option<(Tid, Malformed)> = None;
+        let revisions = pasts.into_iter().map(|past| {
+            let (extension, missing) = extensions.read(&past.extension);
+            left_out = left_out.take().or(missing.map(|why| (past.tid, why)));
+            let Past { tid, size, user, description, .. } = past;
+            PastRevision { tid, size, user, description, extension }
+        });
+        let reply = Reply::History(revisions.collect());
+        if let Some((tid, why)) = left_out {
+            let (storage, why) = (self.name.clone(), why.to_string());
+            out.log(Event::ExtensionLeftOut { storage, tid, why });
+        }
+        reply
     }
 
     /// A step of the commit path alone.

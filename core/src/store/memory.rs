@@ -1,7 +1,9 @@
 //! A storage in memory: for tests, and for data that need not outlive the server.
 
 use crate::ids::{Oid, Tid};
-use crate::store::{Current, Outbox, Revision, Store, StoreDone, StoreError, StoreOp, Transaction};
+use crate::store::{
+    Current, Outbox, Past, Pasts, Revision, Store, StoreDone, StoreError, StoreOp, Transaction,
+};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -10,6 +12,8 @@ use std::collections::BTreeMap;
 pub struct MemoryStore {
     /// The revisions of every object, the oldest first; `None` is a deletion.
     objects: BTreeMap<Oid, Vec<(Tid, Option<Bytes>)>>,
+    /// User, description and extension of every transaction.
+    transactions: BTreeMap<Tid, [Bytes; 3]>,
     last: Tid,
     size: u64,
 }
@@ -32,6 +36,9 @@ impl MemoryStore {
             StoreOp::CurrentSerial { context, oid } => {
                 StoreDone::Serial { context, oid, result: Ok(self.current(oid)) }
             }
+            StoreOp::History { context, oid, count } => {
+                StoreDone::History { context, oid, result: self.history(oid, count) }
+            }
             StoreOp::Reserve { context, bytes: _ } => StoreDone::Reserved { context, result: Ok(()) },
         });
     }
@@ -53,6 +60,8 @@ impl MemoryStore {
                 let data = record.data.filter(|data| !data.is_empty());
                 self.objects.entry(record.oid).or_default().push((transaction.tid, data));
             }
+            let strings = [transaction.user, transaction.description, transaction.extension];
+            self.transactions.insert(transaction.tid, strings);
         }
         out.done.push_back(StoreDone::Durable { upto: self.last });
     }
@@ -96,6 +105,17 @@ impl MemoryStore {
         let at = revisions.binary_search_by_key(&serial, |(serial, _)| *serial);
         let data = at.ok().and_then(|at| revisions[at].1.clone());
         data.ok_or(StoreError::NoObject(oid))
+    }
+
+    fn history(&self, oid: Oid, count: usize) -> Result<Vec<Past>, StoreError> {
+        let revisions = self.objects.get(&oid).ok_or(StoreError::NoObject(oid))?;
+        let mut pasts = Pasts::new(count);
+        for (tid, data) in revisions.iter().rev().take(count) {
+            let [user, description, extension] = self.transactions[tid].clone();
+            let size = data.as_ref().map_or(0, |data| data.len() as u64);
+            pasts.add(Past { tid: *tid, size, user, description, extension })?;
+        }
+        Ok(pasts.found)
     }
 
     fn current(&self, oid: Oid) -> Current {

@@ -9,6 +9,7 @@ pub mod file;
 pub mod memory;
 
 use crate::ids::{Oid, Tid};
+use crate::limits;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use thiserror::Error;
@@ -40,6 +41,15 @@ pub enum StoreOp<C> {
         context: C,
         /// The object.
         oid: Oid,
+    },
+    /// The newest revisions of `oid` with what is known of their transactions.
+    History {
+        /// Returned with the answer.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// How many at most.
+        count: usize,
     },
     /// Makes sure that `bytes` more than all earlier reservations can be appended.
     Reserve {
@@ -79,6 +89,16 @@ pub enum StoreDone<C> {
         oid: Oid,
         /// The current revision.
         result: Result<Current, StoreError>,
+    },
+    /// To [`StoreOp::History`], the newest first.
+    History {
+        /// From the question.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// The revisions, deletions included; [`StoreError::TooLarge`] when they take more than
+        /// [`limits::HISTORY`](crate::limits::HISTORY).
+        result: Result<Vec<Past>, StoreError>,
     },
     /// To [`StoreOp::Reserve`].
     Reserved {
@@ -127,6 +147,52 @@ pub struct Revision {
     pub until: Option<Tid>,
 }
 
+/// A revision in an object's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The transaction that wrote it.
+    pub tid: Tid,
+    /// Bytes of its state; zero where it has none of its own: a deletion, or the state of an earlier revision.
+    pub size: u64,
+    /// The transaction's user name.
+    pub user: Bytes,
+    /// Its description.
+    pub description: Bytes,
+    /// Its extension dictionary as a pickle, or empty. Nobody has looked at it.
+    pub extension: Bytes,
+}
+
+/// A history being gathered.
+#[derive(Debug)]
+struct Pasts {
+    found: Vec<Past>,
+    count: usize,
+    bytes: usize,
+}
+
+impl Pasts {
+    /// For as many revisions as are asked for.
+    fn new(count: usize) -> Pasts {
+        Pasts { found: Vec::new(), count, bytes: 0 }
+    }
+
+    fn is_full(&self) -> bool {
+        self.found.len() >= self.count
+    }
+
+    fn add(&mut self, past: Past) -> Result<(), StoreError> {
+        let strings = past.user.len() + past.description.len() + past.extension.len();
+        self.bytes += size_of::<Past>() + strings;
+        if self.bytes > limits::HISTORY {
+            return Err(StoreError::TooLarge(
+                "the history is too long for one answer: ask for fewer revisions",
+            ));
+        }
+        self.found.push(past);
+        Ok(())
+    }
+}
+
 /// Why a store cannot answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
@@ -149,7 +215,7 @@ pub enum StoreError {
     /// The store refused an earlier append and takes no more.
     #[error("the storage takes no more commits since an earlier write failed; restart the server")]
     Failed,
-    /// The transaction does not fit the format.
+    /// The transaction does not fit the format, or the answer not into a message.
     #[error("{0}")]
     TooLarge(&'static str),
 }

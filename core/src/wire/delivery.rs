@@ -3,10 +3,9 @@
 use crate::ids::{Oid, Tid};
 use crate::wire::call::MessageId;
 use crate::wire::remote::RemoteError;
-use crate::wire::reply::{Conflict, REPLY, Size};
+use crate::wire::reply::{REPLY, Size};
 use crate::wire::tree::{Tree, Value};
 use crate::wire::{Codec, Malformed};
-use bytes::Bytes;
 
 /// One message from a server.
 #[derive(Clone, Debug)]
@@ -27,6 +26,15 @@ pub enum Delivery<'a> {
     },
     /// The storage's size changed.
     Info(Size),
+    /// A part of a blob that was asked for.
+    Blob {
+        /// The object.
+        oid: Oid,
+        /// Its revision.
+        serial: Tid,
+        /// The part.
+        part: BlobPart<'a>,
+    },
     /// A one-way message of another kind.
     Other {
         /// The method.
@@ -34,6 +42,17 @@ pub enum Delivery<'a> {
         /// Its arguments.
         arguments: Value<'a>,
     },
+}
+
+/// A part of a blob: `receiveBlobStart`, any number of `receiveBlobChunk`, `receiveBlobStop`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlobPart<'a> {
+    /// The blob begins.
+    Start,
+    /// Its next bytes.
+    Chunk(&'a [u8]),
+    /// It is complete.
+    Stop,
 }
 
 /// Reads one message from a server.
@@ -67,46 +86,21 @@ pub fn decode_delivery<'a>(
             let size = arguments.array().and_then(|[info]: [Value<'_>; 1]| info.size());
             Ok(Delivery::Info(size.ok_or(Malformed::Shape("not a length and size"))?))
         }
+        "receiveBlobStart" => blob(arguments, |[oid, serial]| Some((oid, serial, BlobPart::Start))),
+        "receiveBlobChunk" => {
+            blob(arguments, |[oid, serial, chunk]| Some((oid, serial, BlobPart::Chunk(chunk.as_bytes()?))))
+        }
+        "receiveBlobStop" => blob(arguments, |[oid, serial]| Some((oid, serial, BlobPart::Stop))),
         method => Ok(Delivery::Other { method, arguments }),
     }
 }
 
-/// The results of calls. `None` where a result has another shape; many calls may also answer `None` itself.
-impl<'a> Value<'a> {
-    /// A load's result: state, serial, and the next transaction that changed the object if there is one.
-    pub fn revision(self) -> Option<(&'a [u8], Tid, Option<Tid>)> {
-        let [data, serial, until] = self.array()?;
-        let until = if until.is_none() { None } else { Some(until.as_tid()?) };
-        Some((data.as_bytes()?, serial.as_tid()?, until))
-    }
-
-    /// A list of oids: new ones, or a vote's without conflicts.
-    pub fn oids(self) -> Option<Vec<Oid>> {
-        self.items()?.map(Value::as_oid).collect()
-    }
-
-    /// A vote's conflicts. An empty list is a vote without any.
-    pub fn conflicts(self) -> Option<Vec<Conflict>> {
-        let conflict = |value: Value<'a>| {
-            let [committed, read] = value.field("serials")?.array()?;
-            Some(Conflict {
-                oid: value.field("oid")?.as_oid()?,
-                committed: committed.as_tid()?,
-                read: read.as_tid()?,
-                data: Bytes::copy_from_slice(value.field("data")?.as_bytes()?),
-            })
-        };
-        self.items()?.map(conflict).collect()
-    }
-
-    /// The last transaction covered, and the objects changed up to it.
-    pub fn invalidations(self) -> Option<(Tid, Vec<Oid>)> {
-        let [upto, oids] = self.array()?;
-        Some((upto.as_tid()?, oids.oids()?))
-    }
-
-    /// The figures of `get_info`.
-    pub fn size(self) -> Option<Size> {
-        Some(Size { length: self.field("length")?.as_count()?, size: self.field("size")?.as_count()? })
-    }
+fn blob<'a, const N: usize>(
+    arguments: Value<'a>,
+    part: impl FnOnce([Value<'a>; N]) -> Option<(Value<'a>, Value<'a>, BlobPart<'a>)>,
+) -> Result<Delivery<'a>, Malformed> {
+    let delivery = arguments.array().and_then(part).and_then(|(oid, serial, part)| {
+        Some(Delivery::Blob { oid: oid.as_oid()?, serial: serial.as_tid()?, part })
+    });
+    delivery.ok_or(Malformed::Shape("not a part of a blob"))
 }

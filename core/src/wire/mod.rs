@@ -7,12 +7,13 @@
 pub mod call;
 pub mod delivery;
 pub mod frame;
-mod input;
+pub(crate) mod input;
 pub mod msgpack;
 pub mod packet;
 pub mod pickle;
 pub mod remote;
 pub mod reply;
+pub mod results;
 pub mod tree;
 pub mod writer;
 

@@ -89,6 +89,11 @@ mod class {
 }
 
 impl RemoteError {
+    /// The answer to a method of the protocol that this server does not have.
+    pub fn unsupported(method: &str) -> RemoteError {
+        RemoteError::Unsupported(format!("this server does not support {method}"))
+    }
+
     /// The dotted class, as Python's client knows it.
     pub fn class(&self) -> &str {
         match self {
@@ -180,10 +185,7 @@ impl ConflictError {
             match key {
                 "message" => w.str(message),
                 "oid" => w.oid(self.oid),
-                "class_name" => match &self.class_name {
-                    Some(name) => w.str(name),
-                    None => w.none(),
-                },
+                "class_name" => w.optional(self.class_name.as_deref(), Writer::str),
                 _ => w.tuple(2, |w| {
                     w.tid(self.committed);
                     w.tid(self.read);

@@ -111,6 +111,14 @@ impl<'b> Writer<'b> {
         self.bytes(&tid.bytes());
     }
 
+    /// What `write` makes of a value, or `None`.
+    pub fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        match value {
+            Some(value) => write(self, value),
+            None => self.none(),
+        }
+    }
+
     /// A tuple whose `len` items `write` writes.
     pub fn tuple(&mut self, len: usize, write: impl FnOnce(&mut Self)) {
         match self.codec {

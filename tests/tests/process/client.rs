@@ -156,7 +156,7 @@ impl Client {
                 }
                 Delivery::Invalidate { tid, oids } => self.invalidations.push((tid, oids)),
                 Delivery::Info(_) => {}
-                Delivery::Other { method, .. } => panic!("unexpected {method}"),
+                other @ (Delivery::Blob { .. } | Delivery::Other { .. }) => panic!("unexpected {other:?}"),
             }
         }
     }

@@ -67,7 +67,9 @@ impl Peer {
                     script.call("invalidateTransaction", &row![tid, oids])
                 }
                 Ok(Delivery::Info(size)) => format!("info({} objects, {} bytes)", size.length, size.size),
-                Ok(Delivery::Other { .. }) => panic!("the server has no other messages"),
+                Ok(Delivery::Blob { .. } | Delivery::Other { .. }) => {
+                    panic!("the server has no other messages")
+                }
                 Err(_) => {
                     self.raw.push(frame.bytes().to_vec());
                     String::from_utf8_lossy(frame.bytes()).into_owned()

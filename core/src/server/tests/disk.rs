@@ -37,6 +37,30 @@ fn a_load_held_back_while_a_commit_becomes_visible_is_looked_up_again() {
 }
 
 #[test]
+fn a_history_on_its_way_holds_nobody_up() {
+    let mut rig = Rig::file();
+    let (a, b) = (rig.client(), rig.client());
+    let mut serial = Tid::ZERO;
+    for _ in 0..3 {
+        serial = commit(&mut rig, a, &[(1, serial, "x")]);
+    }
+    rig.hold(Hold::Reads);
+    let history = rig.send(b, "history", row![Oid(1), 9]);
+    assert_eq!(rig.call(b, "ping", row![]), Ok(Owned::None));
+    let fourth = commit(&mut rig, a, &[(2, Tid::ZERO, "other")]);
+    // One read at a time: others have their turn in between.
+    for _ in 0..6 {
+        assert_eq!(rig.on_hold(Hold::Reads), 1);
+        assert_eq!(rig.answer(b, &history), None);
+        rig.release(Hold::Reads);
+    }
+    rig.let_go(Hold::Reads);
+    let Some(Ok(Owned::Tuple(revisions))) = rig.answer(b, &history) else { panic!("no history") };
+    assert_eq!(revisions.len(), 3);
+    assert_eq!(rig.call(b, "lastTransaction", row![]), Ok(fourth.into()));
+}
+
+#[test]
 fn a_read_that_fails_is_an_error_of_the_storage_and_the_next_one_may_do() {
     let mut rig = Rig::file();
     let a = rig.client();
@@ -46,6 +70,7 @@ fn a_read_that_fails_is_an_error_of_the_storage_and_the_next_one_may_do() {
         ("loadBefore", row![Oid(1), Tid::MAX]),
         ("loadSerial", row![Oid(1), serial]),
         ("getTid", row![Oid(1)]),
+        ("history", row![Oid(1), 5]),
     ] {
         let id = rig.send(a, method, args);
         rig.fail(Hold::Reads, broken());

@@ -1,8 +1,10 @@
 //! What clients ask of the past: loads, the invalidation queue, new oids.
 
+use super::super::ConnId;
 use super::super::config::Config;
+use super::super::event::Event;
 use super::super::testing::{CODECS, Medium, Rig, row};
-use super::tx::{commit, error};
+use super::tx::{Tx, commit, error};
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::wire::tree::Owned;
@@ -132,5 +134,61 @@ fn loads_of_what_is_not_there_are_key_errors_or_none() {
         assert_eq!(rig.call(a, "loadSerial", row![Oid(1), first]), Ok((&b"x"[..]).into()));
         let unknown = error(rig.call(a, "loadBefore", row![Oid(2), Tid::MAX]));
         assert_eq!(unknown, format!("POSKeyError: no object {} there", Oid(2)));
+    });
+}
+
+/// A transaction with extension data as a pickle.
+fn commit_with(rig: &mut Rig, conn: ConnId, extension: &[u8], serial: Tid, data: &str) -> Tid {
+    rig.one_way(conn, "tpc_begin", row![9, "wörker", "why", extension, Owned::None, " "]);
+    Tx { conn, id: 9 }.store(rig, 1, serial, data).voted(rig).finish(rig)
+}
+
+fn entry(tid: Tid, size: i64, user: &str, description: &str, extension: &[(&str, Owned)]) -> Owned {
+    let pair = |(key, value): (&str, Owned)| (key.into(), value);
+    let own = [
+        ("time", Owned::Float(tid.time())),
+        ("user_name", user.as_bytes().into()),
+        ("description", description.as_bytes().into()),
+        ("tid", tid.into()),
+        ("size", size.into()),
+    ];
+    Owned::Dict(extension.iter().cloned().chain(own).map(pair).collect())
+}
+
+#[test]
+fn a_history_tells_the_newest_revisions_with_their_transactions() {
+    Rig::everywhere(Config::default(), |mut rig| {
+        let a = rig.client();
+        // {'where': 'here', 'what': a date, 'mark': 1}
+        let extension =
+            b"\x80\x03}(X\x05\0\0\0whereX\x04\0\0\0hereX\x04\0\0\0whatcdatetime\ndate\n)RX\x04\0\0\0markK\x01u.";
+        let first = commit_with(&mut rig, a, b"", Tid::ZERO, "created");
+        let second = commit_with(&mut rig, a, extension, first, "changed!");
+        let third = commit(&mut rig, a, &[(1, second, "")]);
+        let plain = [("where", "here".into()), ("mark", 1.into())];
+        let all = [
+            entry(third, 0, "", "", &[]),
+            entry(second, 8, "wörker", "why", &plain),
+            entry(first, 7, "wörker", "why", &[]),
+        ];
+        for (size, count) in [(-1, 0), (0, 0), (1, 1), (2, 2), (3, 3), (i64::MAX, 3)] {
+            let expected = Owned::Tuple(all[..count].to_vec());
+            assert_eq!(rig.call(a, "history", row![Oid(1), size]), Ok(expected), "{size}");
+        }
+        assert_eq!(rig.call(a, "history", row![Oid(1)]), Ok(Owned::Tuple(all[..1].to_vec())));
+        let left_out = |event: &&Event| matches!(event, Event::ExtensionLeftOut { .. });
+        match rig.events.iter().find(left_out) {
+            Some(Event::ExtensionLeftOut { tid, why, .. }) => {
+                assert_eq!(*tid, second);
+                assert!(why.contains("datetime.date"), "{why}");
+            }
+            _ => panic!("what is left out is logged"),
+        }
+        for size in [0, 1] {
+            let unknown = error(rig.call(a, "history", row![Oid(2), size]));
+            assert_eq!(unknown, format!("POSKeyError: no object {} there", Oid(2)));
+        }
+        rig.one_way(a, "history", row![Oid(1), 1]);
+        assert_eq!(rig.call(a, "ping", row![]), Ok(Owned::None), "nobody wants the answer");
     });
 }

@@ -8,7 +8,7 @@ use super::tx::{commit, error};
 use crate::ids::{Oid, Tid};
 use crate::wire::tree::Owned;
 
-fn writes() -> [(&'static str, Owned); 7] {
+fn writes() -> [(&'static str, Owned); 12] {
     [
         ("new_oids", row![]),
         ("tpc_begin", row![7, "", "", Owned::None]),
@@ -17,6 +17,11 @@ fn writes() -> [(&'static str, Owned); 7] {
         ("vote", row![7]),
         ("tpc_finish", row![7]),
         ("tpc_abort", row![7]),
+        ("deleteObject", row![Oid(1), Tid::ZERO, 7]),
+        ("restorea", row![Oid(1), Tid::ZERO, Owned::None, Owned::None, 7]),
+        ("undoa", row![&b"A/8RIjNEVWY="[..], 7]),
+        ("storeBlobEnd", row![Oid(1), Tid::ZERO, &b"x"[..], 7]),
+        ("storeBlobShared", row![Oid(1), Tid::ZERO, &b"x"[..], "name.tmp", 7]),
     ]
 }
 
@@ -54,6 +59,37 @@ fn nobody_writes_to_a_read_only_server() {
         let a = rig.negotiate();
         assert!(error(rig.call(a, "register", row!["1", false])).starts_with("ReadOnlyError"));
         cannot_write(&mut rig, "1");
+    });
+}
+
+#[test]
+fn a_reader_is_told_what_is_not_served_and_only_a_read_only_storage_is_not_packed() {
+    Rig::everywhere(Config::default(), |mut rig| {
+        let unsupported = [
+            ("undoLog", row![0, -20]),
+            ("undoInfo", row![0, -20, Owned::None]),
+            ("record_iternext", row![Owned::None]),
+            ("iterator_start", row![Owned::None, Owned::None]),
+            ("iterator_next", row![0]),
+            ("iterator_record_start", row![0, Tid(1)]),
+            ("iterator_record_next", row![0]),
+            ("iterator_gc", row![row![0]]),
+            ("storeBlobStart", row![]),
+            ("storeBlobChunk", row![&b"x"[..]]),
+            ("sendBlob", row![Oid(1), Tid(1)]),
+            ("new_oid", row![]),
+        ];
+        for (storage, pack) in [
+            ("1", "Unsupported: this server does not support pack"),
+            ("frozen", "ReadOnlyError: the storage is read-only"),
+        ] {
+            let a = reader(&mut rig, storage);
+            for (method, args) in unsupported.clone() {
+                let expected = format!("Unsupported: this server does not support {method}");
+                assert_eq!(error(rig.call(a, method, args)), expected);
+            }
+            assert_eq!(error(rig.call(a, "pack", row![Owned::Float(1.0), 1])), pack);
+        }
     });
 }
 

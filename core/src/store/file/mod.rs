@@ -4,6 +4,7 @@
 //! read each, and appends batches. Nothing here touches a file: everything is asked of the disk.
 
 pub mod format;
+pub mod history;
 pub mod index;
 pub mod index_file;
 pub mod load;
@@ -26,6 +27,7 @@ use crate::ids::{Oid, Tid};
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::{Outbox, StoreDone, StoreError, StoreOp, Transaction};
 use bytes::Bytes;
+use history::Recall;
 use load::Question;
 use lockfile::{Closed, Nonce};
 use read::{Lookup, Pending, Purpose};
@@ -83,6 +85,7 @@ impl<C> FileStore<C> {
             StoreOp::CurrentSerial { context, oid } => {
                 Lookup::start(context, oid, Question::Current, book, out);
             }
+            StoreOp::History { context, oid, count } => Recall::start(context, oid, count, book, out),
             StoreOp::Reserve { context, bytes } => self.reserve(context, bytes, out),
         }
     }
@@ -117,6 +120,9 @@ impl<C> FileStore<C> {
             DiskDone::Read { pending: Pending(Purpose::Load(lookup)), result } => {
                 let relook = self.relooks();
                 lookup.resume(result, relook, &mut self.book, out);
+            }
+            DiskDone::Read { pending: Pending(Purpose::History(recall)), result } => {
+                recall.resume(result, &self.book, out);
             }
             DiskDone::Synced { file: FileId::Index | FileId::Lock, result } => self.on_closed(result, out),
             DiskDone::WriteFailed { file: FileId::Lock, error } => self.unsaved = Some(error),

@@ -1,4 +1,4 @@
-//! Loads on their way to the disk and back.
+//! Loads on their way to the disk and back, and what other walks share with them.
 //!
 //! A load is planned with the index of one moment. When a commit became visible before its bytes arrived, the object
 //! is looked up again: after T is visible, no answer may say that a revision before T is current.
@@ -7,8 +7,9 @@ use crate::ids::Oid;
 use crate::store::disk::{DiskError, DiskOp, FileId, Span};
 use crate::store::file::book::Book;
 use crate::store::file::format::{Broken, Damaged};
+use crate::store::file::history::Recall;
 use crate::store::file::load::{Answer, Load, Question};
-use crate::store::file::view::{self, Need, Spans};
+use crate::store::file::view::{self, Need, Spans, Walk};
 use crate::store::{Current, Outbox, StoreDone, StoreError};
 use bytes::Bytes;
 
@@ -19,8 +20,50 @@ pub struct Pending<C>(pub(super) Purpose<C>);
 #[derive(Debug)]
 pub(super) enum Purpose<C> {
     Load(Lookup<C>),
+    History(Recall<C>),
     /// The opening of the store, which has one read at a time.
     Opening,
+}
+
+/// The bytes of a walk so far.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    spans: Spans,
+    /// What is being read.
+    asked: Span,
+}
+
+/// How far a walk came.
+pub(super) enum Step<A> {
+    /// To its answer.
+    Over(A),
+    /// To bytes that have to be read.
+    Read(Span),
+}
+
+impl Reading {
+    /// Takes what was read.
+    pub(super) fn take(&mut self, result: Result<Bytes, DiskError>) -> Result<(), StoreError> {
+        let bytes = result?;
+        if bytes.len() != self.asked.len {
+            let at = self.asked.at + bytes.len() as u64;
+            return Err(damage(Damaged { at, what: Broken::Ends }));
+        }
+        self.spans.add(self.asked.at, bytes);
+        Ok(())
+    }
+
+    /// Walks as far as the bytes at hand reach.
+    pub(super) fn walk<W: Walk>(&mut self, walk: &mut W, book: &Book) -> Result<Step<W::Answer>, StoreError> {
+        match view::run(walk, &mut self.spans, book.end, &book.damaged) {
+            Ok(answer) => Ok(Step::Over(answer)),
+            Err(Need::Bytes(span)) => {
+                self.asked = span;
+                Ok(Step::Read(span))
+            }
+            Err(Need::Damaged(damaged)) => Err(damage(damaged)),
+        }
+    }
 }
 
 /// A load and its bytes so far.
@@ -28,11 +71,9 @@ pub(super) enum Purpose<C> {
 pub(super) struct Lookup<C> {
     context: C,
     load: Load,
-    spans: Spans,
+    reading: Reading,
     /// The visible end of the log when the index was last asked.
     planned: u64,
-    /// What is being read.
-    asked: Span,
 }
 
 impl<C> Lookup<C> {
@@ -46,8 +87,7 @@ impl<C> Lookup<C> {
             return out.done.push_back(done(context, oid, question, Ok(absent)));
         };
         let load = Load::new(oid, question, origin);
-        let asked = Span { at: 0, len: 0 };
-        Lookup { context, load, spans: Spans::default(), planned: book.end, asked }.pursue(book, out);
+        Lookup { context, load, reading: Reading::default(), planned: book.end }.pursue(book, out);
     }
 
     /// Goes on with the bytes that were waited for.
@@ -58,19 +98,14 @@ impl<C> Lookup<C> {
         book: &mut Book,
         out: &mut Outbox<C>,
     ) {
-        match result {
-            Ok(bytes) if bytes.len() == self.asked.len => {
-                self.spans.add(self.asked.at, bytes);
+        match self.reading.take(result) {
+            Ok(()) => {
                 if relook && self.planned != book.end {
                     self.look_up_again(book);
                 }
                 self.pursue(book, out);
             }
-            Ok(bytes) => {
-                let at = self.asked.at + bytes.len() as u64;
-                self.answer(Err(damage(Damaged { at, what: Broken::Ends })), out);
-            }
-            Err(error) => self.answer(Err(StoreError::Disk(error)), out),
+            Err(error) => self.answer(Err(error), out),
         }
     }
 
@@ -85,14 +120,13 @@ impl<C> Lookup<C> {
 
     /// Walks as far as the bytes at hand reach, then answers or reads on.
     fn pursue(mut self, book: &mut Book, out: &mut Outbox<C>) {
-        let result = match view::run(&mut self.load, &mut self.spans, book.end, &book.damaged) {
-            Ok(answer) => Ok(answer),
-            Err(Need::Bytes(span)) => {
-                self.asked = span;
+        let result = match self.reading.walk(&mut self.load, book) {
+            Ok(Step::Over(answer)) => Ok(answer),
+            Ok(Step::Read(span)) => {
                 let pending = Pending(Purpose::Load(self));
                 return out.disk.push_back(DiskOp::Read { file: FileId::Log, span, pending });
             }
-            Err(Need::Damaged(damaged)) => Err(damage(damaged)),
+            Err(error) => Err(error),
         };
         let origin = self.load.origin();
         if origin.size.bytes().is_none() && self.load.origin_len() > 0 {

@@ -6,7 +6,7 @@ use crate::rng::{Rng, Seed};
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::file::FileStore;
 use crate::store::file::open::{Found, OpenError, OpenOptions, Opened, Opening};
-use crate::store::{Current, Outbox, Record, Revision, StoreDone, StoreError, StoreOp, Transaction};
+use crate::store::{Current, Outbox, Past, Record, Revision, StoreDone, StoreError, StoreOp, Transaction};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -282,6 +282,13 @@ impl Session<'_> {
     pub(crate) fn serial(&mut self, oid: Oid, serial: Tid) -> Result<Bytes, StoreError> {
         match self.ask(StoreOp::LoadSerial { context: 0, oid, serial }) {
             StoreDone::Data { result, .. } => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn history(&mut self, oid: Oid, count: usize) -> Result<Vec<Past>, StoreError> {
+        match self.ask(StoreOp::History { context: 0, oid, count }) {
+            StoreDone::History { result, .. } => result,
             other => panic!("{other:?}"),
         }
     }

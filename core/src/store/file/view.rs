@@ -155,7 +155,13 @@ impl<'a> View<'a> {
 
     /// The transaction header at `at`.
     pub fn txn_header(&self, at: u64) -> Result<TxnHeader, Need> {
-        Ok(TxnHeader::parse(self.slice(at, TXN_HEADER)?.try_into().expect("as many bytes as asked for")))
+        self.txn_header_or(at, TXN_HEADER)
+    }
+
+    /// The transaction header at `at`; when it is missing, `guess` bytes are asked for.
+    pub fn txn_header_or(&self, at: u64, guess: usize) -> Result<TxnHeader, Need> {
+        let bytes = self.slice_or(at, TXN_HEADER, guess)?;
+        Ok(TxnHeader::parse(bytes.try_into().expect("as many bytes as asked for")))
     }
 
     /// The transaction that ends at `end`, and where it starts; found by its repeated length.

@@ -1,6 +1,6 @@
 //! Writing calls, as Python's client does.
 
-use super::{Begin, MessageId, Request, TxnId};
+use super::{Begin, MessageId, Request, TxnId, undo_id};
 use crate::limits;
 use crate::wire::Codec;
 use crate::wire::frame::put_frame;
@@ -71,15 +71,35 @@ impl Request<'_> {
             Request::Ping => "ping",
             Request::SetClientLabel(_) => "set_client_label",
             Request::ServerStatus => "server_status",
+            Request::DeleteObject { .. } => "deleteObject",
+            Request::Restorea { .. } => "restorea",
+            Request::Undoa { .. } => "undoa",
+            Request::UndoLog { .. } => "undoLog",
+            Request::UndoInfo { .. } => "undoInfo",
+            Request::History { .. } => "history",
+            Request::Pack { .. } => "pack",
+            Request::RecordIternext(_) => "record_iternext",
+            Request::IteratorStart { .. } => "iterator_start",
+            Request::IteratorNext(_) => "iterator_next",
+            Request::IteratorRecordStart { .. } => "iterator_record_start",
+            Request::IteratorRecordNext(_) => "iterator_record_next",
+            Request::IteratorGc(_) => "iterator_gc",
+            Request::StoreBlobStart => "storeBlobStart",
+            Request::StoreBlobChunk(_) => "storeBlobChunk",
+            Request::StoreBlobEnd { .. } => "storeBlobEnd",
+            Request::StoreBlobShared { .. } => "storeBlobShared",
+            Request::SendBlob(..) => "sendBlob",
         }
     }
 }
 
 fn arguments(writer: &mut Writer<'_>, request: &Request<'_>) {
     match request {
-        Request::GetInfo | Request::LastTransaction | Request::Ping | Request::ServerStatus => {
-            writer.tuple(0, |_| ());
-        }
+        Request::GetInfo
+        | Request::LastTransaction
+        | Request::Ping
+        | Request::ServerStatus
+        | Request::StoreBlobStart => writer.tuple(0, |_| ()),
         Request::NewOids(count) if *count == limits::NEW_OIDS as i64 => writer.tuple(0, |_| ()),
         Request::NewOids(count) => writer.tuple(1, |w| w.int(*count)),
         Request::Register { storage, read_only } => writer.tuple(2, |w| {
@@ -87,27 +107,83 @@ fn arguments(writer: &mut Writer<'_>, request: &Request<'_>) {
             w.bool(*read_only);
         }),
         Request::GetInvalidations(tid) => writer.tuple(1, |w| w.tid(*tid)),
-        Request::LoadBefore(oid, tid) | Request::LoadSerial(oid, tid) => writer.tuple(2, |w| {
-            w.oid(*oid);
-            w.tid(*tid);
-        }),
+        Request::LoadBefore(oid, tid) | Request::LoadSerial(oid, tid) | Request::SendBlob(oid, tid) => writer
+            .tuple(2, |w| {
+                w.oid(*oid);
+                w.tid(*tid);
+            }),
         Request::GetTid(oid) => writer.tuple(1, |w| w.oid(*oid)),
         Request::TpcBegin(begin) => tpc_begin(writer, begin),
-        Request::Storea { oid, serial, data, txn } => writer.tuple(4, |w| {
-            w.oid(*oid);
-            w.tid(*serial);
-            w.bytes(data);
-            w.int(txn.0);
-        }),
-        Request::CheckCurrent { oid, serial, txn } => writer.tuple(3, |w| {
-            w.oid(*oid);
-            w.tid(*serial);
-            w.int(txn.0);
-        }),
+        Request::Storea { oid, serial, data, txn } | Request::StoreBlobEnd { oid, serial, data, txn } => {
+            writer.tuple(4, |w| {
+                w.oid(*oid);
+                w.tid(*serial);
+                w.bytes(data);
+                w.int(txn.0);
+            })
+        }
+        Request::CheckCurrent { oid, serial, txn } | Request::DeleteObject { oid, serial, txn } => writer
+            .tuple(3, |w| {
+                w.oid(*oid);
+                w.tid(*serial);
+                w.int(txn.0);
+            }),
         Request::Vote(TxnId(txn)) | Request::TpcFinish(TxnId(txn)) | Request::TpcAbort(TxnId(txn)) => {
             writer.tuple(1, |w| w.int(*txn));
         }
         Request::SetClientLabel(label) => writer.tuple(1, |w| w.str(label)),
+        Request::StoreBlobShared { oid, serial, data, filename, txn } => writer.tuple(5, |w| {
+            w.oid(*oid);
+            w.tid(*serial);
+            w.bytes(data);
+            w.str(filename);
+            w.int(txn.0);
+        }),
+        Request::StoreBlobChunk(chunk) => writer.tuple(1, |w| w.bytes(chunk)),
+        Request::Restorea { oid, serial, data, prev_txn, txn } => writer.tuple(5, |w| {
+            w.oid(*oid);
+            w.tid(*serial);
+            w.optional(*data, Writer::bytes);
+            w.optional(*prev_txn, Writer::tid);
+            w.int(txn.0);
+        }),
+        Request::Undoa { tid, txn } => writer.tuple(2, |w| {
+            w.bytes(&undo_id::of(*tid));
+            w.int(txn.0);
+        }),
+        Request::UndoLog { first, last } => writer.tuple(2, |w| {
+            w.int(*first);
+            w.int(*last);
+        }),
+        Request::UndoInfo { first, last, specification } => writer.tuple(3, |w| {
+            w.int(*first);
+            w.int(*last);
+            w.value(specification);
+        }),
+        Request::History { oid, size } => writer.tuple(2, |w| {
+            w.oid(*oid);
+            w.int(*size);
+        }),
+        Request::Pack { time, wait } => writer.tuple(2, |w| {
+            w.float(*time);
+            // Python's client has 1 as its default, not True.
+            w.int(i64::from(*wait));
+        }),
+        Request::RecordIternext(next) => writer.tuple(1, |w| w.optional(*next, Writer::oid)),
+        Request::IteratorStart { start, stop } => writer.tuple(2, |w| {
+            w.optional(*start, Writer::tid);
+            w.optional(*stop, Writer::tid);
+        }),
+        Request::IteratorNext(iterator) | Request::IteratorRecordNext(iterator) => {
+            writer.tuple(1, |w| w.int(iterator.0));
+        }
+        Request::IteratorRecordStart { iterator, tid } => writer.tuple(2, |w| {
+            w.int(iterator.0);
+            w.tid(*tid);
+        }),
+        Request::IteratorGc(iterators) => {
+            writer.tuple(1, |w| w.list(iterators, |w, iterator| w.int(iterator.0)));
+        }
     }
 }
 
@@ -120,10 +196,7 @@ fn tpc_begin(writer: &mut Writer<'_>, begin: &Begin<'_>) {
             [] => w.value(&crate::wire::tree::Owned::Dict(Vec::new())),
             pickle => w.bytes(pickle),
         }
-        match begin.tid {
-            Some(tid) => w.tid(tid),
-            None => w.none(),
-        }
+        w.optional(begin.tid, Writer::tid);
         w.str(char::from(begin.status).encode_utf8(&mut [0; 4]));
     });
 }

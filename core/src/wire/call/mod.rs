@@ -2,6 +2,8 @@
 
 mod decode;
 mod encode;
+mod methods;
+pub(in crate::wire) mod undo_id;
 
 use crate::ids::{Oid, Tid};
 use crate::wire::tree::Owned;
@@ -23,6 +25,10 @@ pub enum MessageId {
 /// The client's name for its transaction: `id(transaction)` in Python.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TxnId(pub i64);
+
+/// The server's name for an iteration over transactions, or over the records of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IteratorId(pub i64);
 
 /// One message from a client.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +55,7 @@ pub struct Call<'a> {
 pub enum BadCall {
     /// No such method.
     UnknownMethod(String),
-    /// A method of the protocol that this server does not have.
+    /// A method that Python's server lists, and does not have: `new_oid`.
     Unsupported(&'static str),
     /// A method of the protocol with too few, too many or ill-typed arguments: answered with a TypeError.
     Arguments {
@@ -118,6 +124,117 @@ pub enum Request<'a> {
     SetClientLabel(&'a str),
     /// `server_status()`.
     ServerStatus,
+    /// `deleteObject(oid, serial, id)`: external garbage collection.
+    DeleteObject {
+        /// The object.
+        oid: Oid,
+        /// Its current revision.
+        serial: Tid,
+        /// The transaction.
+        txn: TxnId,
+    },
+    /// `restorea(oid, serial, data, prev_txn, id)`: a record of a copied transaction.
+    Restorea {
+        /// The object.
+        oid: Oid,
+        /// The copied transaction.
+        serial: Tid,
+        /// The state; `None` where the transaction undid the object's creation.
+        data: Option<&'a [u8]>,
+        /// A transaction that has the same state. A hint: it need not be there.
+        prev_txn: Option<Tid>,
+        /// The transaction.
+        txn: TxnId,
+    },
+    /// `undoa(transaction, id)`, with the name that the undo log gave to the transaction with this tid.
+    Undoa {
+        /// What is to be undone.
+        tid: Tid,
+        /// The transaction that undoes it.
+        txn: TxnId,
+    },
+    /// `undoLog(first, last)`: transactions that can be undone, the newest is in place 0.
+    UndoLog {
+        /// The first place.
+        first: i64,
+        /// Behind the last place; when negative, −`last` places are asked for.
+        last: i64,
+    },
+    /// `undoInfo(first, last, specification)`: as `undoLog`, of those that have what the specification asks for.
+    UndoInfo {
+        /// The first place.
+        first: i64,
+        /// Behind the last place; when negative, −`last` places are asked for.
+        last: i64,
+        /// `None`, or a dictionary of the values that a transaction's description must have.
+        specification: Owned,
+    },
+    /// `history(oid[, size])`.
+    History {
+        /// The object.
+        oid: Oid,
+        /// How many revisions at most; 1 when not given.
+        size: i64,
+    },
+    /// `pack(time[, wait])`.
+    Pack {
+        /// Seconds since 1970; finite.
+        time: f64,
+        /// The reply is to come when the pack is done; true when not given.
+        wait: bool,
+    },
+    /// `record_iternext([oid])`: the current revision of the first object from `oid` on, and which is behind it.
+    RecordIternext(Option<Oid>),
+    /// `iterator_start(start, stop)`.
+    IteratorStart {
+        /// The first tid; `None` for the first there is.
+        start: Option<Tid>,
+        /// The last tid; `None` for the last there is.
+        stop: Option<Tid>,
+    },
+    /// `iterator_next(iterator)`: the next transaction.
+    IteratorNext(IteratorId),
+    /// `iterator_record_start(iterator, tid)`: starts on the records of the transaction that was given last.
+    IteratorRecordStart {
+        /// The iteration over transactions.
+        iterator: IteratorId,
+        /// The transaction.
+        tid: Tid,
+    },
+    /// `iterator_record_next(iterator)`: the next record.
+    IteratorRecordNext(IteratorId),
+    /// `iterator_gc(iterators)`: these are not needed any more. Unknown ones are no error.
+    IteratorGc(Vec<IteratorId>),
+    /// `storeBlobStart()`: the chunks that follow are a blob's.
+    StoreBlobStart,
+    /// `storeBlobChunk(chunk)`.
+    StoreBlobChunk(&'a [u8]),
+    /// `storeBlobEnd(oid, serial, data, id)`: as `storea`, with the blob whose chunks were sent.
+    StoreBlobEnd {
+        /// The object.
+        oid: Oid,
+        /// The revision the change is based on; zero for a new object.
+        serial: Tid,
+        /// The new state.
+        data: &'a [u8],
+        /// The transaction.
+        txn: TxnId,
+    },
+    /// `storeBlobShared(oid, serial, data, filename, id)`: as `storea`, with a blob in a folder shared with the server.
+    StoreBlobShared {
+        /// The object.
+        oid: Oid,
+        /// The revision the change is based on; zero for a new object.
+        serial: Tid,
+        /// The new state.
+        data: &'a [u8],
+        /// The file's name in the object's folder. Nobody has checked that it is only that.
+        filename: &'a str,
+        /// The transaction.
+        txn: TxnId,
+    },
+    /// `sendBlob(oid, serial)`: the blob is sent in one-way calls, the reply may come before they are through.
+    SendBlob(Oid, Tid),
 }
 
 /// The arguments of `tpc_begin`.

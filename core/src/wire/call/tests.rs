@@ -9,13 +9,27 @@ use proptest::prelude::*;
 const OID: Oid = Oid(5);
 const OTHER: Oid = Oid(0x0102030405060708);
 const TID: Tid = Tid(0x03ff112233445566);
+const NEXT: Tid = Tid(0x03ff112233445577);
 const TXN: TxnId = TxnId(140234567890123);
 const DATA: &[u8] = b"\x80\x03cpersistent.mapping\nPersistentMapping\nq\x00.\x80\x03}q\x01.";
+
+/// The undo log of one user.
+fn specification() -> Owned {
+    Owned::Dict(vec![(Owned::Str("user_name".into()), Owned::Bytes(b"user".into()))])
+}
 
 /// What the recorded calls say, as far as our client would say it the same way.
 fn calls() -> Vec<(&'static str, MessageId, bool, Request<'static>)> {
     let begin = |user: &'static [u8], description: &'static [u8], extension: &[u8], tid, status| {
         Request::TpcBegin(Begin { txn: TXN, user, description, extension: extension.into(), tid, status })
+    };
+    let restore = |data, prev_txn| Request::Restorea { oid: OID, serial: TID, data, prev_txn, txn: TXN };
+    let shared = Request::StoreBlobShared {
+        oid: OID,
+        serial: Tid::ZERO,
+        data: DATA,
+        filename: "BUSHfR.tmp-",
+        txn: TXN,
     };
     let call = |name, request| (name, MessageId::Int(1), false, request);
     let oneway = |name, request| (name, MessageId::Int(0), true, request);
@@ -41,6 +55,28 @@ fn calls() -> Vec<(&'static str, MessageId, bool, Request<'static>)> {
         call("ping", Request::Ping),
         oneway("label", Request::SetClientLabel("w\u{f6}rker 1")),
         call("status", Request::ServerStatus),
+        oneway("delete", Request::DeleteObject { oid: OID, serial: TID, txn: TXN }),
+        oneway("restore", restore(Some(DATA), Some(TID))),
+        oneway("restore_none", restore(None, None)),
+        oneway("undo", Request::Undoa { tid: TID, txn: TXN }),
+        call("undo_log", Request::UndoLog { first: 0, last: -20 }),
+        call("undo_info", Request::UndoInfo { first: 0, last: -20, specification: Owned::None }),
+        call("undo_info_of", Request::UndoInfo { first: 5, last: 9, specification: specification() }),
+        call("history", Request::History { oid: OID, size: 20 }),
+        call("pack", Request::Pack { time: 1_740_952_452.015_686, wait: true }),
+        call("record", Request::RecordIternext(None)),
+        call("record_next", Request::RecordIternext(Some(OID))),
+        call("iterate", Request::IteratorStart { start: None, stop: None }),
+        call("iterate_between", Request::IteratorStart { start: Some(TID), stop: Some(NEXT) }),
+        call("iterate_next", Request::IteratorNext(IteratorId(0))),
+        call("records", Request::IteratorRecordStart { iterator: IteratorId(0), tid: TID }),
+        call("records_next", Request::IteratorRecordNext(IteratorId(1))),
+        oneway("iterate_gc", Request::IteratorGc(vec![IteratorId(0), IteratorId(300)])),
+        oneway("blob_start", Request::StoreBlobStart),
+        oneway("blob_chunk", Request::StoreBlobChunk(&[b'z'; 300])),
+        oneway("blob_end", Request::StoreBlobEnd { oid: OID, serial: TID, data: DATA, txn: TXN }),
+        oneway("blob_shared", shared),
+        call("send_blob", Request::SendBlob(OID, TID)),
     ]
 }
 
@@ -153,7 +189,7 @@ fn a_wrong_call_still_has_an_id_to_answer() {
         let long = called(codec, &"x".repeat(10_000), |w| w.tuple(0, |_| ()));
         assert_eq!(long, Err(BadCall::UnknownMethod("x".repeat(crate::limits::LABEL))));
 
-        let methods: [(&str, usize, usize); 17] = [
+        let methods: [(&str, usize, usize); 35] = [
             ("loadBefore", 2, 2),
             ("storea", 4, 4),
             ("checkCurrentSerialInTransaction", 3, 3),
@@ -171,12 +207,30 @@ fn a_wrong_call_still_has_an_id_to_answer() {
             ("get_info", 0, 0),
             ("set_client_label", 1, 1),
             ("server_status", 0, 0),
+            ("deleteObject", 3, 3),
+            ("restorea", 5, 5),
+            ("undoa", 2, 2),
+            ("undoLog", 2, 2),
+            ("undoInfo", 3, 3),
+            ("history", 1, 2),
+            ("pack", 1, 2),
+            ("record_iternext", 0, 1),
+            ("iterator_start", 2, 2),
+            ("iterator_next", 1, 1),
+            ("iterator_record_start", 2, 2),
+            ("iterator_record_next", 1, 1),
+            ("iterator_gc", 1, 1),
+            ("storeBlobStart", 0, 0),
+            ("storeBlobChunk", 1, 1),
+            ("storeBlobEnd", 4, 4),
+            ("storeBlobShared", 5, 5),
+            ("sendBlob", 2, 2),
         ];
         for (name, least, most) in methods {
             for count in 0..8 {
-                // A float is no argument of any method.
+                // A float without a number is no argument of any method.
                 let result =
-                    called(codec, name, |w| w.tuple(count, |w| (0..count).for_each(|_| w.float(1.0))));
+                    called(codec, name, |w| w.tuple(count, |w| (0..count).for_each(|_| w.float(f64::NAN))));
                 let expected_to_work = count == 0 && least == 0;
                 match result {
                     Ok(_) => assert!(expected_to_work, "{name} took {count}"),
@@ -188,6 +242,40 @@ fn a_wrong_call_still_has_an_id_to_answer() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_refused_by_name() {
+    let bytes = |bytes: &'static [u8]| Owned::Bytes(bytes.into());
+    let oid = || bytes(b"\0\0\0\0\0\0\0\x05");
+    let calls = [
+        ("undoa", vec![bytes(b"A/8RIjNEVWY"), Owned::Int(1)]),
+        ("undoa", vec![oid(), Owned::Int(1)]),
+        ("undoInfo", vec![Owned::Int(0), Owned::Int(-20), Owned::Int(5)]),
+        ("history", vec![oid(), Owned::Float(1.0)]),
+        ("history", vec![oid(), Owned::BigInt(vec![0, 0, 0, 0, 0, 0, 0, 0x80, 0])]),
+        ("history", vec![Owned::None, Owned::Int(1)]),
+        ("pack", vec![Owned::Float(f64::INFINITY), Owned::Int(1)]),
+        ("pack", vec![Owned::Str("1".into()), Owned::Int(1)]),
+        ("iterator_start", vec![bytes(b"1234567"), Owned::None]),
+        ("iterator_gc", vec![Owned::Tuple(vec![Owned::Int(1), Owned::None])]),
+        ("iterator_gc", vec![Owned::Int(1)]),
+        ("storeBlobChunk", vec![Owned::Str("text".into())]),
+        ("storeBlobShared", vec![oid(), oid(), oid(), bytes(b"name"), Owned::Int(1)]),
+        ("restorea", vec![oid(), oid(), Owned::Int(0), Owned::None, Owned::Int(1)]),
+        ("deleteObject", vec![oid(), oid(), bytes(b"1")]),
+    ];
+    for codec in CODECS {
+        for (name, arguments) in &calls {
+            let result = called(codec, name, |w| w.value(&Owned::Tuple(arguments.clone())));
+            assert!(
+                matches!(result, Err(BadCall::Arguments { method, .. }) if method == *name),
+                "{result:?}"
+            );
+        }
+        let new_oid = called(codec, "new_oid", |w| w.tuple(0, |_| ()));
+        assert_eq!(new_oid, Err(BadCall::Unsupported("new_oid")));
     }
 }
 
@@ -212,6 +300,12 @@ fn arguments_are_taken_in_the_forms_that_clients_use() {
         assert!(flag_as_int.unwrap().contains("read_only: true"));
         let arguments_in_a_list = called(codec, "vote", |w| w.list([1], Writer::int));
         assert_eq!(arguments_in_a_list.unwrap(), "Vote(TxnId(1))");
+        let pack = called(codec, "pack", |w| w.tuple(1, |w| w.int(5)));
+        assert_eq!(pack.unwrap(), "Pack { time: 5.0, wait: true }");
+        let history = called(codec, "history", |w| w.tuple(1, |w| w.oid(OID)));
+        assert!(history.unwrap().ends_with("size: 1 }"));
+        let records = called(codec, "record_iternext", |w| w.tuple(0, |_| ()));
+        assert_eq!(records.unwrap(), "RecordIternext(None)");
         let short_oid = called(codec, "getTid", |w| w.tuple(1, |w| w.bytes(b"1234567")));
         assert!(matches!(short_oid, Err(BadCall::Arguments { method: "getTid", .. })));
     }
@@ -223,6 +317,24 @@ fn ids() -> impl Strategy<Value = MessageId> {
         any::<(u64, u64)>().prop_map(|(oid, tid)| MessageId::Load(Oid(oid), Tid(tid))),
         ".{0,9}".prop_map(|text| MessageId::Other(Box::new(Owned::Str(text)))),
     ]
+}
+
+/// Writes requests and reads them again, whole and cut off.
+fn read_back(id: &MessageId, oneway: bool, requests: &[Request<'_>]) -> Result<(), TestCaseError> {
+    let mut tree = Tree::new();
+    for codec in CODECS {
+        for request in requests {
+            let mut out = BytesMut::new();
+            encode(codec, id, oneway, request, &mut out);
+            let message = body(&out);
+            let call = Call { id: id.clone(), oneway, request: Ok(request.clone()) };
+            prop_assert_eq!(decode(codec, message, &mut tree), Ok(Incoming::Call(call)));
+            for len in 0..message.len() {
+                prop_assert!(decode(codec, &message[..len], &mut tree).is_err());
+            }
+        }
+    }
+    Ok(())
 }
 
 proptest! {
@@ -256,23 +368,46 @@ proptest! {
             Request::Vote(txn),
             Request::SetClientLabel(&text),
         ];
-        let mut tree = Tree::new();
-        for codec in CODECS {
-            for request in &requests {
-                let mut out = BytesMut::new();
-                encode(codec, &id, oneway, request, &mut out);
-                let message = body(&out);
-                let call = Call { id: id.clone(), oneway, request: Ok(request.clone()) };
-                prop_assert_eq!(decode(codec, message, &mut tree), Ok(Incoming::Call(call)));
-                for len in 0..message.len() {
-                    prop_assert!(decode(codec, &message[..len], &mut tree).is_err());
-                }
-            }
-        }
+        read_back(&id, oneway, &requests)?;
     }
 
     #[test]
-    fn a_flipped_byte_never_panics(name in 0..21_usize, at in any::<usize>(), byte in any::<u8>()) {
+    fn the_rarer_calls_read_back_as_they_were_written(
+        id in ids(),
+        oneway in any::<bool>(),
+        (oid, tid, txn) in any::<(u64, u64, i64)>(),
+        data in prop::collection::vec(any::<u8>(), 0..400),
+        text in ".{0,40}",
+        (first, time, iterators) in any::<(i64, u32, Vec<i64>)>(),
+    ) {
+        let (oid, tid, txn, iterator) = (Oid(oid), Tid(tid), TxnId(txn), IteratorId(first));
+        let some = tid.0 % 2 == 0;
+        let specification = if some { Owned::None } else { Owned::Dict(vec![(Owned::Str(text.clone()), Owned::Int(first))]) };
+        let requests = [
+            Request::DeleteObject { oid, serial: tid, txn },
+            Request::Restorea { oid, serial: tid, data: some.then_some(&data), prev_txn: (!some).then_some(tid), txn },
+            Request::Undoa { tid, txn },
+            Request::UndoLog { first, last: txn.0 },
+            Request::UndoInfo { first, last: txn.0, specification },
+            Request::History { oid, size: first },
+            Request::Pack { time: f64::from(time) / 8.0, wait: some },
+            Request::RecordIternext(some.then_some(oid)),
+            Request::IteratorStart { start: some.then_some(tid), stop: (!some).then_some(tid) },
+            Request::IteratorNext(iterator),
+            Request::IteratorRecordStart { iterator, tid },
+            Request::IteratorRecordNext(iterator),
+            Request::IteratorGc(iterators.into_iter().map(IteratorId).collect()),
+            Request::StoreBlobStart,
+            Request::StoreBlobChunk(&data),
+            Request::StoreBlobEnd { oid, serial: tid, data: &data, txn },
+            Request::StoreBlobShared { oid, serial: tid, data: &data, filename: &text, txn },
+            Request::SendBlob(oid, tid),
+        ];
+        read_back(&id, oneway, &requests)?;
+    }
+
+    #[test]
+    fn a_flipped_byte_never_panics(name in 0..43_usize, at in any::<usize>(), byte in any::<u8>()) {
         let mut tree = Tree::new();
         for codec in CODECS {
             let mut message = recorded(CALLS, calls()[name].0, codec).split_off(4);

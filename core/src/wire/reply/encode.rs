@@ -47,10 +47,7 @@ impl Reply {
             Reply::Revision { data, serial, until } => writer.tuple(3, |w| {
                 left_out = object(w, data);
                 w.tid(*serial);
-                match until {
-                    Some(until) => w.tid(*until),
-                    None => w.none(),
-                }
+                w.optional(*until, Writer::tid);
             }),
             Reply::Data(data) => left_out = object(writer, data),
             Reply::Oids(oids) => list_of_oids(writer, oids),
@@ -61,6 +58,7 @@ impl Reply {
             Reply::Info(info) => info.write(writer),
             Reply::Conflicts(conflicts) => writer.list(conflicts, |w, conflict| conflict.write(w)),
             Reply::Status(status) => status.write(writer),
+            Reply::History(revisions) => writer.list(revisions, |w, revision| revision.write(w)),
         }
         left_out
     }

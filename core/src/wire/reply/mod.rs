@@ -1,12 +1,14 @@
 //! What a server sends: replies and one-way notices.
 
 mod encode;
+mod history;
 mod status;
 
 use crate::ids::{Oid, Tid};
 use bytes::Bytes;
 
 pub(in crate::wire) use encode::REPLY;
+pub use history::{Extensions, PastRevision};
 pub use status::{Status, status_json};
 
 /// A successful result.
@@ -42,6 +44,8 @@ pub enum Reply {
     Conflicts(Vec<Conflict>),
     /// The answer to `server_status`.
     Status(Status),
+    /// The answer to `history`, the newest revision first.
+    History(Vec<PastRevision>),
 }
 
 /// Size figures, sent with `get_info` and as the notice `info`.

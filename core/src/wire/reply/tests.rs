@@ -4,7 +4,7 @@ use crate::wire::Codec;
 use crate::wire::call::MessageId;
 use crate::wire::delivery::{Delivery, decode_delivery};
 use crate::wire::testing::{CODECS, REPLIES, recorded};
-use crate::wire::tree::Tree;
+use crate::wire::tree::{Owned, Tree};
 use bytes::BytesMut;
 use proptest::prelude::*;
 
@@ -30,6 +30,33 @@ fn status() -> Status {
         last_transaction: TID,
         timeout: false,
     }
+}
+
+fn history() -> Vec<PastRevision> {
+    let revision =
+        |minute: u64, size, user: &'static str, description: &'static str, extension| PastRevision {
+            tid: Tid(0x03f6_dcb0_1e4b_17e4 + (minute << 32)),
+            size,
+            user: Bytes::from_static(user.as_bytes()),
+            description: Bytes::from_static(description.as_bytes()),
+            extension,
+        };
+    let text = |text: &str| Owned::Str(text.into());
+    let large = Owned::BigInt(vec![0, 0, 0, 0, 0, 0, 0, 0x80, 0]);
+    let raw = vec![(Owned::Bytes(b"raw".into()), Owned::Tuple(vec![Owned::Bytes(vec![0xff]), large]))];
+    let named = vec![
+        (text("request_type"), text("View")),
+        (text("levels"), Owned::List(vec![Owned::Int(1), Owned::Float(2.5), Owned::None])),
+        (text("time"), text("never")),
+        (text("size"), text("large")),
+    ];
+    vec![
+        revision(4, 1, "worker", "back", raw),
+        revision(3, 0, "worker", "deleted", vec![]),
+        revision(2, 0, "worker", "undone", vec![]),
+        revision(1, 147, "w\u{f6}rker", "changed", named),
+        revision(0, 49, "", "created", vec![]),
+    ]
 }
 
 fn replies() -> Vec<(&'static str, MessageId, Reply)> {
@@ -61,6 +88,7 @@ fn replies() -> Vec<(&'static str, MessageId, Reply)> {
         reply("conflicts", Reply::Conflicts(vec![conflict])),
         reply("info", Reply::Info(info)),
         reply("status_stub", Reply::Status(status())),
+        reply("history", Reply::History(history())),
         reply("status", Reply::Status(Status { lock_time: Some(1795299930.5), timeout: true, ..status() })),
     ]
 }
@@ -146,6 +174,11 @@ fn the_results_read_back_as_they_were_written() {
                     assert_eq!(value.size(), Some(info.size));
                     assert_eq!(value.field("name").and_then(|name| name.as_str()), Some(&info.name[..]));
                 }
+                Reply::History(revisions) => {
+                    let read = value.history().unwrap();
+                    let tids: Vec<Tid> = read.iter().map(|entry| entry.tid).collect();
+                    assert_eq!(tids, revisions.iter().map(|entry| entry.tid).collect::<Vec<_>>());
+                }
                 Reply::Status(status) => {
                     assert_eq!(value.field("stores").and_then(|count| count.as_count()), Some(status.stores));
                 }
@@ -189,7 +222,7 @@ fn status_for_ruok_is_one_json_object_by_storage() {
 proptest! {
     #[test]
     fn a_cut_or_changed_message_never_panics(
-        name in 0..14_usize,
+        name in 0..15_usize,
         at in any::<usize>(),
         byte in any::<u8>(),
     ) {

@@ -13,6 +13,7 @@ pub use owned::Owned;
 pub use value::{Items, Kind, Pairs, Value};
 
 pub(super) use arena::{Chain, Id, Node, Span};
+pub(super) use owned::Copier;
 
 #[cfg(test)]
 mod tests;

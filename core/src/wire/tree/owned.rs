@@ -42,10 +42,7 @@ impl Value<'_> {
     /// [`limits::DEPTH`], or unfolds to much more than the message it came in: a pickle can refer to one value many
     /// times, and to a list from within itself.
     pub fn to_owned(self) -> Result<Owned, Malformed> {
-        // Written out in full, every value takes a byte at least.
-        let values = self.message.len().min(limits::VALUES);
-        let bytes = self.message.len().saturating_mul(4) + limits::METADATA;
-        self.to_owned_within(values, bytes)
+        Copier::of(self).copy(self)
     }
 
     /// The value without its message, if it holds at most so many values and bytes of text.
@@ -53,19 +50,42 @@ impl Value<'_> {
     /// # Errors
     /// As [`to_owned`](Value::to_owned).
     pub fn to_owned_within(self, values: usize, bytes: usize) -> Result<Owned, Malformed> {
-        Copier { values, bytes }.copy(self, limits::DEPTH)
+        Copier::within(values, bytes).copy(self)
     }
 }
 
-/// What a copy may still take.
-struct Copier {
+/// Copies values out of a message, and counts what the copies may still take together.
+pub(in crate::wire) struct Copier {
     values: usize,
     bytes: usize,
 }
 
 impl Copier {
-    fn copy(&mut self, value: Value<'_>, depth: usize) -> Result<Owned, Malformed> {
-        self.values = self.values.checked_sub(1).ok_or(Malformed::Limit("values"))?;
+    /// For as much as the message of this value can hold when nothing in it is referred to twice.
+    pub(in crate::wire) fn of(value: Value<'_>) -> Copier {
+        // Written out in full, every value takes a byte at least.
+        let values = value.message.len().min(limits::VALUES);
+        Copier::within(values, value.message.len().saturating_mul(4) + limits::METADATA)
+    }
+
+    /// For so many values and bytes of text.
+    pub(in crate::wire) fn within(values: usize, bytes: usize) -> Copier {
+        Copier { values, bytes }
+    }
+
+    /// The value without its message.
+    pub(in crate::wire) fn copy(&mut self, value: Value<'_>) -> Result<Owned, Malformed> {
+        self.copy_within(value, limits::DEPTH)
+    }
+
+    /// Counts values that are looked at and not copied.
+    pub(in crate::wire) fn admit_values(&mut self, count: usize) -> Result<(), Malformed> {
+        self.values = self.values.checked_sub(count).ok_or(Malformed::Limit("values"))?;
+        Ok(())
+    }
+
+    fn copy_within(&mut self, value: Value<'_>, depth: usize) -> Result<Owned, Malformed> {
+        self.admit_values(1)?;
         let deeper = || depth.checked_sub(1).ok_or(Malformed::Limit("depth"));
         Ok(match value.kind() {
             Kind::None => Owned::None,
@@ -75,16 +95,17 @@ impl Copier {
             Kind::Float(value) => Owned::Float(value),
             Kind::Bytes(bytes) => Owned::Bytes(self.bytes(bytes)?),
             Kind::Str(text) => {
-                self.admit(text.len())?;
+                self.admit_bytes(text.len())?;
                 Owned::Str(text.into())
             }
             Kind::Surrogates(bytes) => Owned::Surrogates(self.bytes(bytes)?),
             Kind::Tuple(items) => Owned::Tuple(self.items(items, deeper()?)?),
             Kind::List(items) => Owned::List(self.items(items, deeper()?)?),
-            Kind::Set(items) => Owned::Set(self.items(items, deeper()?)?),
+            Kind::Set(items) | Kind::FrozenSet(items) => Owned::Set(self.items(items, deeper()?)?),
             Kind::Dict(pairs) => {
                 let depth = deeper()?;
-                let pairs = pairs.map(|(key, value)| Ok((self.copy(key, depth)?, self.copy(value, depth)?)));
+                let pairs = pairs
+                    .map(|(key, value)| Ok((self.copy_within(key, depth)?, self.copy_within(value, depth)?)));
                 Owned::Dict(pairs.collect::<Result<_, Malformed>>()?)
             }
             Kind::Global { module, name } => return Err(Malformed::Global(format!("{module}.{name}"))),
@@ -95,18 +116,19 @@ impl Copier {
         })
     }
 
-    fn admit(&mut self, len: usize) -> Result<(), Malformed> {
+    /// Counts bytes that are looked at and not copied.
+    pub(in crate::wire) fn admit_bytes(&mut self, len: usize) -> Result<(), Malformed> {
         self.bytes = self.bytes.checked_sub(len).ok_or(Malformed::Limit("bytes"))?;
         Ok(())
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
-        self.admit(bytes.len())?;
+        self.admit_bytes(bytes.len())?;
         Ok(bytes.into())
     }
 
     fn items(&mut self, items: Items<'_>, depth: usize) -> Result<Vec<Owned>, Malformed> {
-        items.map(|item| self.copy(item, depth)).collect()
+        items.map(|item| self.copy_within(item, depth)).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 mod appends;
 mod crashes;
 mod damage;
+mod history;
 mod loads;
 mod recovery;
 mod samples;

@@ -4,7 +4,7 @@ use crate::ids::{Oid, Tid};
 use crate::store::disk::FileId;
 use crate::store::file::open::{IndexUse, OpenOptions};
 use crate::store::file::testing::{Disk, Session, options};
-use crate::store::{Current, StoreError};
+use crate::store::{Current, Past, StoreError};
 
 struct Sample {
     name: &'static str,
@@ -73,6 +73,21 @@ fn answer(session: &mut Session<'_>, line: &str) -> String {
                 Err(error) => error.to_string(),
             };
             format!("current {oid} {answer}")
+        }
+        ["history", oid, count, ..] => {
+            let answer = match session.history(Oid(id(oid)), count.parse().unwrap()) {
+                Err(StoreError::NoObject(_)) => "key".to_owned(),
+                Ok(pasts) => {
+                    let past = |past: &Past| {
+                        let strings =
+                            [&past.user, &past.description, &past.extension].map(|text| digest(text));
+                        format!("{} {} {}", past.tid, past.size, strings.join(" "))
+                    };
+                    pasts.iter().map(past).collect::<Vec<_>>().join(" ")
+                }
+                Err(error) => error.to_string(),
+            };
+            format!("history {oid} {count} {answer}")
         }
         _ => panic!("a line of a listing: {line}"),
     }

@@ -1,0 +1,4 @@
+//! The cache as its users see it, over a disk that can fail in every way.
+
+mod disk;
+mod model;

@@ -1,0 +1,283 @@
+//! Looking around in a storage: history, undo log, iterations, the server's state; and packing.
+
+use super::desk::Desk;
+use super::fault::Fault;
+use super::link::Link;
+use super::purpose::Purpose;
+use super::{
+    Answer, Call, CopiedRecord, CopiedTransaction, Error, IterationId, NextRecord, PastRevision,
+    PastTransaction, Ticket,
+};
+use crate::limits;
+use crate::wire::call::{IteratorId, Request};
+use crate::wire::frame::Frame;
+use crate::wire::remote::RemoteError;
+use crate::wire::results::{HistoryEntry, IteratedTransaction, UndoEntry};
+use crate::wire::tree::Value;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a caller looks for.
+#[derive(Debug)]
+enum Looking {
+    History,
+    UndoLog,
+    Pack,
+    Status,
+    NextRecord,
+    Iterate,
+    /// The next transaction of this iteration.
+    Transaction(IterationId),
+    /// The name of the iteration over the transaction's records.
+    Records(IterationId, Box<CopiedTransaction>),
+    /// The next record.
+    Record(IterationId, Box<CopiedTransaction>, IteratorId),
+}
+
+/// How a step ends.
+enum Step {
+    Done(Result<Answer, Error>),
+    Next(Looking),
+}
+
+/// Callers that look around.
+#[derive(Debug, Default)]
+pub(super) struct Browse {
+    under_way: BTreeMap<Ticket, Looking>,
+    /// Iterations that the server keeps.
+    iterations: BTreeSet<IterationId>,
+}
+
+impl Browse {
+    /// Sends a question.
+    pub(super) fn ask(&mut self, desk: &mut Desk, link: &mut Link, ticket: Ticket, call: Call) {
+        let looking = match &call {
+            Call::History { .. } => Looking::History,
+            Call::UndoLog { .. } => Looking::UndoLog,
+            Call::Pack { time } if !time.is_finite() => {
+                let error = RemoteError::Value("the time of a pack is a finite number".to_owned());
+                return desk.answer(ticket, Err(Error::Refused(error)));
+            }
+            Call::Pack { .. } => Looking::Pack,
+            Call::Status => Looking::Status,
+            Call::NextRecord { .. } => Looking::NextRecord,
+            Call::Iterate { .. } if self.iterations.len() >= limits::ITERATIONS => {
+                return desk.answer(ticket, Err(Error::Limit("iterations")));
+            }
+            Call::Iterate { .. } => Looking::Iterate,
+            Call::IterateNext(iteration) => match self.find(link, *iteration) {
+                Ok(()) => Looking::Transaction(*iteration),
+                Err(error) => return desk.answer(ticket, Err(error)),
+            },
+            Call::IterateEnd(iteration) => {
+                let found = self.find(link, *iteration);
+                if found.is_ok() {
+                    self.iterations.remove(iteration);
+                    link.tell(&Request::IteratorGc(vec![IteratorId(iteration.number)]));
+                }
+                return desk.answer(ticket, found.map(|()| Answer::Done));
+            }
+            _ => unreachable!("no question of this kind"),
+        };
+        let request = match call {
+            Call::History { oid, count } => Request::History { oid, size: count.into() },
+            Call::UndoLog { first, last } => Request::UndoLog { first: first.into(), last: last.into() },
+            Call::Pack { time } => Request::Pack { time, wait: true },
+            Call::Iterate { start, stop } => Request::IteratorStart { start, stop },
+            Call::IterateNext(iteration) => Request::IteratorNext(IteratorId(iteration.number)),
+            Call::NextRecord { oid } => Request::RecordIternext(oid),
+            _ => Request::ServerStatus,
+        };
+        link.call(desk, Purpose::Browse(ticket), &request);
+        self.under_way.insert(ticket, looking);
+    }
+
+    /// Whether an iteration can be asked for its next transaction: it is of this connection, and not busy.
+    fn find(&self, link: &Link, iteration: IterationId) -> Result<(), Error> {
+        if iteration.conn != link.conn {
+            return Err(Error::Lost("an iteration ends with its connection".to_owned()));
+        }
+        if !self.iterations.contains(&iteration) {
+            return Err(Error::NoIteration);
+        }
+        let busy = |looking: &Looking| match looking {
+            Looking::Transaction(other) | Looking::Records(other, _) | Looking::Record(other, ..) => {
+                *other == iteration
+            }
+            _ => false,
+        };
+        if self.under_way.values().any(busy) {
+            return Err(Error::Limit("questions to one iteration"));
+        }
+        Ok(())
+    }
+
+    /// The answer to a question, or to a step of it.
+    ///
+    /// # Errors
+    /// When it has another shape than the method has.
+    pub(super) fn on_reply(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        ticket: Ticket,
+        result: Result<Value<'_>, RemoteError>,
+        frame: &Frame<'_>,
+    ) -> Result<(), Fault> {
+        let looking = self.under_way.get_mut(&ticket).expect("a question under way");
+        let step = match result {
+            Ok(value) => match looking.take(link, value, frame) {
+                Ok(step) => step,
+                Err(fault) => return Err(fault),
+            },
+            Err(error) => Step::Done(Err(Error::of(error))),
+        };
+        match step {
+            Step::Done(answer) => {
+                let looking = self.under_way.remove(&ticket).expect("just seen");
+                match (&answer, looking) {
+                    (Ok(Answer::Iteration(iteration)), _) => {
+                        self.iterations.insert(*iteration);
+                    }
+                    // At its end the server has forgotten it; after an error nobody knows where it stands.
+                    (Ok(Answer::Transaction(None)) | Err(_), looking) => {
+                        if let Some(iteration) = looking.iteration() {
+                            self.iterations.remove(&iteration);
+                        }
+                    }
+                    _ => {}
+                }
+                desk.answer(ticket, answer);
+            }
+            Step::Next(next) => {
+                let request = match &next {
+                    Looking::Records(iteration, txn) => {
+                        Request::IteratorRecordStart { iterator: IteratorId(iteration.number), tid: txn.tid }
+                    }
+                    Looking::Record(_, _, records) => Request::IteratorRecordNext(*records),
+                    _ => unreachable!("only a transaction takes several steps"),
+                };
+                link.call(desk, Purpose::Browse(ticket), &request);
+                self.under_way.insert(ticket, next);
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is over, and all iterations with it.
+    pub(super) fn on_lost(&mut self, desk: &mut Desk, fault: &Fault) {
+        self.iterations.clear();
+        for ticket in std::mem::take(&mut self.under_way).into_keys() {
+            desk.answer(ticket, Err(fault.lost()));
+        }
+    }
+}
+
+impl Looking {
+    fn iteration(&self) -> Option<IterationId> {
+        match self {
+            Looking::Transaction(iteration)
+            | Looking::Records(iteration, _)
+            | Looking::Record(iteration, ..) => Some(*iteration),
+            _ => None,
+        }
+    }
+
+    /// Takes a result, and what was collected so far.
+    fn take(&mut self, link: &Link, value: Value<'_>, frame: &Frame<'_>) -> Result<Step, Fault> {
+        let wrong = Fault::result;
+        let answer = match self {
+            Looking::History => {
+                let entries = value.history().ok_or_else(|| wrong("history", "list of revisions"))?;
+                Answer::History(entries.into_iter().map(past_revision).collect())
+            }
+            Looking::UndoLog => {
+                let entries = value.undo_log().ok_or_else(|| wrong("undoLog", "list of transactions"))?;
+                Answer::UndoLog(entries.into_iter().map(past_transaction).collect())
+            }
+            Looking::Pack => Answer::Done,
+            Looking::Status => {
+                Answer::Status(value.status().ok_or_else(|| wrong("server_status", "dictionary"))?)
+            }
+            Looking::NextRecord => {
+                let record = value.record().ok_or_else(|| wrong("record_iternext", "record"))?;
+                Answer::Record(NextRecord {
+                    oid: record.oid,
+                    serial: record.tid,
+                    data: frame.share(record.data),
+                    next: record.next,
+                })
+            }
+            Looking::Iterate => {
+                let number = value.as_int().ok_or_else(|| wrong("iterator_start", "number"))?;
+                Answer::Iteration(IterationId { conn: link.conn, number })
+            }
+            Looking::Transaction(_) if value.is_none() => Answer::Transaction(None),
+            Looking::Transaction(iteration) => {
+                let txn = value.iterated_transaction();
+                let txn = txn.ok_or_else(|| wrong("iterator_next", "transaction"))?;
+                return Ok(Step::Next(Looking::Records(
+                    *iteration,
+                    Box::new(copied_transaction(txn, frame)),
+                )));
+            }
+            Looking::Records(iteration, txn) => {
+                let number = value.as_int().ok_or_else(|| wrong("iterator_record_start", "number"))?;
+                let txn = std::mem::take(txn);
+                return Ok(Step::Next(Looking::Record(*iteration, txn, IteratorId(number))));
+            }
+            Looking::Record(_, txn, _) if value.is_none() => Answer::Transaction(Some(std::mem::take(txn))),
+            Looking::Record(iteration, txn, records) => {
+                let record = value.iterated_record();
+                let record = record.ok_or_else(|| wrong("iterator_record_next", "record"))?;
+                let mut txn = std::mem::take(txn);
+                txn.records.push(CopiedRecord {
+                    oid: record.oid,
+                    serial: record.tid,
+                    data: record.data.map(|data| frame.share(data)),
+                    same_as: record.data_txn,
+                });
+                if txn.records.len() > limits::TRANSACTION_OBJECTS || size(&txn) > limits::TRANSACTION {
+                    return Ok(Step::Done(Err(Error::Limit("bytes in one transaction"))));
+                }
+                return Ok(Step::Next(Looking::Record(*iteration, txn, *records)));
+            }
+        };
+        Ok(Step::Done(Ok(answer)))
+    }
+}
+
+fn size(txn: &CopiedTransaction) -> usize {
+    txn.records.iter().map(|record| record.data.as_ref().map_or(0, Bytes::len)).sum()
+}
+
+fn past_revision(entry: HistoryEntry<'_>) -> PastRevision {
+    PastRevision {
+        tid: entry.tid,
+        size: entry.size,
+        user: entry.user.to_vec(),
+        description: entry.description.to_vec(),
+        extension: entry.extension,
+    }
+}
+
+fn past_transaction(entry: UndoEntry<'_>) -> PastTransaction {
+    PastTransaction {
+        tid: entry.tid,
+        time: entry.time,
+        user: entry.user.to_vec(),
+        description: entry.description.to_vec(),
+        extension: entry.extension,
+    }
+}
+
+fn copied_transaction(entry: IteratedTransaction<'_>, frame: &Frame<'_>) -> CopiedTransaction {
+    CopiedTransaction {
+        tid: entry.tid,
+        status: entry.status,
+        user: frame.share(entry.user),
+        description: frame.share(entry.description),
+        extension: entry.extension.into(),
+        records: Vec::new(),
+    }
+}

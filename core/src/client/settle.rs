@@ -1,0 +1,186 @@
+//! Finding out what became of a transaction whose finish was not answered.
+//!
+//! Its objects are locked on the server until it is finished or given up there. So a read check of one of them is
+//! voted: when that is answered, whatever the answer is, nothing can happen to the lost transaction any more, and the
+//! object's history tells by the transaction's mark. Where there is no writing, a history can only tell that it was
+//! committed.
+
+use super::desk::Desk;
+use super::event::Event;
+use super::fault::Fault;
+use super::link::Link;
+use super::mark::Mark;
+use super::purpose::Purpose;
+use super::{Answer, Error, Finished, Ticket, TxnRef};
+use crate::ids::{Oid, Tid};
+use crate::limits;
+use crate::time::Instant;
+use crate::wire::call::{Begin, Request, TxnId};
+use crate::wire::remote::RemoteError;
+use crate::wire::tree::Value;
+use std::collections::BTreeSet;
+
+/// Whether a settlement goes on.
+pub(super) enum Ending {
+    Open,
+    /// The caller knows, or never will.
+    Done,
+}
+
+/// A transaction whose outcome is looked for.
+#[derive(Debug)]
+pub(super) struct Settlement {
+    ticket: Ticket,
+    at: TxnRef,
+    /// What it can be told by: its mark, and an object that it wrote with the revision it was based on.
+    clue: Option<(Mark, (Oid, Tid))>,
+    changed: BTreeSet<Oid>,
+    /// The last transaction before it, of those that are known.
+    after: Tid,
+    until: Instant,
+    why: Fault,
+    id: TxnId,
+    /// Whether the lost transaction is known to be over.
+    fenced: bool,
+    /// How much of the history is asked for.
+    count: i64,
+}
+
+impl Settlement {
+    pub(super) fn new(
+        desk: &Desk,
+        ticket: Ticket,
+        at: TxnRef,
+        clue: Option<(Mark, (Oid, Tid))>,
+        changed: BTreeSet<Oid>,
+        why: &Fault,
+    ) -> Settlement {
+        Settlement {
+            ticket,
+            at,
+            clue,
+            changed,
+            after: desk.seen().expect("a client that finishes transactions was connected"),
+            until: desk.now + desk.config.wait_timeout,
+            why: why.clone(),
+            id: TxnId(0),
+            fenced: false,
+            count: limits::SETTLE_HISTORY,
+        }
+    }
+
+    pub(super) fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
+    /// How long it is looked for.
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Begins, on a connection that is ready; false when there is nothing to go by, which the caller then knows.
+    pub(super) fn start(&mut self, desk: &mut Desk, link: &mut Link, id: TxnId) -> bool {
+        let Some((_, (oid, serial))) = self.clue else {
+            self.give_up(desk);
+            return false;
+        };
+        (self.id, self.fenced, self.count) = (id, false, limits::SETTLE_HISTORY);
+        if link.read_only {
+            self.ask(desk, link);
+        } else {
+            link.tell(&Request::TpcBegin(Begin {
+                txn: id,
+                user: b"",
+                description: b"",
+                extension: Vec::new(),
+                tid: None,
+                status: b' ',
+            }));
+            link.tell(&Request::CheckCurrent { oid, serial, txn: id });
+            link.call(desk, Purpose::Fence(self.at), &Request::Vote(id));
+        }
+        true
+    }
+
+    /// The lost transaction is over: the read check has, or had, the object to itself.
+    pub(super) fn on_fence(&mut self, desk: &Desk, link: &mut Link) -> Ending {
+        self.fenced = true;
+        self.ask(desk, link);
+        Ending::Open
+    }
+
+    fn ask(&self, desk: &Desk, link: &mut Link) {
+        let (_, (oid, _)) = self.clue.expect("a settlement that was started has a clue");
+        link.call(desk, Purpose::Settle(self.at), &Request::History { oid, size: self.count });
+    }
+
+    /// The object's history, the newest revision first.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(super) fn on_history(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        result: Result<Value<'_>, RemoteError>,
+    ) -> Result<Ending, Fault> {
+        let (mark, (_, serial)) = self.clue.expect("a settlement that was started has a clue");
+        let is_new = serial == Tid::ZERO;
+        let (mut read, mut reached) = (0, false);
+        match result {
+            Ok(value) => {
+                let wrong = || Fault::result("history", "list of revisions");
+                for entry in value.items().ok_or_else(wrong)? {
+                    let tid = entry.field("tid").and_then(Value::as_tid).ok_or_else(wrong)?;
+                    if mark.is_on(entry) {
+                        self.leave(desk, link);
+                        let changed = self.changed.iter().copied().collect();
+                        desk.log(Event::Settled(Some(tid)));
+                        desk.answer(self.ticket, Ok(Answer::Finished(Finished { tid, changed })));
+                        return Ok(Ending::Done);
+                    }
+                    read += 1;
+                    reached |= tid <= self.after;
+                }
+            }
+            // A new object that is not there was not stored.
+            Err(RemoteError::PosKey(_)) => reached = is_new,
+            Err(_) => {
+                self.leave(desk, link);
+                self.give_up(desk);
+                return Ok(Ending::Done);
+            }
+        }
+        // A new object's history is complete when it ends.
+        reached |= is_new && read < self.count;
+        if !reached && read >= self.count && self.count < limits::SETTLE_HISTORY_MAX {
+            self.count = (self.count * 16).min(limits::SETTLE_HISTORY_MAX);
+            self.ask(desk, link);
+            return Ok(Ending::Open);
+        }
+        self.leave(desk, link);
+        if reached && self.fenced {
+            desk.log(Event::Settled(None));
+            let error = match &self.why {
+                Fault::Refused(error) => Error::of(error.clone()),
+                fault => Error::Lost(fault.to_string()),
+            };
+            desk.answer(self.ticket, Err(error));
+        } else {
+            self.give_up(desk);
+        }
+        Ok(Ending::Done)
+    }
+
+    /// The place on the server is given up.
+    pub(super) fn leave(&self, desk: &Desk, link: &mut Link) {
+        if !link.read_only {
+            link.call(desk, Purpose::Abort(self.at, None), &Request::TpcAbort(self.id));
+        }
+    }
+
+    /// Nobody can tell.
+    pub(super) fn give_up(&self, desk: &mut Desk) {
+        desk.answer(self.ticket, Err(Error::OutcomeUnknown(self.why.to_string())));
+    }
+}

@@ -1,0 +1,559 @@
+//! Transactions: one at a time on a connection, in the order they were asked for.
+//!
+//! A transaction is sent in one go when it is voted: `tpc_begin`, what it does, `vote`. It is never repeated by itself.
+
+use super::desk::Desk;
+use super::fault::Fault;
+use super::link::Link;
+use super::loads::{Loads, State};
+use super::mark::{Mark, marked};
+use super::purpose::Purpose;
+use super::resolve::Merging;
+use super::settle::{Ending, Settlement};
+use super::waiting::Question;
+use super::{Answer, Call, Changes, Error, Finished, Operation, Output, Ticket, TxnRef, replies};
+use crate::ids::{Oid, Tid};
+use crate::limits;
+use crate::store::Revision;
+use crate::time::Instant;
+use crate::wire::call::{Begin, Request, TxnId};
+use crate::wire::remote::RemoteError;
+use crate::wire::tree::Value;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// How far a transaction is.
+#[derive(Debug)]
+enum Stage {
+    /// Its operations are being sent; the one with this number is a blob that is being read.
+    Sending(usize),
+    /// The server checks it, and locks its objects.
+    Voting,
+    /// Conflicts are being merged.
+    Merging(Merging),
+    /// It holds its locks until the caller says what becomes of it.
+    Voted,
+    /// It is being made durable, for this caller.
+    Finishing(Ticket),
+}
+
+/// A transaction on the server.
+#[derive(Debug)]
+struct Txn {
+    at: TxnRef,
+    id: TxnId,
+    changes: Box<Changes>,
+    mark: Option<Mark>,
+    stage: Stage,
+    /// Votes that ended in conflicts.
+    rounds: u32,
+    /// Objects that got another state than the caller stored.
+    changed: BTreeSet<Oid>,
+}
+
+/// Who has the server's one place for a transaction of this connection.
+#[derive(Debug)]
+enum Slot {
+    Commit(Box<Txn>),
+    Settle(Settlement),
+}
+
+/// All transactions of this client.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    /// Transactions that wait for the place, with the time they wait for a connection if theirs is lost.
+    queue: VecDeque<(Ticket, Option<Instant>, Box<Changes>)>,
+    slot: Option<Slot>,
+    /// Finishes whose answers were lost.
+    unsettled: VecDeque<Settlement>,
+    /// Transactions that were lost after they were voted, which their callers do not know yet.
+    lost: BTreeMap<TxnRef, Error>,
+    last_id: i64,
+}
+
+impl Commits {
+    /// A transaction is to be voted.
+    pub(super) fn vote(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        ticket: Ticket,
+        changes: Box<Changes>,
+        until: Option<Instant>,
+    ) {
+        if link.read_only {
+            desk.answer(ticket, Err(Error::ReadOnly));
+        } else if let Err(error) = check(&changes) {
+            desk.answer(ticket, Err(error));
+        } else {
+            self.queue.push_back((ticket, until, changes));
+            self.pump(desk, link);
+        }
+    }
+
+    /// Gives the place to the next, if it is free. Lost finishes come first: others may depend on them.
+    pub(super) fn pump(&mut self, desk: &mut Desk, link: &mut Link) {
+        while self.slot.is_none() {
+            if let Some(mut settlement) = self.unsettled.pop_front() {
+                self.last_id += 1;
+                if settlement.start(desk, link, TxnId(self.last_id)) {
+                    self.slot = Some(Slot::Settle(settlement));
+                }
+            } else if let Some((ticket, _, changes)) = self.queue.pop_front() {
+                if desk.is_open(ticket) {
+                    self.begin(desk, link, ticket, changes);
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn begin(&mut self, desk: &mut Desk, link: &mut Link, ticket: Ticket, changes: Box<Changes>) {
+        self.last_id += 1;
+        let (at, id) = (TxnRef(ticket), TxnId(self.last_id));
+        let mark = desk.config.marks.then(|| Mark::new(&mut desk.rng));
+        let (extension, mark) = marked(&changes.extension, mark);
+        link.tell(&Request::TpcBegin(Begin {
+            txn: id,
+            user: changes.user.as_bytes(),
+            description: changes.description.as_bytes(),
+            extension,
+            tid: changes.copied.map(|(tid, _)| tid),
+            status: changes.copied.map_or(b' ', |(_, status)| status),
+        }));
+        let (rounds, changed) = (0, BTreeSet::new());
+        let mut txn = Txn { at, id, changes, mark, stage: Stage::Sending(0), rounds, changed };
+        txn.send(desk, link, 0);
+        self.slot = Some(Slot::Commit(Box::new(txn)));
+    }
+
+    /// The next bytes of a blob that is being stored.
+    pub(super) fn on_blob(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        at: TxnRef,
+        piece: Result<Bytes, String>,
+    ) {
+        let Some(txn) = self.current(at) else { return };
+        let Stage::Sending(place) = txn.stage else { return };
+        match piece {
+            Ok(piece) if piece.is_empty() => {
+                let Operation::StoreBlob { oid, serial, data } = &txn.changes.operations[place] else {
+                    unreachable!("a blob is being read")
+                };
+                link.tell(&Request::StoreBlobEnd { oid: *oid, serial: *serial, data, txn: txn.id });
+                txn.send(desk, link, place + 1);
+            }
+            Ok(piece) => {
+                for chunk in piece.chunks(limits::BLOB_CHUNK) {
+                    link.tell(&Request::StoreBlobChunk(chunk));
+                }
+                desk.push(Output::ReadBlob { txn: at, at: place });
+            }
+            Err(why) => self.give_up(desk, link, Error::Blob(why)),
+        }
+    }
+
+    fn current(&mut self, at: TxnRef) -> Option<&mut Txn> {
+        match &mut self.slot {
+            Some(Slot::Commit(txn)) if txn.at == at => Some(txn),
+            _ => None,
+        }
+    }
+
+    /// The answer to a vote.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(super) fn on_vote(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        loads: &mut Loads,
+        at: TxnRef,
+        result: Result<Value<'_>, RemoteError>,
+    ) -> Result<(), Fault> {
+        let Some(txn) = self.current(at) else {
+            // It was aborted meanwhile.
+            return Ok(());
+        };
+        let (oids, conflicts) = match result {
+            Ok(value) => replies::vote(value)?,
+            Err(error) => {
+                let error = Error::of(error);
+                self.give_up(desk, link, error);
+                return Ok(());
+            }
+        };
+        txn.changed.extend(oids);
+        if conflicts.is_empty() {
+            txn.stage = Stage::Voted;
+            if txn.changes.finish {
+                self.finish(desk, link, at, at.0);
+            } else {
+                desk.answer(at.0, Ok(Answer::Voted(at)));
+            }
+            return Ok(());
+        }
+        txn.rounds += 1;
+        let mergeable = txn.changes.resolve && txn.rounds < limits::VOTE_ROUNDS;
+        match Merging::new(conflicts, |oid| txn.changes.stores(oid))? {
+            Ok(merging) if mergeable => {
+                txn.stage = Stage::Merging(merging);
+                let Some(Slot::Commit(txn)) = &mut self.slot else { unreachable!("just seen") };
+                let Stage::Merging(merging) = &mut txn.stage else { unreachable!("just set") };
+                merging.start(desk, link, loads, at);
+            }
+            Ok(merging) => self.give_up(desk, link, Error::Conflict(Box::new(merging.into_first()))),
+            Err(conflict) => self.give_up(desk, link, Error::Conflict(conflict)),
+        }
+        Ok(())
+    }
+
+    /// States that a merge needs came.
+    pub(super) fn on_state(&mut self, desk: &mut Desk, link: &mut Link, state: State) {
+        let Some(Txn { at, stage: Stage::Merging(merging), .. }) = self.current(state.txn) else { return };
+        let at = *at;
+        if let Err(conflict) = merging.on_state(desk, at, state) {
+            self.give_up(desk, link, Error::Conflict(conflict));
+        }
+    }
+
+    /// A merge was made, or cannot be made.
+    pub(super) fn on_resolved(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        at: TxnRef,
+        oid: Oid,
+        state: Option<Bytes>,
+    ) {
+        let Some(txn) = self.current(at) else { return };
+        let Stage::Merging(merging) = &mut txn.stage else { return };
+        let Some(conflict) = merging.take(oid) else { return };
+        let Some(state) = state else {
+            return self.give_up(desk, link, Error::Conflict(Box::new(conflict)));
+        };
+        if state.len() > limits::STATE {
+            return self.give_up(desk, link, Error::Limit("bytes of an object"));
+        }
+        let done = merging.is_done();
+        txn.changed.insert(oid);
+        link.tell(&Request::Storea { oid, serial: conflict.committed, data: &state, txn: txn.id });
+        if done {
+            txn.vote(desk, link);
+        }
+    }
+
+    /// A transaction that was voted is to be made durable.
+    pub(super) fn finish(&mut self, desk: &mut Desk, link: &mut Link, at: TxnRef, ticket: Ticket) {
+        match self.current(at) {
+            Some(txn @ Txn { stage: Stage::Voted, .. }) => {
+                txn.stage = Stage::Finishing(ticket);
+                link.call(desk, Purpose::Finish(at), &Request::TpcFinish(txn.id));
+            }
+            _ => self.finish_nothing(desk, at, ticket),
+        }
+    }
+
+    /// A transaction is to be made durable that is not there any more.
+    pub(super) fn finish_nothing(&mut self, desk: &mut Desk, at: TxnRef, ticket: Ticket) {
+        let error = self.lost.remove(&at).unwrap_or(Error::NoTransaction);
+        desk.answer(ticket, Err(error));
+    }
+
+    /// The answer to a finish: what it changed, its tid, and what the caller learns are one step.
+    ///
+    /// # Errors
+    /// When it is none, or the outcome is not certain: it is looked into on the next connection.
+    pub(super) fn on_finish(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        loads: &mut Loads,
+        at: TxnRef,
+        result: Result<Value<'_>, RemoteError>,
+    ) -> Result<(), Fault> {
+        let txn = self.current(at).expect("a transaction that is being finished keeps its place");
+        let Stage::Finishing(ticket) = txn.stage else { unreachable!("a finish was sent") };
+        let tid = match result {
+            Ok(value) => replies::tid(value, "tpc_finish")?,
+            Err(error @ RemoteError::StorageTransaction(_)) => {
+                self.slot = None;
+                desk.answer(ticket, Err(Error::Refused(error)));
+                self.pump(desk, link);
+                return Ok(());
+            }
+            Err(error) => return Err(Fault::Refused(error)),
+        };
+        let ordered = desk.check_order(tid);
+        let changed: Vec<Oid> = txn.changed.iter().copied().collect();
+        if ordered.is_ok() {
+            let states = txn.states();
+            for (oid, state) in &states {
+                desk.cache.invalidate(*oid, tid);
+                loads.on_changed(*oid, tid);
+                if let Some(data) = state {
+                    desk.cache.store(*oid, &Revision { data: data.clone(), serial: tid, until: None });
+                }
+            }
+            desk.advance(tid, states.into_keys().collect());
+        }
+        self.slot = None;
+        desk.answer(ticket, Ok(Answer::Finished(Finished { tid, changed })));
+        ordered?;
+        self.pump(desk, link);
+        Ok(())
+    }
+
+    /// A caller gives a transaction up. `link` is there while it is ready.
+    pub(super) fn abort(&mut self, desk: &mut Desk, link: Option<&mut Link>, at: TxnRef, ticket: Ticket) {
+        let here = self.current(at).is_some_and(|txn| !matches!(txn.stage, Stage::Finishing(_)));
+        if here {
+            let link = link.expect("a transaction has its place on a connection that is ready");
+            desk.answer(at.0, Err(Error::NoTransaction));
+            self.leave(desk, link, Some(ticket));
+        } else if self.lost.remove(&at).is_some() || (self.current(at).is_none() && desk.is_open(at.0)) {
+            desk.answer(at.0, Err(Error::NoTransaction));
+            desk.answer(ticket, Ok(Answer::Done));
+        } else {
+            desk.answer(ticket, Err(Error::NoTransaction));
+        }
+    }
+
+    /// Nobody waits for a transaction any more: it is given up, unless it is being finished.
+    pub(super) fn forget(&mut self, desk: &mut Desk, link: Option<&mut Link>, at: TxnRef) {
+        self.lost.remove(&at);
+        if self.current(at).is_some_and(|txn| !matches!(txn.stage, Stage::Finishing(_))) {
+            let link = link.expect("a transaction has its place on a connection that is ready");
+            self.leave(desk, link, None);
+        }
+    }
+
+    /// The transaction at hand cannot be: the caller learns why.
+    fn give_up(&mut self, desk: &mut Desk, link: &mut Link, error: Error) {
+        let Some(Slot::Commit(txn)) = &self.slot else { unreachable!("a transaction is given up") };
+        let at = txn.at;
+        // The cache may have led to it: what it holds of the object is not relied on.
+        match &error {
+            Error::Conflict(conflict) => desk.cache.forget(conflict.oid),
+            Error::ReadConflict { oid, .. } => desk.cache.forget(*oid),
+            _ => {}
+        }
+        desk.answer(at.0, Err(error));
+        self.leave(desk, link, None);
+    }
+
+    /// The place is given up, and the server told.
+    fn leave(&mut self, desk: &mut Desk, link: &mut Link, ticket: Option<Ticket>) {
+        let Some(Slot::Commit(txn)) = self.slot.take() else { unreachable!("a transaction is left") };
+        link.call(desk, Purpose::Abort(txn.at, ticket), &Request::TpcAbort(txn.id));
+        self.pump(desk, link);
+    }
+
+    /// The answer to an abort. A vote that waited may be answered before it, or never.
+    pub(super) fn on_abort(&mut self, desk: &mut Desk, link: &mut Link, at: TxnRef, ticket: Option<Ticket>) {
+        link.retract(&Purpose::Vote(at));
+        link.retract(&Purpose::Fence(at));
+        if let Some(ticket) = ticket {
+            desk.answer(ticket, Ok(Answer::Done));
+        }
+    }
+
+    /// A step of a settlement was answered.
+    ///
+    /// # Errors
+    /// When it is no answer.
+    pub(super) fn on_settling(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        purpose: Purpose,
+        result: Result<Value<'_>, RemoteError>,
+    ) -> Result<(), Fault> {
+        let Some(Slot::Settle(settlement)) = &mut self.slot else { return Ok(()) };
+        let ending = match purpose {
+            Purpose::Fence(_) => settlement.on_fence(desk, link),
+            _ => settlement.on_history(desk, link, result)?,
+        };
+        if let Ending::Done = ending {
+            self.slot = None;
+            self.pump(desk, link);
+        }
+        Ok(())
+    }
+
+    /// The connection is over. Gives the transactions that were not sent yet.
+    pub(super) fn on_lost(&mut self, desk: &mut Desk, fault: &Fault) -> Vec<Question> {
+        match self.slot.take() {
+            Some(Slot::Commit(txn)) => match txn.stage {
+                Stage::Finishing(ticket) => self.unsettled.push_back(txn.unsettled(desk, ticket, fault)),
+                Stage::Voted => {
+                    self.lost.insert(txn.at, fault.lost());
+                    if self.lost.len() > limits::LOST_TRANSACTIONS {
+                        self.lost.pop_first();
+                    }
+                }
+                Stage::Sending(_) | Stage::Voting | Stage::Merging(_) => {
+                    desk.answer(txn.at.0, Err(fault.lost()))
+                }
+            },
+            Some(Slot::Settle(settlement)) => self.unsettled.push_front(settlement),
+            None => {}
+        }
+        let usual = desk.now + desk.config.wait_timeout;
+        let question = |(ticket, until, changes)| Question {
+            ticket,
+            until: Option::unwrap_or(until, usual),
+            call: Call::Vote(changes),
+        };
+        self.queue.drain(..).map(question).collect()
+    }
+
+    /// When the first settlement gives up.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let under_way = match &self.slot {
+            Some(Slot::Settle(settlement)) => Some(settlement.until()),
+            _ => None,
+        };
+        self.unsettled.iter().map(Settlement::until).chain(under_way).min()
+    }
+
+    /// Settlements whose time is over end as they are: unknown.
+    pub(super) fn on_tick(&mut self, desk: &mut Desk, link: Option<&mut Link>) {
+        let (over, rest): (Vec<_>, Vec<_>) =
+            self.unsettled.drain(..).partition(|settlement| settlement.until() <= desk.now);
+        self.unsettled = rest.into();
+        over.into_iter().for_each(|settlement| settlement.give_up(desk));
+        if let Some(Slot::Settle(settlement)) = &self.slot
+            && settlement.until() <= desk.now
+            && let Some(Slot::Settle(settlement)) = self.slot.take()
+        {
+            let link = link.expect("a settlement has its place on a connection that is ready");
+            settlement.leave(desk, link);
+            settlement.give_up(desk);
+            self.pump(desk, link);
+        }
+    }
+
+    /// The client is closed: what is being finished may or may not be.
+    pub(super) fn close(&mut self, desk: &mut Desk) {
+        let unknown = || Err(Error::OutcomeUnknown("the client was closed".to_owned()));
+        if let Some(Slot::Commit(txn)) = &self.slot
+            && let Stage::Finishing(ticket) = txn.stage
+        {
+            desk.answer(ticket, unknown());
+        }
+        let under_way = match self.slot.take() {
+            Some(Slot::Settle(settlement)) => Some(settlement),
+            _ => None,
+        };
+        for settlement in under_way.into_iter().chain(self.unsettled.drain(..)) {
+            desk.answer(settlement.ticket(), unknown());
+        }
+        *self = Commits::default();
+    }
+
+    pub(super) fn check_invariants(&self, ready: bool) {
+        assert!(ready || self.slot.is_none(), "a transaction has its place on a connection that is ready");
+        assert!(self.slot.is_some() || self.queue.is_empty(), "nobody waits for a place that is free");
+        assert!(self.lost.len() <= limits::LOST_TRANSACTIONS, "transactions that were lost are bounded");
+    }
+}
+
+impl Txn {
+    /// Sends its operations from this one on, up to the vote or to a blob, which takes its time.
+    fn send(&mut self, desk: &mut Desk, link: &mut Link, from: usize) {
+        for (place, operation) in self.changes.operations.iter().enumerate().skip(from) {
+            match request(self.id, operation) {
+                Some(request) => link.tell(&request),
+                None => {
+                    self.stage = Stage::Sending(place);
+                    link.tell(&Request::StoreBlobStart);
+                    return desk.push(Output::ReadBlob { txn: self.at, at: place });
+                }
+            }
+        }
+        self.vote(desk, link);
+    }
+
+    fn vote(&mut self, desk: &Desk, link: &mut Link) {
+        self.stage = Stage::Voting;
+        link.call(desk, Purpose::Vote(self.at), &Request::Vote(self.id));
+    }
+
+    /// What the cache is to make of it: the states that are known, by object.
+    fn states(&self) -> BTreeMap<Oid, Option<Bytes>> {
+        let mut states = BTreeMap::new();
+        for operation in &self.changes.operations {
+            match operation {
+                Operation::Store { oid, data, .. } | Operation::StoreBlob { oid, data, .. } => {
+                    states.insert(*oid, Some(data.clone()));
+                }
+                Operation::Delete { oid, .. } | Operation::Restore { oid, .. } => {
+                    states.insert(*oid, None);
+                }
+                Operation::ReadCheck { .. } | Operation::Undo(_) => {}
+            }
+        }
+        states.extend(self.changed.iter().map(|oid| (*oid, None)));
+        states
+    }
+
+    /// The question what became of it.
+    fn unsettled(self, desk: &Desk, ticket: Ticket, fault: &Fault) -> Settlement {
+        let written = self.changes.operations.iter().filter_map(|operation| match operation {
+            Operation::Store { oid, serial, .. }
+            | Operation::StoreBlob { oid, serial, .. }
+            | Operation::Delete { oid, serial } => Some((*oid, *serial)),
+            Operation::Restore { oid, .. } => Some((*oid, Tid::ZERO)),
+            Operation::ReadCheck { .. } | Operation::Undo(_) => None,
+        });
+        let undone = self.changed.iter().map(|oid| (*oid, Tid::ZERO));
+        // An object with a past has a history even if this transaction has no part in it.
+        let written = written.chain(undone).max_by_key(|(_, serial)| *serial > Tid::ZERO);
+        Settlement::new(desk, ticket, self.at, self.mark.zip(written), self.changed, fault)
+    }
+}
+
+impl Changes {
+    fn stores(&self, wanted: Oid) -> bool {
+        self.operations.iter().any(|operation| match operation {
+            Operation::Store { oid, .. } | Operation::StoreBlob { oid, .. } => *oid == wanted,
+            _ => false,
+        })
+    }
+}
+
+/// What could not be sent, or would cost the connection, is refused before anything is sent.
+fn check(changes: &Changes) -> Result<(), Error> {
+    let metadata = [changes.user.len(), changes.description.len(), changes.extension.len()];
+    if metadata.into_iter().any(|len| len > limits::METADATA) {
+        return Err(Error::Limit("bytes of user name, description or extension"));
+    }
+    let too_large = |operation: &Operation| match operation {
+        Operation::Store { data, .. } | Operation::StoreBlob { data, .. } => data.len() > limits::STATE,
+        Operation::Restore { data, .. } => data.as_ref().is_some_and(|data| data.len() > limits::STATE),
+        Operation::ReadCheck { .. } | Operation::Delete { .. } | Operation::Undo(_) => false,
+    };
+    if changes.operations.iter().any(too_large) {
+        return Err(Error::Limit("bytes of an object"));
+    }
+    Ok(())
+}
+
+/// What is sent for an operation; a blob is sent in pieces.
+fn request(txn: TxnId, operation: &Operation) -> Option<Request<'_>> {
+    Some(match operation {
+        Operation::Store { oid, serial, data } => Request::Storea { oid: *oid, serial: *serial, data, txn },
+        Operation::StoreBlob { .. } => return None,
+        Operation::ReadCheck { oid, serial } => Request::CheckCurrent { oid: *oid, serial: *serial, txn },
+        Operation::Delete { oid, serial } => Request::DeleteObject { oid: *oid, serial: *serial, txn },
+        Operation::Undo(tid) => Request::Undoa { tid: *tid, txn },
+        Operation::Restore { oid, serial, data, same_as } => {
+            Request::Restorea { oid: *oid, serial: *serial, data: data.as_deref(), prev_txn: *same_as, txn }
+        }
+    })
+}
