@@ -17,7 +17,7 @@ mod medium;
 mod open;
 mod ring;
 mod shelves;
-mod trace;
+pub mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -150,7 +150,7 @@ impl Cache {
         let result = self.shelves.add(head, data);
         if self.attempt(result) == Some(true) {
             self.shelves.stats.stores += 1;
-            let code = if until.is_some() { Code::StoreNonCurrent } else { Code::StoreCurrent };
+            let code = if until.is_some() { Code::StoreOld } else { Code::Store };
             self.tell(code, data.len(), oid, start, until.unwrap_or_default());
         }
     }
@@ -223,7 +223,7 @@ impl Cache {
     /// Tells everything that happens from now on, as ZEO's cache would.
     pub fn trace(&mut self, trace: Box<dyn Trace>) {
         self.trace = Some(trace);
-        self.tell(Code::Open, 0, Oid(0), Tid::ZERO, Tid::ZERO);
+        self.tell(Code::Opened, 0, Oid(0), Tid::ZERO, Tid::ZERO);
     }
 
     /// Leaves the medium so that the next open trusts it after a power loss too: waits for the disk, twice. The cache may be

@@ -134,10 +134,7 @@ impl Browse {
     ) -> Result<(), Fault> {
         let looking = self.under_way.get_mut(&ticket).expect("a question under way");
         let step = match result {
-            Ok(value) => match looking.take(link, value, frame) {
-                Ok(step) => step,
-                Err(fault) => return Err(fault),
-            },
+            Ok(value) => looking.take(link, value, frame)?,
             Err(error) => Step::Done(Err(Error::of(error))),
         };
         match step {

@@ -74,6 +74,7 @@ mod open;
 mod options;
 mod shared;
 mod snapshot;
+pub mod trace;
 mod transaction;
 
 pub use copying::{BlobPieces, Iteration};

@@ -1,7 +1,7 @@
 //! Lost answers to finishes, settled by asking the server.
 
 use super::super::testing::{Scripted, World, changes, client_config, none, store};
-use super::super::{Answer, Call, Changes, Error, Finished, Operation, Ticket};
+use super::super::{Answer, Call, Error, Finished, Operation, Ticket};
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::server::testing::{CODECS, row};
@@ -208,7 +208,7 @@ fn a_finish_that_failed_is_looked_into() {
 fn other_transactions_wait_until_it_is_settled_and_loads_do_not() {
     Scripted::ready(|mut rig| {
         lose(&mut rig, vec![store(1, Tid(50), "one")]);
-        rig.ask(Call::Vote(Box::new(Changes::default())));
+        rig.ask(Call::Vote(Box::default()));
         let load = rig.load(2, 0);
         rig.reconnect(100);
         assert_eq!(rig.count("vote"), 1);
