@@ -62,11 +62,13 @@ impl<C> Lookup<C> {
             Ok(bytes) if bytes.len() == self.asked.len => {
                 self.spans.add(self.asked.at, bytes);
                 if relook && self.planned != book.end {
+                    mark!("a commit became visible during a load");
                     self.look_up_again(book);
                 }
                 self.pursue(book, out);
             }
             Ok(bytes) => {
+                mark!("a read is cut short");
                 let at = self.asked.at + bytes.len() as u64;
                 self.answer(Err(damage(Damaged { at, what: Broken::Ends })), out);
             }
@@ -79,6 +81,7 @@ impl<C> Lookup<C> {
         self.planned = book.end;
         let entry = book.index.get(self.load.oid()).expect("objects do not leave the index");
         if entry.at != self.load.origin().at {
+            mark!("a load starts over since its object was changed");
             self.load.restart(entry);
         }
     }
@@ -97,6 +100,7 @@ impl<C> Lookup<C> {
         let origin = self.load.origin();
         if origin.size.bytes().is_none() && self.load.origin_len() > 0 {
             // From now on the object takes one read.
+            mark!("an object takes one read from now on");
             book.index.learn(self.load.oid(), origin.at, self.load.origin_len());
         }
         self.answer(result, out);

@@ -258,6 +258,7 @@ impl<C> Opening<C> {
     fn on_magic(&mut self, _: ReadMagic, start: Start) {
         match start {
             Start::Log if self.is_replaced() => {
+                mark!("a log was put in place of ours");
                 // The index may be of the other log as well.
                 let at = self.log_len();
                 self.without_index(IndexUse::Ignored(Damaged { at, what: Broken::OtherLog }));
@@ -294,6 +295,7 @@ impl<C> Opening<C> {
     }
 
     fn on_sane(&mut self, _: Sanity, sane: Sane) {
+        mark!("an index is of use");
         self.report.index = IndexUse::Used;
         self.log.index = sane.index;
         self.log.end = sane.position;
@@ -302,6 +304,7 @@ impl<C> Opening<C> {
     }
 
     fn without_index(&mut self, why: IndexUse) {
+        mark!("a log is opened without an index");
         self.report.index = why;
         self.find_sums();
     }
@@ -360,6 +363,7 @@ impl<C> Opening<C> {
 
     /// The log ends where its checksums do.
     fn on_verified(&mut self, verify: Verify) {
+        mark!("the checksums vouch for the tail");
         let verified = verify.finish();
         self.report.sums = SumsUse::Used;
         self.report.damaged = verified.damaged;
@@ -368,6 +372,7 @@ impl<C> Opening<C> {
     }
 
     fn without_sums(&mut self, why: SumsUse) {
+        mark!("the tail is judged by its structure");
         self.report.sums = why;
         self.scan(self.log_len());
     }
@@ -389,6 +394,7 @@ impl<C> Opening<C> {
 
     fn on_zeros(&mut self, mut zeros: Zeros, nothing_else: bool) {
         if nothing_else {
+            mark!("a log ends in zeros");
             let scanned = zeros.scan.finish(Some(Tail::Zeros));
             self.on_scanned(zeros.scan, scanned);
         } else {
@@ -406,6 +412,7 @@ impl<C> Opening<C> {
         let bytes = self.log_len() - scanned.end;
         if bytes > 0 {
             let why = scanned.tail.unwrap_or(Tail::Unacknowledged);
+            mark!("a tail is cut off");
             self.report.cut = Some(Cut { at: scanned.end, bytes, why, kept: None });
         }
         self.report.scanned = scanned.scanned;
@@ -437,10 +444,12 @@ impl<C> Opening<C> {
         let mut steps = Vec::new();
         let end = self.log.end;
         if self.log.create {
+            mark!("a log is created");
             steps.push(Step::CreateLog);
         } else if self.report.cut.is_some() {
             steps.extend([Step::KeepTail { from: end }, Step::CutLog { len: end }]);
         } else {
+            mark!("a log is whole and served as it is");
             // A process that died may have written what it had no time to sync; it is served from now on.
             steps.push(Step::SyncLog);
         }

@@ -112,13 +112,16 @@ impl Scan {
             return Ok(Found::Over(None));
         }
         if rest < TXN_HEADER as u64 {
+            mark!("a log ends within a transaction's header");
             return Ok(Found::Over(Some(Tail::Truncated)));
         }
         let header = log.txn_header(self.at)?;
         if header.stride() > rest {
+            mark!("a log ends within a transaction");
             return Ok(Found::Over(Some(Tail::Truncated)));
         }
         if header.status == INCOMPLETE {
+            mark!("a log ends with a transaction marked incomplete");
             return Ok(Found::Over(Some(Tail::Incomplete)));
         }
         if header.length < header.records_at() {
@@ -148,6 +151,7 @@ impl Scan {
         }
         let header = log.data_header(self.at, DATA_HEADER)?;
         if header.txn != txn.start {
+            mark!("a record belongs to another transaction");
             return damaged(self.at, Broken::OtherTransaction);
         }
         if self.at.saturating_add(header.record_len()) > end {

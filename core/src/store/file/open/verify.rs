@@ -121,6 +121,7 @@ impl Verify {
     }
 
     fn mismatch(&self) -> Found {
+        mark!("a checksum is not for what stands there");
         let foreign = Verdict::Foreign(Damaged { at: self.at, what: Broken::OtherLog });
         Found::Over(if self.acknowledged() { foreign } else { Verdict::End })
     }
@@ -134,8 +135,10 @@ impl Verify {
     fn compare(&mut self, entry: Entry, sum: u64) -> Option<Verdict> {
         if sum != entry.sum {
             if !self.acknowledged() {
+                mark!("a transaction was never acknowledged");
                 return Some(Verdict::End);
             }
+            mark!("an acknowledged transaction is damaged");
             self.damaged.push(entry.offset..entry.end());
         }
         self.go_to(entry.end());
