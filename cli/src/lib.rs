@@ -1,5 +1,5 @@
 //! What the `zeolith` binary is made of: the command line, the configuration file that Python's `runzeo` reads, the
-//! log, the pid file, and the lines printed at start; and the load generator. The server itself lives in `zeolith-net`.
+//! log, the pid file, and the lines printed at start; the load generator, and the simulator's commands. The server itself lives in `zeolith-net`.
 
 pub mod banner;
 pub mod bench;
@@ -10,6 +10,7 @@ pub mod logging;
 pub mod options;
 pub mod pidfile;
 pub mod serve;
+pub mod sim;
 #[cfg(test)]
 mod testing;
 pub mod zconfig;
