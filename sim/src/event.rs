@@ -62,6 +62,19 @@ impl Event {
             | Event::Quiet => None,
         }
     }
+
+    /// The same of another client, if it is about one.
+    pub fn of_client(self, other: impl FnOnce(ClientId) -> ClientId) -> Event {
+        match self {
+            Event::Connect(client) => Event::Connect(other(client)),
+            Event::Act(client, dice) => Event::Act(other(client), dice),
+            Event::Begin(client, dice) => Event::Begin(other(client), dice),
+            Event::ToServer(client, bytes) => Event::ToServer(other(client), bytes),
+            Event::ToClient(client, bytes) => Event::ToClient(other(client), bytes),
+            Event::Cut(client) => Event::Cut(other(client)),
+            event => event,
+        }
+    }
 }
 
 /// A number of bytes.

@@ -72,8 +72,10 @@ pub struct Message {
     pub commits: bool,
     /// The step in which it was sent, by its place in [`Record::steps`].
     pub sent: usize,
-    /// The step in which the last of it arrived; `None` when it never did.
+    /// The step in which the last of it arrived; `None` when it did not.
     pub arrived: Option<usize>,
+    /// Its connection ended before it arrived.
+    pub lost: bool,
 }
 
 /// One direction of a connection.
@@ -135,10 +137,13 @@ impl Record {
             Err(broken) => {
                 let mut steps = self.steps.iter();
                 let told = steps.any(|step| step.signs.iter().any(|sign| matches!(sign, Sign::Broken(_))));
-                if !told {
-                    self.steps[step].signs.push(Sign::Broken(broken.to_string()));
-                }
                 self.steps[step].moved = true;
+                // It is noticed behind all that the event set off.
+                let last = self.steps.last_mut().expect("an event began");
+                last.moved = true;
+                if !told {
+                    last.signs.push(Sign::Broken(broken.to_string()));
+                }
             }
         }
     }
@@ -158,7 +163,9 @@ impl Record {
     pub(crate) fn sign(&mut self, sign: Sign) {
         if let Sign::Connected(client) | Sign::Gone(client) = sign {
             // A connection begins with nothing under way, and what was is lost.
-            self.lines.retain(|&(owner, _), _| owner != client);
+            for (_, line) in self.lines.extract_if(.., |&(owner, _), _| owner == client) {
+                line.under_way.iter().for_each(|&(_, message)| self.messages[message].lost = true);
+            }
             self.calls.retain(|&(owner, _), _| owner != client);
         }
         let step = self.step();
@@ -183,7 +190,15 @@ impl Record {
             };
             line.greeted = true;
             line.under_way.push((end, self.messages.len()));
-            self.messages.push(Message { client, way, label, commits, sent: step, arrived: None });
+            self.messages.push(Message {
+                client,
+                way,
+                label,
+                commits,
+                sent: step,
+                arrived: None,
+                lost: false,
+            });
         }
         line.sent += bytes.len() as u64;
     }

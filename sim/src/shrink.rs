@@ -205,10 +205,10 @@ impl Shrinker {
     /// Counts only the clients that do something, from 0.
     fn drop_unused_clients(&mut self) {
         let used: BTreeSet<ClientId> = self.events().iter().filter_map(|event| event.client()).collect();
-        let Some(last) = used.last() else { return };
+        let number = |client| ClientId(used.range(..client).count());
+        let events: Vec<Event> = self.events().iter().map(|event| event.of_client(number)).collect();
         let before = self.setup;
-        self.setup.clients = last.0 + 1;
-        let events = self.events().to_vec();
+        self.setup.clients = used.len().max(1);
         if !self.accept(&events) {
             self.setup = before;
         }

@@ -75,6 +75,20 @@ fn the_arrows_between_the_crates_hold() {
 }
 
 #[test]
+fn no_two_coverage_marks_have_one_name() {
+    let mut names = BTreeSet::new();
+    for (path, text) in sources() {
+        // The macro's own tests use it as they like.
+        if path.starts_with(workspace().join("core/src")) && !path.ends_with("mark.rs") {
+            for name in marks(&text) {
+                assert!(names.insert(name.clone()), "two marks are called '{name}'");
+            }
+        }
+    }
+    assert!(names.len() > 30, "only {} marks", names.len());
+}
+
+#[test]
 fn every_package_of_the_peers_is_pinned() {
     let requirements = read(&workspace().join("tests/python/requirements.txt"));
     let packages: Vec<_> = requirements.lines().filter(|line| !line.starts_with('#')).collect();
@@ -131,6 +145,12 @@ fn impurities(text: &str) -> Vec<String> {
         .filter(|line| IMPURE.iter().any(|path| line.contains(path) || grouped(line, path)))
         .map(str::to_owned)
         .collect()
+}
+
+/// The names of the coverage marks in a source.
+fn marks(text: &str) -> Vec<String> {
+    let calls = code(text).filter_map(|line| line.split_once("mark!(\"").map(|(_, rest)| rest));
+    calls.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// Whether cargo itself finds this file: a library, a binary, a test, a build script.
@@ -237,6 +257,12 @@ fn impurities_are_seen_in_every_form() {
         impurities("use std::{fmt, mem};\n// not std::fs\nlet offset = std::mem::size_of::<u8>();\n").len(),
         0
     );
+}
+
+#[test]
+fn marks_are_seen_wherever_they_stand() {
+    let text = "    mark!(\"a vote waits\");\n    None => mark!(\"it does not\"),\n// mark!(\"not this\");\n";
+    assert_eq!(marks(text), ["a vote waits", "it does not"]);
 }
 
 #[test]

@@ -87,7 +87,9 @@ pub fn sim(arguments: SimArgs) -> ExitCode {
     };
     match end {
         Ok(end) => ExitCode::from(end as u8),
-        Err(SimError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(EXIT_USAGE),
+        Err(SimError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::from(EXIT_USAGE)
+        }
         Err(error) => {
             eprintln!("Error: {error}");
             ExitCode::from(EXIT_USAGE)

@@ -76,7 +76,7 @@ pub struct RunArgs {
     pub out: Option<PathBuf>,
 
     /// Fail when the campaign does not reach what is in this list
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = COVERAGE)]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = COVERAGE, conflicts_with = "fault")]
     pub coverage: Option<PathBuf>,
 
     /// Write the list anew from this campaign

@@ -33,7 +33,9 @@ pub(super) fn replay(arguments: &ReplayArgs, out: &mut impl Write) -> Result<End
 fn say(broken: Option<&Violation>, schedule: &Schedule, out: &mut impl Write) -> io::Result<()> {
     match (broken, &schedule.broken) {
         (Some(violation), _) => writeln!(out, "FAILED: {violation}"),
-        (None, Some((promise, _))) => writeln!(out, "no promise is broken, not even {promise} as it once was"),
+        (None, Some((promise, _))) => {
+            writeln!(out, "no promise is broken, not even {promise} as it once was")
+        }
         (None, None) => writeln!(out, "no promise is broken"),
     }
 }

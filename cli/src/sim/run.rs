@@ -123,7 +123,10 @@ fn report(failure: &Failure, arguments: &RunArgs, out: &mut impl Write) -> Resul
                 Schedule::of(shrunk.setup, shrunk.outcome.events.clone(), Some(violation))
             }
             None => {
-                writeln!(out, "FAILED seed {seed}: nondeterminism: its events alone do not break it: {violation}")?;
+                writeln!(
+                    out,
+                    "FAILED seed {seed}: nondeterminism: its events alone do not break it: {violation}"
+                )?;
                 end = End::Nondeterminism;
                 Schedule::of(outcome.setup, outcome.events.clone(), Some(violation))
             }

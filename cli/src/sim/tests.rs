@@ -66,6 +66,7 @@ fn what_makes_no_sense_is_refused() {
         "run --fault earthquake",
         "run --jobs 0",
         "run --bless --fault cuts",
+        "run --coverage --fault cuts",
         "replay",
         "show FILE",
     ] {
