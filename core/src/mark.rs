@@ -24,7 +24,7 @@ macro_rules! mark {
 
 #[cfg(not(feature = "marks"))]
 macro_rules! mark {
-    ($name:literal) => {};
+    ($name:literal) => {{}};
 }
 
 #[cfg(feature = "marks")]

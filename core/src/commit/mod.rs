@@ -116,6 +116,7 @@ impl Commits {
             return Err(spoiled);
         }
         if txn.holds_locks() {
+            mark!("a transaction votes again with its locks");
             self.vote_again(to, scene);
         } else {
             self.first_vote(to, scene);
@@ -210,7 +211,10 @@ impl Commits {
         result: Result<Current, StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else { return };
+        let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else {
+            mark!("a serial comes after its transaction ended");
+            return;
+        };
         let Phase::Checking { vote, outstanding } = &mut txn.phase else { return };
         match result {
             Ok(current) => {

@@ -257,7 +257,7 @@ impl Txn {
                         conflicts.push(Conflict { oid: item.oid, committed, read: item.serial, data });
                     }
                 }
-                (Kind::Store(_), Current::Absent) => {}
+                (Kind::Store(_), Current::Absent) => mark!("a store is of a new object"),
                 (Kind::Check, Current::At(committed)) => {
                     if committed != item.serial {
                         let error =

@@ -80,7 +80,12 @@ impl Appender {
         let Some(batch) = &mut self.batch else { return };
         match file {
             FileId::Log => batch.log_synced = true,
-            FileId::Sidecar => batch.sums_synced = true,
+            FileId::Sidecar => {
+                if !batch.log_synced {
+                    mark!("the checksums are synced before the log");
+                }
+                batch.sums_synced = true;
+            }
             FileId::Index | FileId::Lock => {}
         }
         if batch.log_synced && batch.sums_synced {

@@ -43,6 +43,7 @@ impl<C> Lookup<C> {
                 Question::Current => Answer::Current(Current::Absent),
                 Question::Before(_) | Question::Serial(_) => Answer::NoObject,
             };
+            mark!("an object is unknown");
             return out.done.push_back(done(context, oid, question, Ok(absent)));
         };
         let load = Load::new(oid, question, origin);

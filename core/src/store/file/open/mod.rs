@@ -317,6 +317,7 @@ impl<C> Opening<C> {
                 self.without_sums(SumsUse::Ignored(Damaged { at, what: Broken::OtherLog }));
             }
             Some(nonce) if len >= ENTRY as u64 => {
+                mark!("nobody else wrote since the checksums were started");
                 self.begin(Phase::Locate(Locate::new(nonce, self.log.end)), len);
             }
             Some(_) | None => self.without_sums(SumsUse::Missing),
