@@ -40,13 +40,16 @@ mod counted {
         pub file: &'static str,
     }
 
+    /// Reads and resets the counter of a mark.
+    type Take = fn() -> u64;
+
     thread_local! {
-        /// The marks this thread reached, each with what reads and resets its counter.
-        static REACHED: RefCell<Vec<(Mark, fn() -> u64)>> = const { RefCell::new(Vec::new()) };
+        /// The marks this thread reached.
+        static REACHED: RefCell<Vec<(Mark, Take)>> = const { RefCell::new(Vec::new()) };
     }
 
     /// Counts a mark; one that is reached for the first time is noted.
-    pub(crate) fn hit(mark: Mark, hits: &Cell<u64>, take: fn() -> u64) {
+    pub(crate) fn hit(mark: Mark, hits: &Cell<u64>, take: Take) {
         if hits.get() == 0 {
             REACHED.with_borrow_mut(|reached| reached.push((mark, take)));
         }
