@@ -68,8 +68,9 @@ fn the_arrows_between_the_crates_hold() {
     assert_eq!(members(&manifest), known, "the members of the workspace");
     for (member, allowed) in ARROWS {
         let manifest = read(&workspace().join(member).join("Cargo.toml"));
-        let wrong: Vec<_> =
-            dependencies(&manifest).into_iter().filter(|other| !allowed.contains(&other.as_str())).collect();
+        // A member may enable features of its own for its tests.
+        let fits = |other: &str| other == *member || allowed.contains(&other);
+        let wrong: Vec<_> = dependencies(&manifest).into_iter().filter(|other| !fits(other)).collect();
         assert!(wrong.is_empty(), "{member} must not depend on {wrong:?}");
     }
 }

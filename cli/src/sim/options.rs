@@ -143,18 +143,17 @@ pub struct ShrinkArgs {
 
 /// The options of `zeolith sim show`.
 #[derive(Clone, Debug, clap::Args)]
-#[group(id = "picture", required = true, multiple = true, args = ["svg", "html"])]
 pub struct ShowArgs {
     /// The schedule
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
     /// Draw it as an SVG picture
-    #[arg(long, value_name = "OUT")]
+    #[arg(long, value_name = "OUT", required_unless_present = "html")]
     pub svg: Option<PathBuf>,
 
     /// Draw it as a page that needs no other file
-    #[arg(long, value_name = "OUT")]
+    #[arg(long, value_name = "OUT", required_unless_present = "svg")]
     pub html: Option<PathBuf>,
 }
 
