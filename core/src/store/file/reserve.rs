@@ -39,10 +39,11 @@ impl<C> Reservations<C> {
     /// Promises `bytes` more, at once or when the disk has answered.
     pub(super) fn ask(&mut self, context: C, bytes: u64, out: &mut Outbox<C>) {
         self.waiting.push_back((context, bytes));
-        match self.asked {
-            None => self.grant(out),
-            Some(_) => mark!("a vote waits behind another that waits for room"),
+        if self.asked.is_some() {
+            mark!("a vote waits behind another that waits for room");
+            return;
         }
+        self.grant(out);
     }
 
     /// Gives back a promise.
