@@ -76,6 +76,8 @@ pub struct Client {
 
 impl Client {
     /// A client that connects at once, as [`poll`](Self::poll) tells.
+    ///
+    /// Its transactions' marks come from the seed: two clients of one storage must not have the same.
     pub fn new(now: Instant, config: Config, cache: Cache, seed: Seed) -> Client {
         let mut desk = Desk::new(now, config, cache, Rng::new(seed));
         let mut connector = Connector::new(&desk);
