@@ -9,3 +9,29 @@ pub(crate) fn utc(time: WallTime, between: char) -> String {
         (at.minute_of_day / 60, at.minute_of_day % 60, at.micros_of_minute / 1_000_000);
     format!("{:04}-{:02}-{:02}{between}{hour:02}:{minute:02}:{second:02}", at.year, at.month, at.day)
 }
+
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Seconds since 1970 as C's `ctime` writes them, in UTC: `Sat Nov 21 22:25:30 2026`. Always 24 bytes of ASCII, so that
+/// parts may be cut out by their place.
+pub(crate) fn ctime(seconds: u32) -> String {
+    let at = WallTime(u64::from(seconds) * 1_000_000).civil();
+    let (hour, minute, second) =
+        (at.minute_of_day / 60, at.minute_of_day % 60, at.micros_of_minute / 1_000_000);
+    let (weekday, month) = (WEEKDAYS[at.weekday as usize], MONTHS[at.month as usize - 1]);
+    format!("{weekday} {month} {:2} {hour:02}:{minute:02}:{second:02} {}", at.day, at.year)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_as_c_writes_it() {
+        assert_eq!(ctime(1_795_299_930), "Sat Nov 21 22:25:30 2026");
+        assert_eq!(ctime(0), "Thu Jan  1 00:00:00 1970");
+        assert_eq!(ctime(u32::MAX), "Sun Feb  7 06:28:15 2106");
+    }
+}

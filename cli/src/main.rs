@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 use zeolith_cli::bench::bench;
 use zeolith_cli::bench::echo::{EchoArgs, echo};
 use zeolith_cli::bench::options::BenchArgs;
+use zeolith_cli::cache::{CacheCommand, cache};
+use zeolith_cli::check::{CheckArgs, check};
 use zeolith_cli::heal::{HealArgs, heal};
 use zeolith_cli::serve::{ServeArgs, serve};
 
@@ -25,9 +27,15 @@ enum Command {
     /// Bring back the clients of a database that was restored from a backup
     #[command(after_help = HEAL_HELP)]
     Heal(HealArgs),
+    /// Read a whole database and tell whether it is sound; a server may be running
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArgs),
     /// Measure a ZEO server, or two against each other
     #[command(after_help = BENCH_HELP)]
     Bench(BenchArgs),
+    /// Look at what a client's cache did
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Answer zeolith bench with system calls alone: the limit a server can reach
     #[command(hide = true)]
     BenchEcho(EchoArgs),
@@ -65,6 +73,18 @@ Examples:
 A client's log names its transaction as bytes; b'...'.hex() in Python gives the digits.
 
 Exit codes: 0 done, 1 the file is in use, read-only, missing or damaged, 2 bad usage or an absurd transaction";
+
+const CHECK_HELP: &str = "\
+It reads the whole file, however large, and changes nothing. What Zeolith wrote is compared with the checksums beside
+it (Data.fs.sums); of what Python's server wrote, only the structure can be checked. A server checks as much when it
+starts, unless the file is larger than 1 GiB: then it checks what was added since its index was saved.
+
+Examples:
+  zeolith check /srv/db/Data.fs
+  nice ionice -c3 zeolith check /srv/db/Data.fs    without standing in the way of a running server
+
+Exit codes: 0 sound, 1 damaged, missing, or no Data.fs, 2 bad usage";
+
 const BENCH_HELP: &str = "\
 It works against any server of ZEO 5 or 6, Python's too, in the encoding that the server announces. It adds objects of
 its own, which nothing refers to, so that the next pack removes them, and changes these alone. Still, it writes to the
@@ -92,7 +112,9 @@ fn main() -> ExitCode {
     match Zeolith::parse().command {
         Command::Serve(arguments) => serve(arguments),
         Command::Heal(arguments) => heal(&arguments),
+        Command::Check(arguments) => check(&arguments),
         Command::Bench(arguments) => bench(arguments),
+        Command::Cache(command) => cache(&command),
         Command::BenchEcho(arguments) => echo(arguments),
     }
 }

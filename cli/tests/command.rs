@@ -45,6 +45,27 @@ fn help_has_runzeos_options_and_an_example() {
 }
 
 #[test]
+fn help_of_the_cache_tools_has_the_options_of_zeos() {
+    for (tool, parts) in [
+        (
+            "stats",
+            &["-v, --verbose", "-q, --quiet", "-s, --sizes", "-S, --no-stats", "-h, --load-histogram", "-i"]
+                [..],
+        ),
+        (
+            "simulate",
+            &["-s, --size", "-i, --interval", "-r, --rearrange", "--svg", "zeolith cache simulate main.zec"],
+        ),
+    ] {
+        let (code, help, _) = outcome(&["cache", tool, "--help"]);
+        assert_eq!(code, Some(0));
+        for part in parts {
+            assert!(help.contains(part), "{part} is not in\n{help}");
+        }
+    }
+}
+
+#[test]
 fn bad_usage_exits_with_2() {
     for (arguments, expected) in [
         (&[][..], "Usage: zeolith <COMMAND>"),
@@ -55,6 +76,12 @@ fn bad_usage_exits_with_2() {
         (&["serve", "-a", "1", "-a", "2"], "cannot be used multiple times"),
         (&["serve", "-t", "soon"], "expected a positive number of seconds"),
         (&["serve", "-f"], "a value is required"),
+        (&["cache"], "Usage: zeolith cache <COMMAND>"),
+        (&["cache", "stats"], "<TRACE>"),
+        (&["cache", "stats", "-v", "-q", "trace"], "cannot be used with"),
+        (&["cache", "simulate", "trace", "--sizes", "5T"], "expected bytes, or such as 500K, 20M, 1G"),
+        (&["cache", "simulate", "trace", "--sizes", "5M", "--size", "3"], "cannot be used with"),
+        (&["cache", "simulate", "trace", "--size", "0"], "no cache is of that size"),
         (&["heal"], "<DATA.FS>"),
         (&["heal", "Data.fs", "--after", "soon"], "expected 16 hexadecimal digits, or now"),
         (&["heal", "Data.fs", "--after", "7000000000000000"], "more than a year from now: was it mistyped?"),

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod limits;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+pub mod record;
 pub mod rng;
 pub mod server;
 pub mod store;

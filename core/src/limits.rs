@@ -53,6 +53,9 @@ pub const ID_VALUES: usize = 16;
 pub const ID_BYTES: usize = 1024;
 /// Entries of a pickle's memo.
 pub const MEMO: usize = 1_000_000;
+/// Values at a time, lists and tuples, and memo entries, each, while references are looked for in a record. Four times
+/// what a tree may have: a record that is refused there can never be packed.
+pub const RECORD_ENTRIES: usize = 4 * VALUES;
 /// Bytes that one object's history may take; a longer one is refused.
 pub const HISTORY: usize = 4 << 20;
 /// Connections of one server.
@@ -77,10 +80,16 @@ pub const INVALIDATION_QUEUE: usize = 100;
 pub const COPY_BODY: usize = 4096;
 /// Bytes of the disk reserved ahead of the log's end, so that most votes need not ask.
 pub const RESERVE_AHEAD: u64 = 8 << 20;
-/// Bytes of one sequential read while a log is scanned at open.
+/// Bytes of a log up to which an opening checks all of it; of a longer one, what the index does not cover.
+pub const CHECKED_AT_OPEN: u64 = 1 << 30;
+/// Bytes of one sequential read while a log is checked: two of them stay in a processor's cache.
+pub const CHECK_CHUNK: usize = 256 << 10;
+/// Bytes of one sequential read of an index: more than its longest pickle.
 pub const SCAN_CHUNK: usize = 1 << 20;
 /// Bytes read for an object whose size is not known yet.
 pub const FIRST_READ: usize = 4096;
+/// Transactions and objects together that a client remembers for those who follow the changes: about 8 MB.
+pub const CHANGES_KEPT: usize = 1_000_000;
 /// Questions that callers of one client may wait for at the same time.
 pub const QUESTIONS: usize = 1_000_000;
 /// Loads that a client sends for prefetches before the first of them is answered.

@@ -1,4 +1,4 @@
-//! Monotonic and wall-clock time as the machines count them.
+//! What machines cannot have by themselves: monotonic and wall-clock time as they count them, and seeds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zeolith_core::time::{Instant, WallTime};
@@ -29,4 +29,18 @@ impl Clock {
 pub(crate) fn wall() -> WallTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     WallTime(since.as_micros() as u64)
+}
+
+/// Comes at a moment; never without one.
+pub(crate) async fn at(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A seed nobody else has: the standard library's hasher keys are random.
+pub(crate) fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
 }

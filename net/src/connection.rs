@@ -1,7 +1,7 @@
 //! The task of one connection: it waits for its socket, and hands what arrives to the shell.
 
-use crate::listen::Stream;
 use crate::shell::{Interest, Shared};
+use crate::stream::Stream;
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;

@@ -3,16 +3,25 @@
 //! One event loop on one thread. Whoever read bytes drives the server until it is quiet and writes at once; reads
 //! that the page cache can answer happen inline, everything that may block happens on a helper thread.
 
+mod address;
 mod clock;
 mod connection;
 mod disk;
 mod listen;
 mod send;
 mod shell;
+mod stream;
 
 pub mod boot;
 pub mod client;
 pub mod offline;
 pub mod serve;
+#[doc(hidden)]
+pub mod testing;
 
-pub use listen::Address;
+pub use address::{Address, AddressError};
+pub use client::{
+    Change, Client, ClientOptions, ConnectError, Error, Invalidations, OptionsError, Revision, Snapshot,
+    Transaction, Voted,
+};
+pub use zeolith_core::ids::{Oid, Tid};

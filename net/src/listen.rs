@@ -1,38 +1,11 @@
-//! Where a server listens.
+//! Listening sockets.
 
-use std::fmt;
+use crate::address::Address;
+use crate::stream::Stream;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::io::Interest;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-
-/// A TCP or unix socket address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// A TCP port.
-    Tcp {
-        /// A name or number in lower case, IPv6 without brackets; empty means every interface.
-        host: String,
-        /// The port; 0 lets the system choose one.
-        port: u16,
-    },
-    /// The path of a unix socket.
-    Unix(PathBuf),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Address::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Address::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Address::Unix(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 /// A listening socket.
 #[derive(Debug)]
@@ -132,58 +105,4 @@ impl Drop for SocketFile {
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-/// A connected socket.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Stream {
-    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<tokio::io::Ready> {
-        match self {
-            Stream::Tcp(stream) => stream.ready(interest).await,
-            Stream::Unix(stream) => stream.ready(interest).await,
-        }
-    }
-
-    /// Reads what has arrived.
-    ///
-    /// A read that does not fill the buffer has taken everything, so the socket counts as not readable from then on:
-    /// asking it once more would cost every request a system call. What arrives later is an event of its own.
-    pub(crate) fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
-        let mut got = None;
-        let mut read = |socket: BorrowedFd<'_>| {
-            let bytes = rustix::io::read(socket, &mut *into)?;
-            got = Some(bytes);
-            if 0 < bytes && bytes < into.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(bytes) }
-        };
-        let result = match self {
-            Stream::Tcp(stream) => stream.try_io(Interest::READABLE, || read(stream.as_fd())),
-            Stream::Unix(stream) => stream.try_io(Interest::READABLE, || read(stream.as_fd())),
-        };
-        got.map_or(result, Ok)
-    }
-
-    pub(crate) fn try_write_vectored(&self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(stream) => stream.try_write_vectored(pieces),
-            Stream::Unix(stream) => stream.try_write_vectored(pieces),
-        }
-    }
-
-    /// Says that nothing more will be sent. Best effort: the peer may be gone.
-    pub(crate) fn finish(self) {
-        use tokio::io::AsyncWrite;
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        let finished = match self {
-            Stream::Tcp(mut stream) => Pin::new(&mut stream).poll_shutdown(&mut context),
-            Stream::Unix(mut stream) => Pin::new(&mut stream).poll_shutdown(&mut context),
-        };
-        if let Poll::Ready(Err(error)) = finished {
-            tracing::debug!("shutting a socket down: {error}");
-        }
-    }
 }

@@ -1,9 +1,10 @@
-//! A Data.fs open in this process and served to nobody: for commands that an operator runs while the server is down.
+//! A Data.fs open in this process and served to nobody: for commands that an operator runs.
 
-use crate::boot::{self, BootError, Booted, StorageKind, StorageSpec, Summary};
+use crate::boot::{self, BootError, Booted, Manner, StorageKind, StorageSpec, Summary};
 use crate::disk::{Disk, Ran};
 use std::path::Path;
 use zeolith_core::ids::Tid;
+use zeolith_core::limits;
 use zeolith_core::server::Context;
 use zeolith_core::store::{Outbox, Store, StoreDone, StoreError, Transaction};
 
@@ -19,11 +20,7 @@ pub struct Offline {
 impl Offline {
     /// Opens a Data.fs for writing exactly as a server does: takes the lock, recovers, reports to the log.
     pub fn open(path: &Path, create: bool) -> Result<Offline, BootError> {
-        let kind = StorageKind::File { path: path.to_owned(), create, read_only: false };
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let runtime = runtime.map_err(|error| BootError::Io { path: path.to_owned(), error })?;
-        let opening = boot::open(StorageSpec { name: "1".into(), kind }, 0);
-        let Booted { boot, disk, summary } = runtime.block_on(opening)?;
+        let Booted { boot, disk, summary } = open(path, create, false, limits::CHECKED_AT_OPEN)?;
         let disk = disk.expect("a file storage has a disk");
         Ok(Offline { store: boot.store, disk, outbox: Outbox::default(), summary })
     }
@@ -78,6 +75,20 @@ impl Offline {
             self.store.on_disk(done, &mut self.outbox);
         }
     }
+}
+
+/// Checks all of a Data.fs, whatever its size, and changes nothing. A server may have it open meanwhile: what it has not
+/// finished is a tail in the report.
+pub fn check(path: &Path) -> Result<Summary, BootError> {
+    open(path, false, true, u64::MAX).map(|booted| booted.summary)
+}
+
+fn open(path: &Path, create: bool, read_only: bool, check_upto: u64) -> Result<Booted, BootError> {
+    let kind = StorageKind::File { path: path.to_owned(), create, read_only };
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.map_err(|error| BootError::Io { path: path.to_owned(), error })?;
+    let manner = Manner { queue: 0, check_upto, serve_damaged: false };
+    runtime.block_on(boot::open(StorageSpec { name: "1".into(), kind }, manner))
 }
 
 #[cfg(test)]

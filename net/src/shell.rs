@@ -2,8 +2,8 @@
 
 use crate::clock::{Clock, wall};
 use crate::disk::{Disk, Ran};
-use crate::listen::Stream;
 use crate::send::SendQueue;
+use crate::stream::Stream;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use std::cell::RefCell;

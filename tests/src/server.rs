@@ -75,28 +75,43 @@ impl Maker {
 /// When it does not build.
 pub fn zeolith() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(binary) = std::env::var_os("ZEOLITH_BIN") {
-            return PathBuf::from(binary);
-        }
-        let folder = crate::profile_folder();
-        let name = folder.file_name().and_then(|name| name.to_str()).expect("profiles have plain names");
-        let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .current_dir(crate::workspace())
-            .args(["build", "--quiet", "--package", "zeolith-cli", "--bin", "zeolith", "--profile"])
-            // The dev profile is the one whose folder has another name.
-            .arg(if name == "debug" { "dev" } else { name })
-            .arg("--target-dir")
-            .arg(crate::target_folder())
-            .output()
-            .expect("cargo runs");
-        assert!(
-            output.status.success(),
-            "zeolith does not build:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        folder.join("zeolith")
+    BINARY.get_or_init(|| match std::env::var_os("ZEOLITH_BIN") {
+        Some(binary) => PathBuf::from(binary),
+        None => build(&["--package", "zeolith-cli", "--bin", "zeolith"]).join("zeolith"),
     })
+}
+
+/// An example of the client, built as the server's binary is.
+///
+/// # Panics
+///
+/// When the examples do not build.
+pub fn example(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| build(&["--package", "zeolith-net", "--examples"]).join("examples")).join(name)
+}
+
+/// Builds with the profile of the tests, and returns that profile's folder.
+fn build(what: &[&str]) -> PathBuf {
+    let folder = crate::profile_folder();
+    let name = folder.file_name().and_then(|name| name.to_str()).expect("profiles have plain names");
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(crate::workspace())
+        .args(["build", "--quiet"])
+        .args(what)
+        .arg("--profile")
+        // The dev profile is the one whose folder has another name.
+        .arg(if name == "debug" { "dev" } else { name })
+        .arg("--target-dir")
+        .arg(crate::target_folder())
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "cargo build {what:?} fails:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    folder
 }
 
 /// A temporary folder for a server's files; it outlives the servers that are started in it one after the other.
@@ -154,6 +169,8 @@ pub struct Config {
     pub unix: bool,
     /// Serve for reading only.
     pub read_only: bool,
+    /// Serve what is left of damaged storages; Zeolith alone knows how.
+    pub serve_damaged: bool,
     /// Seconds that a transaction may hold its locks.
     pub transaction_timeout: Option<u32>,
     /// How many transactions' invalidations are kept.
@@ -169,6 +186,7 @@ impl Config {
             codec,
             unix: false,
             read_only: false,
+            serve_damaged: false,
             transaction_timeout: None,
             invalidation_queue_size: None,
             storages: vec![Storage::File("1", "Data.fs")],
@@ -240,7 +258,7 @@ impl Server {
         let socket = config.unix.then(|| home.path("socket").display().to_string());
         Server::launch(maker, home, config.codec, socket, |command, address| {
             fs::write(&file, config.text(home, address)).expect("the server's folder is writable");
-            command.arg("-C").arg(&file);
+            command.arg("-C").arg(&file).args(config.serve_damaged.then_some("--serve-damaged"));
         })
     }
 

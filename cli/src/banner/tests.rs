@@ -6,7 +6,7 @@ fn served(name: &str, place: &str) -> Served {
 }
 
 fn about(address: &str, storages: Vec<Served>) -> Banner {
-    Banner { address: crate::options::address(address).unwrap(), protocol: "Z5", read_only: false, storages }
+    Banner { address: address.parse().unwrap(), protocol: "Z5", read_only: false, storages }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::objects::SMALLEST;
-use crate::options::{Address, address};
+use crate::options::Address;
 
 /// What one row of the result is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,11 +52,11 @@ impl fmt::Display for Row {
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchArgs {
     /// The server: HOST:PORT, PORT on this machine, or a Unix socket (a path with a '/')
-    #[arg(value_name = "ADDR", value_parser = server_address)]
+    #[arg(value_name = "ADDR", value_parser = Address::of_server)]
     pub address: Address,
 
     /// Measure a second server in turns with the first, and print the ratios first / second
-    #[arg(long, value_name = "ADDR", value_parser = server_address)]
+    #[arg(long, value_name = "ADDR", value_parser = Address::of_server)]
     pub compare: Option<Address>,
 
     /// The storage's name
@@ -138,16 +138,6 @@ impl BenchArgs {
             return Err(format!("{needed} objects are needed{share}, not {}", self.objects));
         }
         Ok(())
-    }
-}
-
-fn server_address(text: &str) -> Result<Address, String> {
-    match address(text).map_err(|error| error.to_string())? {
-        Address::Tcp { port: 0, .. } => Err("a port is needed".to_owned()),
-        Address::Tcp { host, port } if host.is_empty() => {
-            Ok(Address::Tcp { host: "127.0.0.1".to_owned(), port })
-        }
-        address => Ok(address),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::{ConfigError, Problem};
 use super::keys::{self, Keys};
-use crate::options::{Address, Notice, address};
+use crate::options::{Address, Notice};
 use crate::zconfig::datatypes::{ValueError, boolean, existing_dirpath, float, integer, integer_in};
 use crate::zconfig::{Host, Section};
 
@@ -86,7 +86,7 @@ pub(super) fn understand(
         text => existing_dirpath(text, host).map(Some),
     };
     Ok(Zeo {
-        address: keys.need("address", |text| address(text).map_err(ValueError::Address))?,
+        address: keys.need("address", |text| text.parse().map_err(ValueError::Address))?,
         read_only: keys.read("read-only", boolean)?.unwrap_or(false),
         msgpack: keys.read("msgpack", boolean)?,
         invalidation_queue: keys

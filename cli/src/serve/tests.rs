@@ -23,6 +23,7 @@ fn without_arguments_a_local_data_fs_is_served_to_this_machine() {
         address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 8100 },
         storages: vec![data_fs(1, "./Data.fs".into())],
         read_only: false,
+        serve_damaged: false,
         msgpack: false,
         invalidation_queue: 100,
         transaction_timeout: None,
@@ -45,7 +46,7 @@ fn files_named_on_the_command_line_are_numbered() {
 fn the_command_line_overrides_the_file() {
     let (arguments, host) = with_file(CONF);
     let arguments = ServeArgs {
-        address: Some(address("8200").unwrap()),
+        address: Some("8200".parse().unwrap()),
         filename: vec!["x.fs".into()],
         timeout: Some(Duration::from_secs(5)),
         pid_file: Some("my.pid".into()),

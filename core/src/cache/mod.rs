@@ -5,8 +5,8 @@
 //! that did. To that end the client applies every message to it in order, changed objects before the last tid. What it
 //! forgets it may forget at any time.
 //!
-//! Below, a medium holds two rings of records ([`layout`]), filled and emptied as S3-FIFO does ([`shelves`]), with an
-//! [`index`] in memory of about 35 bytes an object. After the death of the process what stands in the medium is the state
+//! Below, a medium holds two rings of records (`layout`), filled and emptied as S3-FIFO does (`shelves`), with an
+//! `index` in memory of about 35 bytes an object. After the death of the process what stands in the medium is the state
 //! between two writes, each of which leaves it sound; after a power loss it is sound if it was flushed, or emptied.
 
 mod ghosts;
@@ -17,7 +17,7 @@ mod medium;
 mod open;
 mod ring;
 mod shelves;
-mod trace;
+pub mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -150,7 +150,7 @@ impl Cache {
         let result = self.shelves.add(head, data);
         if self.attempt(result) == Some(true) {
             self.shelves.stats.stores += 1;
-            let code = if until.is_some() { Code::StoreNonCurrent } else { Code::StoreCurrent };
+            let code = if until.is_some() { Code::StoreOld } else { Code::Store };
             self.tell(code, data.len(), oid, start, until.unwrap_or_default());
         }
     }
@@ -223,7 +223,7 @@ impl Cache {
     /// Tells everything that happens from now on, as ZEO's cache would.
     pub fn trace(&mut self, trace: Box<dyn Trace>) {
         self.trace = Some(trace);
-        self.tell(Code::Open, 0, Oid(0), Tid::ZERO, Tid::ZERO);
+        self.tell(Code::Opened, 0, Oid(0), Tid::ZERO, Tid::ZERO);
     }
 
     /// Leaves the medium so that the next open trusts it after a power loss too: waits for the disk, twice. The cache may be

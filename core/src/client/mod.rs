@@ -481,7 +481,9 @@ impl Client {
             self.give_up(conn, &Fault::Closed);
         }
         self.waiting = Waiting::default();
+        // The medium is somebody else's from now on.
         self.desk.cache.flush();
+        self.desk.cache = Cache::in_memory(0);
     }
 
     /// Checks what must always hold between two inputs.

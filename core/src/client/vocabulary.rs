@@ -509,6 +509,14 @@ pub enum Error {
         /// The client's.
         client: Tid,
     },
+    /// A transaction that the storage has not seen yet was asked for.
+    #[error("there is no transaction {tid} yet: the last one is {last}")]
+    NotYet {
+        /// What was asked for.
+        tid: Tid,
+        /// The last transaction.
+        last: Tid,
+    },
     /// The server sent what makes no sense.
     #[error("the server does not keep to the protocol: {0}")]
     Protocol(String),

@@ -3,6 +3,7 @@
 use crate::commit::locks::{Mode, Wanted};
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
+use crate::record;
 use crate::server::names::{ReplyTo, TxnKey};
 use crate::store::{Current, Record, Store, StoreError, Transaction};
 use crate::time::WallTime;
@@ -338,7 +339,7 @@ fn conflict_error(conflict: &Conflict) -> RemoteError {
         oid: conflict.oid,
         committed: conflict.committed,
         read: conflict.read,
-        class_name: crate::wire::pickle::class_name(&conflict.data),
+        class_name: record::class(&conflict.data).ok().map(|class| class.to_string()),
     }))
 }
 

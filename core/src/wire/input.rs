@@ -5,14 +5,14 @@ use crate::wire::tree::Span;
 
 /// The rest of a message. Every read is checked against what is there, so a length that a peer announces is only
 /// believed once its bytes have arrived.
-pub(super) struct Input<'m> {
+pub(crate) struct Input<'m> {
     bytes: &'m [u8],
     at: usize,
 }
 
 impl<'m> Input<'m> {
     /// Starts at the first byte. Offsets are kept in 31 bits, which is twice the largest frame.
-    pub(super) fn new(bytes: &'m [u8]) -> Result<Input<'m>, Malformed> {
+    pub(crate) fn new(bytes: &'m [u8]) -> Result<Input<'m>, Malformed> {
         if bytes.len() > Span::LONGEST {
             return Err(Malformed::Limit("message length"));
         }
@@ -20,17 +20,17 @@ impl<'m> Input<'m> {
     }
 
     /// The offset of the next byte.
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
     /// How many bytes are left.
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
 
     /// The next `n` bytes.
-    pub(super) fn take(&mut self, n: usize) -> Result<&'m [u8], Malformed> {
+    pub(crate) fn take(&mut self, n: usize) -> Result<&'m [u8], Malformed> {
         if n > self.left() {
             return Err(Malformed::Truncated);
         }
@@ -51,25 +51,31 @@ impl<'m> Input<'m> {
     }
 
     /// The next `N` bytes as an array, for `from_be_bytes` and its like.
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
         Ok(array)
     }
 
     /// The next byte.
-    pub(super) fn byte(&mut self) -> Result<u8, Malformed> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Malformed> {
         let byte = *self.bytes.get(self.at).ok_or(Malformed::Truncated)?;
         self.at += 1;
         Ok(byte)
     }
 
-    /// The bytes up to the next newline, which is skipped, and their place.
-    pub(super) fn line(&mut self) -> Result<(&'m [u8], Span), Malformed> {
+    /// The bytes up to the next newline, which is skipped.
+    pub(crate) fn line(&mut self) -> Result<&'m [u8], Malformed> {
         let length = self.bytes[self.at..].iter().position(|&b| b == b'\n').ok_or(Malformed::Truncated)?;
-        let start = self.at;
         let line = self.take(length)?;
         self.at += 1;
-        Ok((line, Span::in_message(start, length)))
+        Ok(line)
+    }
+
+    /// The same, and their place.
+    pub(super) fn spanned_line(&mut self) -> Result<(&'m [u8], Span), Malformed> {
+        let start = self.at;
+        let line = self.line()?;
+        Ok((line, Span::in_message(start, line.len())))
     }
 }

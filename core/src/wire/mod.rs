@@ -7,7 +7,7 @@
 pub mod call;
 pub mod delivery;
 pub mod frame;
-mod input;
+pub(crate) mod input;
 pub mod msgpack;
 pub mod packet;
 pub mod pickle;

@@ -24,14 +24,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::options::size;
-use crate::options::{Address, address};
+use crate::options::Address;
 use crate::serve::EXIT_FAILURE;
 
 /// The options of `zeolith bench-echo`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct EchoArgs {
     /// Where to listen
-    #[arg(value_name = "ADDR", value_parser = address)]
+    #[arg(value_name = "ADDR")]
     pub address: Address,
 
     /// The log, overwritten; on the file system that the other server's database is on

@@ -32,7 +32,8 @@ pub(super) fn called(
         }
         (b"set" | b"frozenset", 1) if builtin => {
             let list = args.array().map(|[only]| only.id());
-            Ok(list.filter(|list| matches!(tree.node(*list), Node::List(_))).map(Node::SetOf))
+            let list = list.filter(|list| matches!(tree.node(*list), Node::List(_)));
+            Ok(list.map(if name == b"set" { Node::SetOf } else { Node::FrozenSetOf }))
         }
         (b"bytearray", 2) if builtin => latin1(tree, message, args.array().map(|two| two.map(Value::id)), at),
         (b"encode", 2) if module == b"_codecs" => {

@@ -18,13 +18,16 @@ struct Machine<'m, 't> {
     at: usize,
 }
 
-/// Reads one pickle; returns its value and its length.
-pub(super) fn run(message: &[u8], tree: &mut Tree) -> Result<(Id, usize), Malformed> {
+/// Reads `N` pickles that one pickler wrote in a row, with one memo for all; returns their values and their length.
+pub(super) fn run<const N: usize>(message: &[u8], tree: &mut Tree) -> Result<([Id; N], usize), Malformed> {
     tree.clear(message);
     let input = Input::new(message)?;
     let mut machine = Machine { message, input, tree, marks: SmallVec::new(), at: 0 };
-    let id = machine.run()?;
-    Ok((id, machine.input.at()))
+    let mut ids = [Id::default(); N];
+    for id in &mut ids {
+        *id = machine.run()?;
+    }
+    Ok((ids, machine.input.at()))
 }
 
 impl Machine<'_, '_> {
@@ -116,7 +119,7 @@ impl Machine<'_, '_> {
             op::EMPTY_SET => self.tree.gather(self.tree.height(), Node::Set),
             op::FROZENSET => {
                 let height = self.mark()?;
-                self.tree.gather(height, Node::Set)
+                self.tree.gather(height, Node::FrozenSet)
             }
             op::ADDITEMS => {
                 let height = self.mark()?;
@@ -198,7 +201,7 @@ impl Machine<'_, '_> {
                 self.tree.push(Node::Build(object, state))
             }
             op::PERSID => {
-                let (line, span) = self.input.line()?;
+                let (line, span) = self.input.spanned_line()?;
                 let text = scalar::text(line, span, self.at)?;
                 let id = self.tree.add(text)?;
                 self.tree.push(Node::Persid(id))
@@ -303,14 +306,14 @@ impl Machine<'_, '_> {
     }
 
     fn number_line(&mut self) -> Result<u32, Malformed> {
-        let (line, _) = self.input.line()?;
+        let line = self.input.line()?;
         let number = std::str::from_utf8(line).ok().and_then(|text| text.parse().ok());
         number.ok_or(Malformed::Text(self.at))
     }
 
     fn global_lines(&mut self) -> Result<Node, Malformed> {
         let mut name = || {
-            let (line, span) = self.input.line()?;
+            let (line, span) = self.input.spanned_line()?;
             match scalar::text(line, span, self.at)? {
                 text @ Node::Str(_) => self.tree.add(text),
                 _ => Err(Malformed::Text(self.at)),

@@ -2,22 +2,36 @@
 
 use crate::limits;
 use crate::wire::Malformed;
-use crate::wire::tree::Id;
 use std::collections::BTreeMap;
 
 /// How far beyond the last number the next may lie to stay in the row. Pickles number without gaps; what does not is
 /// kept in a tree, so that no number costs more than its entry.
 const GAP: usize = 64;
 
-/// Values by number, at most [`limits::MEMO`] of them.
-#[derive(Debug, Default)]
-pub(in crate::wire) struct Memo {
-    row: Vec<Option<Id>>,
-    far: BTreeMap<u32, Id>,
+/// Values by number, at most so many.
+#[derive(Debug)]
+pub(crate) struct Memo<T> {
+    row: Vec<Option<T>>,
+    far: BTreeMap<u32, T>,
     count: usize,
+    limit: usize,
 }
 
-impl Memo {
+impl<T> Default for Memo<T> {
+    /// A memo of at most [`limits::MEMO`] values.
+    fn default() -> Memo<T> {
+        Memo::bounded(limits::MEMO)
+    }
+}
+
+impl<T> Memo<T> {
+    /// A memo of at most `limit` values.
+    pub(crate) fn bounded(limit: usize) -> Memo<T> {
+        Memo { row: Vec::new(), far: BTreeMap::new(), count: 0, limit }
+    }
+}
+
+impl<T: Copy> Memo<T> {
     /// Forgets everything.
     pub(in crate::wire) fn clear(&mut self) {
         self.row.clear();
@@ -27,19 +41,19 @@ impl Memo {
     }
 
     /// Keeps a value under a number, in place of any other.
-    pub(super) fn put(&mut self, number: u32, id: Id) -> Result<(), Malformed> {
+    pub(crate) fn put(&mut self, number: u32, value: T) -> Result<(), Malformed> {
         let at = number as usize;
-        let before = if at < limits::MEMO && at < self.row.len() + GAP {
+        let before = if at < self.limit && at < self.row.len() + GAP {
             if at >= self.row.len() {
                 self.row.resize(at + 1, None);
             }
-            self.row[at].replace(id).or_else(|| self.far.remove(&number))
+            self.row[at].replace(value).or_else(|| self.far.remove(&number))
         } else {
-            self.far.insert(number, id)
+            self.far.insert(number, value)
         };
         if before.is_none() {
             self.count += 1;
-            if self.count > limits::MEMO {
+            if self.count > self.limit {
                 return Err(Malformed::Limit("memo entries"));
             }
         }
@@ -47,14 +61,14 @@ impl Memo {
     }
 
     /// Keeps a value under the number of entries, as protocol 4 does.
-    pub(super) fn put_next(&mut self, id: Id) -> Result<(), Malformed> {
-        self.put(self.count as u32, id)
+    pub(crate) fn put_next(&mut self, value: T) -> Result<(), Malformed> {
+        self.put(self.count as u32, value)
     }
 
     /// The value under a number.
-    pub(super) fn find(&self, number: u32) -> Option<Id> {
+    pub(crate) fn find(&self, number: u32) -> Option<T> {
         match self.row.get(number as usize) {
-            Some(Some(id)) => Some(*id),
+            Some(Some(value)) => Some(*value),
             _ => self.far.get(&number).copied(),
         }
     }

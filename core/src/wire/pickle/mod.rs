@@ -8,15 +8,15 @@
 mod data;
 mod machine;
 mod memo;
-mod opcode;
+pub(crate) mod opcode;
 mod read;
 mod scalar;
-mod text;
+pub(crate) mod text;
 pub(super) mod write;
 
-pub use read::{class_name, read, read_prefix};
+pub use read::{read, read_pair, read_prefix};
 
-pub(super) use memo::Memo;
+pub(crate) use memo::Memo;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 /// Declares the opcodes, so that the table below reads like the one in Python's `pickle.py`.
 macro_rules! opcodes {
-    ($($name:ident = $byte:expr;)*) => { $(pub(in crate::wire) const $name: u8 = $byte;)* };
+    ($($name:ident = $byte:expr;)*) => { $(pub(crate) const $name: u8 = $byte;)* };
 }
 
 opcodes! {

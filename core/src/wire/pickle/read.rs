@@ -1,8 +1,8 @@
-//! Reading pickles, and records made of them.
+//! Reading pickles, one or several.
 
 use super::machine;
 use crate::wire::Malformed;
-use crate::wire::tree::{Kind, Tree, Value};
+use crate::wire::tree::{Tree, Value};
 
 /// Reads a message that is one pickle.
 ///
@@ -20,31 +20,20 @@ pub fn read<'a>(message: &'a [u8], tree: &'a mut Tree) -> Result<Value<'a>, Malf
 
 /// Reads the pickle that `message` begins with; returns its length too.
 ///
-/// A ZODB record is two pickles in a row, an index file a whole stream. Each shares nothing with the one before: the
-/// tree's former values are forgotten.
+/// An index file is a whole stream of them. Each shares nothing with the one before: the tree's former values are
+/// forgotten.
 pub fn read_prefix<'a>(message: &'a [u8], tree: &'a mut Tree) -> Result<(Value<'a>, usize), Malformed> {
-    let (id, len) = machine::run(message, tree)?;
+    let ([id], len) = machine::run(message, tree)?;
     Ok((Value::new(tree, message, id), len))
 }
 
-/// The dotted class of a ZODB record, as `ZODB.utils.get_pickle_metadata` tells it.
-///
-/// The first pickle of a record is the class, or `(class, arguments)`, or `((module, name), arguments)`, or
-/// `(module, name)`. `None` for anything else.
-pub fn class_name(record: &[u8]) -> Option<String> {
-    let mut tree = Tree::new();
-    let (class, _) = read_prefix(record, &mut tree).ok()?;
-    let pair = |value: Value<'_>| match value.array()?.map(Value::as_str) {
-        [Some(module), Some(name)] => Some(format!("{module}.{name}")),
-        _ => None,
-    };
-    match class.kind() {
-        Kind::Global { module, name } => Some(format!("{module}.{name}")),
-        Kind::Tuple(mut items) => match items.next()?.kind() {
-            Kind::Global { module, name } => Some(format!("{module}.{name}")),
-            Kind::Tuple(_) => pair(class.items()?.next()?),
-            _ => pair(class),
-        },
-        _ => None,
-    }
+/// Reads the two pickles that `message` begins with, which one pickler wrote: the second may recall what the first
+/// memoized. Returns their values and their length.
+pub fn read_pair<'a>(
+    message: &'a [u8],
+    tree: &'a mut Tree,
+) -> Result<(Value<'a>, Value<'a>, usize), Malformed> {
+    let ([first, second], len) = machine::run(message, tree)?;
+    let tree = &*tree;
+    Ok((Value::new(tree, message, first), Value::new(tree, message, second), len))
 }

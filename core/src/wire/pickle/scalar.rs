@@ -30,7 +30,7 @@ pub(super) fn read(
             long(input, len)?
         }
         op::INT => {
-            let (line, _) = input.line()?;
+            let line = input.line()?;
             match line {
                 b"00" => Node::Bool(false),
                 b"01" => Node::Bool(true),
@@ -38,12 +38,12 @@ pub(super) fn read(
             }
         }
         op::LONG => {
-            let (line, _) = input.line()?;
+            let line = input.line()?;
             decimal(line.strip_suffix(b"L").unwrap_or(line), tree, at)?
         }
         op::BINFLOAT => Node::Float(f64::from_be_bytes(input.array()?)),
         op::FLOAT => {
-            let (line, _) = input.line()?;
+            let line = input.line()?;
             let value = std::str::from_utf8(line).ok().and_then(|text| text.parse().ok());
             Node::Float(value.ok_or(Malformed::Text(at))?)
         }
@@ -74,7 +74,7 @@ pub(super) fn read(
             unicode(input, len, at)?
         }
         op::UNICODE => {
-            let (line, _) = input.line()?;
+            let line = input.line()?;
             let span = tree.rewrite(|out| raw_unicode_escape(line, out).ok_or(Malformed::Text(at)))?;
             text(tree.bytes(&[], span), span, at)?
         }
@@ -90,7 +90,7 @@ pub(super) fn read(
             string(bytes, span)
         }
         op::STRING => {
-            let (line, _) = input.line()?;
+            let line = input.line()?;
             let span = tree.rewrite(|out| quoted(line, out).ok_or(Malformed::Text(at)))?;
             string(tree.bytes(&[], span), span)
         }

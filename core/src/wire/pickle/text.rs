@@ -94,7 +94,7 @@ fn hex(digits: &[u8]) -> Option<u32> {
 }
 
 /// Appends what Python's `raw-unicode-escape` stands for: Latin-1 with `\uxxxx` and `\Uxxxxxxxx`. `None` if malformed.
-pub(super) fn raw_unicode_escape(mut line: &[u8], out: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn raw_unicode_escape(mut line: &[u8], out: &mut Vec<u8>) -> Option<()> {
     while let Some((&byte, rest)) = line.split_first() {
         line = rest;
         let digits = match (byte, rest.first()) {
@@ -121,7 +121,7 @@ pub(super) fn raw_unicode_escape(mut line: &[u8], out: &mut Vec<u8>) -> Option<(
 }
 
 /// Appends what a quoted Python 2 string stands for. `None` if malformed.
-pub(super) fn quoted(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn quoted(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut line = match line {
         [b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"'] => inner,
         _ => return None,
@@ -163,7 +163,7 @@ pub(super) fn quoted(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
 }
 
 /// Appends text as Latin-1. `None` if it has other characters.
-pub(super) fn latin1(text: &str, out: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn latin1(text: &str, out: &mut Vec<u8>) -> Option<()> {
     for char in text.chars() {
         out.push(u8::try_from(u32::from(char)).ok()?);
     }

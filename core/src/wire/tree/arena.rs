@@ -8,7 +8,7 @@ use crate::wire::pickle::Memo;
 const KEPT: usize = 1 << 14;
 
 /// The place of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::wire) struct Id(pub(super) u32);
 
 /// The place of bytes: in the message, or in the tree's own buffer for text that had to be rewritten.
@@ -90,6 +90,9 @@ pub(in crate::wire) enum Node {
     Set(Chain),
     /// The set of a list's items: `set([..])` as older protocols write it.
     SetOf(Id),
+    FrozenSet(Chain),
+    /// The same for `frozenset([..])`.
+    FrozenSetOf(Id),
     /// Module and name, both [`Node::Str`].
     Global(Id, Id),
     Reduce(Id, Id),
@@ -109,7 +112,7 @@ pub struct Tree {
     text: Vec<u8>,
     text_limit: usize,
     stack: Vec<Id>,
-    memo: Memo,
+    memo: Memo<Id>,
 }
 
 impl Tree {
@@ -141,7 +144,7 @@ impl Tree {
         self.nodes.capacity() + self.items.capacity() + self.links.capacity() + self.stack.capacity()
     }
 
-    pub(in crate::wire) fn memo(&mut self) -> &mut Memo {
+    pub(in crate::wire) fn memo(&mut self) -> &mut Memo<Id> {
         &mut self.memo
     }
 

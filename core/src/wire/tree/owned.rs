@@ -101,7 +101,7 @@ impl Copier {
             Kind::Surrogates(bytes) => Owned::Surrogates(self.bytes(bytes)?),
             Kind::Tuple(items) => Owned::Tuple(self.items(items, deeper()?)?),
             Kind::List(items) => Owned::List(self.items(items, deeper()?)?),
-            Kind::Set(items) => Owned::Set(self.items(items, deeper()?)?),
+            Kind::Set(items) | Kind::FrozenSet(items) => Owned::Set(self.items(items, deeper()?)?),
             Kind::Dict(pairs) => {
                 let depth = deeper()?;
                 let pairs = pairs

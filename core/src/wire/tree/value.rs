@@ -38,8 +38,10 @@ pub enum Kind<'a> {
     List(Items<'a>),
     /// A dictionary, in its order, with repeated keys if the message repeats them. It may contain itself.
     Dict(Pairs<'a>),
-    /// A set or frozenset.
+    /// A set.
     Set(Items<'a>),
+    /// A frozenset.
+    FrozenSet(Items<'a>),
     /// A class or function by name. It is never looked up.
     Global {
         /// The dotted module.
@@ -96,6 +98,18 @@ impl<'a> Value<'a> {
         Items { of: self, row: Row { start: 0, len: 0 }, next: chain.first, left: chain.len as usize }
     }
 
+    fn listed(self, list: Id) -> Items<'a> {
+        match self.tree.node(list) {
+            Node::List(chain) => self.chain(chain),
+            _ => unreachable!("a set is made of a list"),
+        }
+    }
+
+    /// Where it is in its tree: two values of one tree with the same place are one object.
+    pub fn place(self) -> usize {
+        self.id.0 as usize
+    }
+
     /// What the value is, with its content.
     pub fn kind(self) -> Kind<'a> {
         match self.tree.node(self.id) {
@@ -111,10 +125,9 @@ impl<'a> Value<'a> {
             Node::List(chain) => Kind::List(self.chain(chain)),
             Node::Dict(chain) => Kind::Dict(Pairs(self.chain(chain))),
             Node::Set(chain) => Kind::Set(self.chain(chain)),
-            Node::SetOf(list) => match self.at(list).kind() {
-                Kind::List(items) => Kind::Set(items),
-                _ => unreachable!("a set is made of a list"),
-            },
+            Node::SetOf(list) => Kind::Set(self.listed(list)),
+            Node::FrozenSet(chain) => Kind::FrozenSet(self.chain(chain)),
+            Node::FrozenSetOf(list) => Kind::FrozenSet(self.listed(list)),
             Node::Global(module, name) => match (self.at(module).kind(), self.at(name).kind()) {
                 (Kind::Str(module), Kind::Str(name)) => Kind::Global { module, name },
                 _ => unreachable!("a global is named by text"),

@@ -21,7 +21,7 @@ fn addresses_are_read_as_runzeo_reads_them() {
         ("var/zeo.sock", Address::Unix("var/zeo.sock".into())),
         ("/run/a:1", Address::Unix("/run/a:1".into())),
     ] {
-        assert_eq!(address(text), Ok(expected), "{text}");
+        assert_eq!(text.parse::<Address>(), Ok(expected), "{text}");
     }
 }
 
@@ -35,13 +35,24 @@ fn what_is_no_address_says_why() {
         ("localhost:65536", "port 65536 is not between 0 and 65535"),
         ("81000", "port 81000 is not between 0 and 65535"),
     ] {
-        assert_eq!(address(text).unwrap_err().to_string(), expected, "{text}");
+        assert_eq!(text.parse::<Address>().unwrap_err().to_string(), expected, "{text}");
     }
 }
 
 #[test]
 fn an_address_is_shown_as_it_is_written() {
     for text in ["localhost:8100", "[::1]:8100", ":8100", "/run/zeo.sock"] {
-        assert_eq!(address(text).unwrap().to_string(), text);
+        assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn a_server_needs_a_port_and_is_on_this_machine_unless_it_says_where() {
+    assert_eq!(Address::of_server("8100"), Ok(tcp("127.0.0.1", 8100)));
+    assert_eq!(Address::of_server(":8100"), Ok(tcp("127.0.0.1", 8100)));
+    assert_eq!(Address::of_server("zeo.example:9"), Ok(tcp("zeo.example", 9)));
+    assert_eq!(Address::of_server("./socket"), Ok(Address::Unix("./socket".into())));
+    for text in ["localhost", "localhost:0", "::1", "0"] {
+        assert_eq!(Address::of_server(text), Err(AddressError::NoPort), "{text}");
     }
 }
