@@ -464,7 +464,7 @@ impl Client {
             }
         }
         let mut questions = self.loads.on_lost(desk, fault);
-        questions.extend(self.commits.on_lost(desk, fault));
+        questions.extend(self.commits.on_lost(desk, link.server, fault));
         self.oids.on_lost(desk, fault);
         self.blobs.on_lost(desk, fault);
         self.browse.on_lost(desk, fault);

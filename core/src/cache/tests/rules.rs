@@ -305,7 +305,7 @@ fn a_trace_tells_what_zeos_cache_would_tell() {
         does(cache);
         assert_eq!(told.try_iter().collect::<Vec<_>>(), expected);
     };
-    expect(&mut cache, &|_| {}, &[(Code::Open as u8, 0, 0, 0, 0)]);
+    expect(&mut cache, &|_| {}, &[(Code::Opened as u8, 0, 0, 0, 0)]);
     expect(&mut cache, &|cache| drop(cache.load(A)), &[(0x20, 1, 0, 0, 0)]);
     expect(&mut cache, &|cache| cache.store(A, &revision(10, None)), &[(0x52, 1, 20, 10, 0)]);
     expect(&mut cache, &|cache| cache.store(A, &revision(10, None)), &[]);
