@@ -10,6 +10,8 @@ use zeolith_cli::cache::{CacheCommand, cache};
 use zeolith_cli::check::{CheckArgs, check};
 use zeolith_cli::heal::{HealArgs, heal};
 use zeolith_cli::serve::{ServeArgs, serve};
+use zeolith_cli::sim::options::SimArgs;
+use zeolith_cli::sim::sim;
 
 /// ZEO, rock solid: serves ZODB databases to the unmodified Python clients of ZEO 5 and 6.
 #[derive(Parser)]
@@ -36,6 +38,9 @@ enum Command {
     /// Look at what a client's cache did
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Hunt the server's races in a simulated world, and look at what was found
+    #[command(after_help = SIM_HELP)]
+    Sim(SimArgs),
     /// Answer zeolith bench with system calls alone: the limit a server can reach
     #[command(hide = true)]
     BenchEcho(EchoArgs),
@@ -108,6 +113,17 @@ Examples:
 
 Exit codes: 0 measured, 1 a server failed or is none, 2 bad usage";
 
+const SIM_HELP: &str = "\
+A seed decides what a world is like and what happens in it. What breaks a promise is run again, shrunk, and written to a
+schedule: a text file with one event a line, which plays without the seed.
+
+Examples:
+  zeolith sim run --minutes 10                    as many seeds as there is time for
+  zeolith sim run --seeds 0..8000 --coverage      and fail when they reach less than they did
+  zeolith sim run --fault power-losses --fault slow-disk
+  zeolith sim replay seed-42.events --step        what happens, event by event
+  zeolith sim show seed-42.events --html seed-42.html";
+
 fn main() -> ExitCode {
     match Zeolith::parse().command {
         Command::Serve(arguments) => serve(arguments),
@@ -115,6 +131,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check(&arguments),
         Command::Bench(arguments) => bench(arguments),
         Command::Cache(command) => cache(&command),
+        Command::Sim(arguments) => sim(arguments),
         Command::BenchEcho(arguments) => echo(arguments),
     }
 }
