@@ -1,8 +1,8 @@
 //! A server of either maker in either encoding, and clients of it.
 
-use std::future::Future;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use zeolith_core::wire::Codec;
 use zeolith_net::{Client, ClientOptions};
 use zeolith_tests::server::{Config, Home, Maker, Server};
@@ -48,6 +48,13 @@ impl Rig {
         self.server.take().expect("a server that runs").kill();
     }
 
+    /// Lets the server do nothing, or go on.
+    pub fn freeze(&self, frozen: bool) {
+        let id = self.server.as_ref().expect("a server that runs").id();
+        let pid = Pid::from_raw(i32::try_from(id).expect("a process number")).expect("a process number");
+        kill_process(pid, if frozen { Signal::STOP } else { Signal::CONT }).expect("a child of ours");
+    }
+
     /// Starts a server over the same files.
     pub fn start(&mut self) {
         self.server = Some(Server::start_as(self.maker, &self.home, &self.config));
@@ -59,15 +66,20 @@ impl Rig {
     }
 }
 
-/// Tells a story about a server of its own, which must have nothing to complain of.
-pub fn tell<F: Future<Output = ()>>(maker: Maker, codec: Codec, unix: bool, story: impl FnOnce(Rig) -> F) {
+/// Tells a story about a server of its own, which must have nothing to complain of in the end.
+pub fn tell(maker: Maker, codec: Codec, unix: bool, story: impl AsyncFnOnce(&mut Rig)) {
     let config = Config { unix, ..Config::new(codec) };
     let home = Home::new();
     let server = Some(Server::start_as(maker, &home, &config));
+    let mut rig = Rig { maker, config, home, server };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).enable_all().build().expect("a runtime");
-    let story = story(Rig { maker, config, home, server });
-    runtime.block_on(async { tokio::time::timeout(PATIENCE * 2, story).await.expect("a story with an end") });
+    runtime.block_on(async {
+        tokio::time::timeout(PATIENCE * 2, story(&mut rig)).await.expect("a story with an end");
+    });
+    if let Some(server) = rig.server.take() {
+        server.stop();
+    }
 }
 
 /// A test of each story with the servers of both makers in both encodings, on a port; or on a unix socket, where a server
