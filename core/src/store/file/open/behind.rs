@@ -2,7 +2,9 @@
 //!
 //! A crash leaves the end of a file cut off, or zeros where the file had grown and the data never came. Whole
 //! transactions behind the break say that it is damage. They are searched for at every byte, since nobody knows where
-//! the next one starts; what looks like one is looked at closely, one after the other.
+//! the next one starts; what looks like one is looked at closely, one after the other. The copy of another log within an
+//! object is none: its records do not point back to where its transactions stand. Nor do those of a log of which bytes were
+//! lost or doubled; but there one transaction follows the other to the end.
 
 use crate::ids::Tid;
 use crate::limits;
@@ -51,8 +53,9 @@ enum Stage {
     End,
     /// No transaction starts before.
     Search(u64),
-    /// The first may be one; none of the others starts behind `next`.
-    Closely { candidates: Vec<Candidate>, next: u64 },
+    /// The last may be one, with what follows it as far as that was looked at; none that is not listed starts before
+    /// `next`.
+    Closely { candidates: Vec<Candidate>, next: u64, chain: Option<Chain> },
     /// No transaction follows. Is this the beginning of one?
     Beginning,
 }
@@ -64,12 +67,20 @@ pub(super) struct Candidate {
     header: TxnHeader,
 }
 
+/// Transactions that follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chain {
+    end: u64,
+    last: Tid,
+}
+
 #[derive(Debug)]
 pub(super) enum Found {
     Zeros(usize),
     SomethingElse,
     Candidates { candidates: Vec<Candidate>, next: u64 },
     Refuted,
+    Chained(Chain),
     NoneFollows,
     Over(Rest),
 }
@@ -159,12 +170,27 @@ impl Behind {
     }
 
     fn look_closely(&self, candidate: &Candidate, log: &View<'_>) -> Result<Found, Need> {
-        for (at, expected) in candidate.numbers() {
-            if log.number(at)? != expected {
-                return Ok(Found::Refuted);
-            }
+        let header = &candidate.header;
+        if !candidate.is_repeated(log)? {
+            return Ok(Found::Refuted);
         }
-        Ok(self.damaged(Broken::Followed))
+        let records = header.records_at();
+        if header.length > records && log.number(candidate.start + records + OWNER)? == candidate.start {
+            return Ok(self.damaged(Broken::Followed));
+        }
+        Ok(Found::Chained(candidate.chain()))
+    }
+
+    fn look_along(&self, chain: &Chain, log: &View<'_>) -> Result<Found, Need> {
+        if chain.end == log.end() {
+            return Ok(self.damaged(Broken::Followed));
+        }
+        if log.end() - chain.end < SMALLEST {
+            return Ok(Found::Refuted);
+        }
+        let candidate = Candidate { start: chain.end, header: log.txn_header(chain.end)? };
+        let follows = candidate.is_sane(chain.last, log.end()) && candidate.is_repeated(log)?;
+        Ok(if follows { Found::Chained(candidate.chain()) } else { Found::Refuted })
     }
 
     /// Whether the first transaction, of which there is no whole one, may be what a crash left. Zeros may.
@@ -204,20 +230,19 @@ impl Candidate {
         fits && room && has_status(header) && header.tid > last && header.tid.0 <= i64::MAX as u64
     }
 
-    /// Where a transaction holds which numbers: its length again, and, in its first record, where it starts. The copy of
-    /// another log within an object does not hold the latter.
-    fn numbers(&self) -> impl Iterator<Item = (u64, u64)> {
-        let records = self.header.records_at();
-        let owner = (self.header.length > records).then_some((self.start + records + OWNER, self.start));
-        owner.into_iter().chain([(self.start + self.header.length, self.header.length)])
+    /// Whether its length stands behind it again.
+    fn is_repeated(&self, log: &View<'_>) -> Result<bool, Need> {
+        Ok(log.number(self.start + self.header.length)? == self.header.length)
     }
 
-    /// By what lies in the bytes at `at`.
+    /// The same by what lies in the bytes at `at`; true where it lies elsewhere.
     fn is_not_refuted_by(&self, at: u64, bytes: &[u8]) -> bool {
-        self.numbers().all(|(place, expected)| {
-            let offset = (place - at) as usize;
-            offset + NUMBER > bytes.len() || number(bytes, offset) == expected
-        })
+        let offset = (self.start + self.header.length - at) as usize;
+        offset + NUMBER > bytes.len() || number(bytes, offset) == self.header.length
+    }
+
+    fn chain(&self) -> Chain {
+        Chain { end: self.start + self.header.stride(), last: self.header.tid }
     }
 }
 
@@ -230,11 +255,13 @@ impl Walk for Behind {
             Stage::Zeros(at) => self.look_at_zeros(*at, log),
             Stage::End => self.look_at_the_end(log),
             Stage::Search(at) => self.search(*at, log),
-            Stage::Closely { candidates, next } => match candidates.last() {
+            Stage::Closely { chain: Some(chain), .. } => self.look_along(chain, log),
+            Stage::Closely { candidates, next, chain: None } => match candidates.last() {
                 Some(candidate) => self.look_closely(candidate, log),
                 None => Ok(Found::Candidates { candidates: Vec::new(), next: *next }),
             },
             Stage::Beginning => match self.what {
+                What::Tail(_) if self.check.is_claimed() => Ok(self.damaged(Broken::TxnHeader)),
                 What::Tail(tail) if self.start == FIRST => self.look_at_the_beginning(tail, log),
                 What::Tail(tail) => Ok(Found::Over(Rest::Tail(tail))),
                 What::Inside(damaged) => Ok(Found::Over(Rest::Damaged(damaged))),
@@ -249,13 +276,18 @@ impl Walk for Behind {
             (Found::SomethingElse, Stage::Zeros(_)) => Stage::End,
             (Found::SomethingElse, _) => Stage::Search(self.start + 1),
             (Found::Candidates { candidates, next }, _) if candidates.is_empty() => Stage::Search(next),
-            (Found::Candidates { candidates, next }, _) => Stage::Closely { candidates, next },
-            (Found::Refuted, Stage::Closely { mut candidates, next }) => {
+            (Found::Candidates { candidates, next }, _) => Stage::Closely { candidates, next, chain: None },
+            (Found::Refuted, Stage::Closely { mut candidates, next, .. }) => {
                 candidates.pop();
-                Stage::Closely { candidates, next }
+                Stage::Closely { candidates, next, chain: None }
+            }
+            (Found::Chained(chain), Stage::Closely { candidates, next, .. }) => {
+                Stage::Closely { candidates, next, chain: Some(chain) }
             }
             (Found::NoneFollows, _) => Stage::Beginning,
-            (Found::Zeros(_) | Found::Refuted, stage) => unreachable!("not looked for in {stage:?}"),
+            (Found::Zeros(_) | Found::Refuted | Found::Chained(_), stage) => {
+                unreachable!("not looked for in {stage:?}")
+            }
         };
         None
     }

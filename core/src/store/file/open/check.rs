@@ -2,12 +2,12 @@
 //!
 //! What a checksum vouches for and the index covers is not looked into. What lies before the last batch, before the
 //! position of a saved index, or in a log that was closed, was durable and may have been acknowledged: what is wrong
-//! there is damage. Behind that, the first thing that the checksums do not vouch for is where a crash cut the writing
+//! there is damage. An index that does not agree with the log only claims so: it may be another log's. Behind that, the first thing that the checksums do not vouch for is where a crash cut the writing
 //! off; and without checksums, structure that breaks may be that too.
 
 use crate::ids::{Oid, Tid};
 use crate::store::file::format::{
-    Broken, DATA_HEADER, Damaged, DataHeader, FIRST, INCOMPLETE, TXN_HEADER, TxnHeader, UNDONE,
+    Broken, DATA_HEADER, Damaged, DataHeader, INCOMPLETE, TXN_HEADER, TxnHeader, UNDONE,
 };
 use crate::store::file::index::{Index, SizeClass};
 use crate::store::file::lockfile::Nonce;
@@ -30,6 +30,8 @@ pub(super) struct Check {
     indexed: u64,
     /// What lies before was durable, whatever the checksums say.
     durable: u64,
+    /// What lies before was durable if an index that was rejected is of this log: not what a crash is known to leave.
+    claimed: u64,
     vouch: Option<Vouch>,
     /// Why there is no use in the checksums, once that shows.
     unvouched: Option<Damaged>,
@@ -68,8 +70,11 @@ pub(super) enum Found {
     Piece(Bytes),
     /// It does not begin as it did when it was written.
     Torn(Entry),
-    /// The checksums are of no use from here on.
-    Unvouched,
+    /// The checksums are of no use from here on: they are another log's, unless this one's structure breaks before
+    /// `durable`.
+    Unvouched {
+        durable: u64,
+    },
     Over(Verdict),
 }
 
@@ -106,20 +111,21 @@ pub(super) struct Checked {
 
 impl Check {
     /// Starts at `at`, behind transaction `last`. The index knows what lies before `indexed`; all before `durable` was
-    /// durable.
-    /// These checksums are compared from where they start.
+    /// durable, and before `claimed` perhaps. These checksums are compared from where they start.
     pub(super) fn new(
         index: Index,
         indexed: u64,
         at: u64,
         last: Tid,
         durable: u64,
+        claimed: u64,
         vouch: Option<Vouch>,
     ) -> Check {
         Check {
             index,
             indexed,
             durable,
+            claimed,
             vouch,
             unvouched: None,
             at,
@@ -158,6 +164,11 @@ impl Check {
         self.boundary() < self.durable.max(self.vouch.as_ref().map_or(0, |vouch| vouch.durable))
     }
 
+    /// Whether an index that was rejected claims that what stands at the boundary was durable.
+    pub(super) fn is_claimed(&self) -> bool {
+        self.boundary() < self.claimed
+    }
+
     /// Whether the checksums speak of what stands at the boundary.
     pub(super) fn is_vouched(&self) -> bool {
         self.vouch.as_ref().is_some_and(|vouch| self.boundary() >= vouch.start)
@@ -181,7 +192,7 @@ impl Check {
         if self.at == log.end() {
             // Checksums of more than there is are those of another log.
             let more = self.vouch.as_ref().is_some_and(|vouch| self.at < vouch.durable);
-            return Ok(if more { Found::Unvouched } else { Found::Over(Verdict::End) });
+            return Ok(if more { self.unvouched(log) } else { Found::Over(Verdict::End) });
         }
         let Some(vouch) = self.vouch.as_ref().filter(|vouch| self.at >= vouch.start) else {
             return self.look_at_structure(log);
@@ -191,7 +202,7 @@ impl Check {
             Said::Nothing | Said::Lost if !self.is_durable() => {
                 Ok(Found::Over(Verdict::Tail(Tail::Unacknowledged)))
             }
-            Said::Nothing => Ok(Found::Unvouched),
+            Said::Nothing => Ok(self.unvouched(log)),
             Said::Lost => self.look_at_structure(log),
             Said::Entry(entry) => self.look_at_vouched(vouch, entry, log),
         }
@@ -209,29 +220,40 @@ impl Check {
             return Ok(Found::Over(Verdict::Tail(Tail::Unacknowledged)));
         }
         if !vouch.is_ours(&entry, self.at, log)? {
-            return Ok(Found::Unvouched);
+            return Ok(self.unvouched(log));
         }
         // Without an index nobody knows what is in it.
         if self.at >= self.indexed { damaged(self.at, Broken::Checksum) } else { Ok(Found::Torn(entry)) }
+    }
+
+    /// The checksums say something else than the log. Of a log that is shorter than what was durable they are not.
+    fn unvouched(&self, log: &View<'_>) -> Found {
+        let durable = self.vouch.as_ref().map_or(0, |vouch| vouch.durable);
+        Found::Unvouched { durable: if durable <= log.end() { durable } else { 0 } }
     }
 
     fn look_at_structure(&self, log: &View<'_>) -> Result<Found, Need> {
         let rest = log.end() - self.at;
         if rest < TXN_HEADER as u64 {
             mark!("a log ends within a transaction's header");
-            return self.broken(Tail::Truncated, 0);
+            return self.broken(Tail::Truncated);
         }
         let header = log.txn_header(self.at)?;
         if header.stride() > rest {
             mark!("a log ends within a transaction");
-            return self.broken(Tail::Truncated, header.status);
+            return self.broken(Tail::Truncated);
         }
         if header.status == INCOMPLETE {
             mark!("a log ends with a transaction marked incomplete");
-            return self.broken(Tail::Incomplete, INCOMPLETE);
+            // Nobody acknowledged it; but in what was shifted it may be a letter of something else.
+            let whole = log.number(self.at + header.length)? == header.length;
+            if whole && !self.is_durable() {
+                return Ok(Found::Over(Verdict::Tail(Tail::Incomplete)));
+            }
+            return self.broken(Tail::Incomplete);
         }
         if header.length < header.records_at() {
-            return self.broken(Tail::Nonsense, header.status);
+            return self.broken(Tail::Nonsense);
         }
         if self.at < self.indexed && self.at + header.stride() > self.indexed {
             return damaged(self.at, Broken::Followed);
@@ -240,12 +262,9 @@ impl Check {
     }
 
     /// What stands here is no whole transaction.
-    fn broken(&self, tail: Tail, status: u8) -> Result<Found, Need> {
+    fn broken(&self, tail: Tail) -> Result<Found, Need> {
         if !self.is_durable() {
-            // What is marked incomplete nobody acknowledged; but at the start it may be a letter of something else.
-            let surely = tail == Tail::Incomplete || status == INCOMPLETE && self.at > FIRST;
-            let verdict = if surely { Verdict::Tail(tail) } else { Verdict::Broken(tail) };
-            return Ok(Found::Over(verdict));
+            return Ok(Found::Over(Verdict::Broken(tail)));
         }
         let what = match tail {
             Tail::Truncated => Broken::Ends,
@@ -388,7 +407,10 @@ impl Walk for Check {
                 self.damaged.push(entry.offset..entry.end());
                 self.pass(entry.offset, entry.end(), entry.tid);
             }
-            Found::Unvouched => self.without_sums(Damaged { at: self.at, what: Broken::OtherLog }),
+            Found::Unvouched { durable } => {
+                self.durable = self.durable.max(durable);
+                self.without_sums(Damaged { at: self.at, what: Broken::OtherLog });
+            }
             Found::Over(verdict) => return Some(verdict),
         }
         None

@@ -267,7 +267,7 @@ impl<C> Opening<C> {
     fn on_index(&mut self, _: IndexWalk, (index, position): (Index, u64)) {
         if position <= self.log_len() {
             // An index is saved of what is durable. Should it contradict the log, it may be the log that is damaged.
-            self.log.durable = self.log.durable.max(position);
+            self.log.claimed = position;
         }
         self.begin(Phase::Sanity(Sanity::new(index, position)), self.log_len());
     }
@@ -275,6 +275,7 @@ impl<C> Opening<C> {
     fn on_sane(&mut self, _: Sanity, sane: Sane) {
         mark!("an index is of use");
         self.report.index = IndexUse::Used;
+        self.log.durable = sane.position;
         self.log.index = sane.index;
         self.log.end = sane.position;
         self.log.last = sane.last;
@@ -336,9 +337,13 @@ impl<C> Opening<C> {
         if let Some(closed) = lockfile::closed(&self.found.lock).filter(|left| left.len == self.log_len()) {
             self.log.durable = self.log.durable.max(closed.len);
         }
+        if vouch.is_some() {
+            // Nobody else wrote since, so that the index is this log's.
+            self.log.durable = self.log.durable.max(self.log.claimed);
+        }
         self.report.unchecked = from - FIRST;
-        let LogSoFar { index, end, durable, .. } = &mut self.log;
-        let check = Check::new(mem::take(index), *end, from, last, *durable, vouch);
+        let LogSoFar { index, end, durable, claimed, .. } = &mut self.log;
+        let check = Check::new(mem::take(index), *end, from, last, *durable, *claimed, vouch);
         self.begin(Phase::Check(Box::new(check)), self.log_len());
     }
 
@@ -381,8 +386,14 @@ impl<C> Opening<C> {
 
     fn on_checked(&mut self, check: Check, tail: Option<Tail>) {
         let checked = check.finish();
-        if !checked.damaged.is_empty() && !self.options.serve_damaged {
-            return self.fail(|path| OpenError::Differs { path, ranges: checked.damaged });
+        if let Some(last) = checked.damaged.last() {
+            // What such bytes say of whose they are cannot be trusted: only an index of before can tell.
+            if last.start >= self.log.end {
+                return self.fail(|path| OpenError::DiffersUnindexed { path, ranges: checked.damaged });
+            }
+            if !self.options.serve_damaged {
+                return self.fail(|path| OpenError::Differs { path, ranges: checked.damaged });
+            }
         }
         if let Some(why) = checked.unvouched {
             mark!("a checksum is not for what stands there");

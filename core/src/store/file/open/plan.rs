@@ -24,6 +24,8 @@ pub(super) struct LogSoFar {
     pub(super) last: Tid,
     /// What lies before was durable, whatever the checksums say.
     pub(super) durable: u64,
+    /// What lies before was durable as well, if an index that was rejected is this log's.
+    pub(super) claimed: u64,
     /// The log is to be created.
     pub(super) create: bool,
     /// The checksums are in order up to `end`; `None`: there are none of use.
@@ -45,6 +47,7 @@ impl Default for LogSoFar {
             end: FIRST,
             last: Tid::ZERO,
             durable: 0,
+            claimed: 0,
             create: false,
             sums: None,
             history: History::default(),

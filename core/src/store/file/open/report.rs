@@ -207,6 +207,18 @@ pub enum OpenError {
         /// Where they lie; at least one.
         ranges: Vec<Range<u64>>,
     },
+    /// The same, where no saved index says what objects are in them, so that the rest cannot be served either.
+    #[error(
+        "{path} is damaged: {}, and no saved index tells what is in them. It was left as it is. Restore a backup, or copy \
+         what can be read with `python -m ZODB.fsrecover`",
+        differing(ranges)
+    )]
+    DiffersUnindexed {
+        /// The log.
+        path: String,
+        /// Where they lie; at least one.
+        ranges: Vec<Range<u64>>,
+    },
     /// The operating system could not do it.
     #[error("{path}{}: {error}", file.suffix())]
     Disk {
