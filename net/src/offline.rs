@@ -95,7 +95,7 @@ mod tests {
             user: Bytes::new(),
             description: Bytes::new(),
             extension: Bytes::new(),
-            records: vec![Record { oid: Oid(tid), data: Some(Bytes::from_static(&[7; 100])) }],
+            records: vec![Record { oid: Oid(tid), data: Some(Bytes::from_static(&[7; 100])), same_as: None }],
         }
     }
 
