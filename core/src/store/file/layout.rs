@@ -2,11 +2,11 @@
 
 use crate::ids::Oid;
 use crate::limits;
-use crate::store::{Place, Record, Transaction};
 use crate::store::file::format::{DATA_HEADER, DataHeader, INCOMPLETE, NUMBER, STATUS, TxnHeader, footprint};
 use crate::store::file::index::{Index, SizeClass};
 use crate::store::file::lockfile::Nonce;
 use crate::store::file::sidecar::{ENTRY, Entry};
+use crate::store::{Place, Record, Transaction};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::Xxh3;

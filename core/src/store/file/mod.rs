@@ -32,8 +32,8 @@ use crate::store::{Outbox, StoreDone, StoreError, StoreOp, Transaction};
 use bytes::Bytes;
 use errand::{Errand, Step};
 use find::Find;
-use history::Recall;
-use load::Question;
+use history::{History, Recall};
+use load::{Load, Question};
 use lockfile::{Closed, Nonce};
 use read::{Lookup, Pending, Purpose};
 use transactions::Transactions;
@@ -125,6 +125,18 @@ impl<C> FileStore<C> {
     pub fn find(&self, oid: Oid, serial: Tid, data: Option<Bytes>) -> Option<Errand<Find>> {
         let entry = self.book.index.get(oid)?;
         Some(Errand::new(Find::new(oid, serial, data, entry.at)))
+    }
+
+    /// A search for the revision of `oid` that was current just before `before`; `None`: there is no such object.
+    pub fn revision(&self, oid: Oid, before: Tid) -> Option<Errand<Load>> {
+        let entry = self.book.index.get(oid)?;
+        Some(Errand::new(Load::new(oid, Question::Before(before), entry)))
+    }
+
+    /// A search for the newest revisions of `oid`, at most `count` and at least one; `None`: there is no such object.
+    pub fn history(&self, oid: Oid, count: usize) -> Option<Errand<History>> {
+        let entry = self.book.index.get(oid)?;
+        Some(Errand::new(History::new(oid, count, entry.at)))
     }
 
     /// Takes an errand as far as its bytes reach.
