@@ -1,11 +1,13 @@
 //! What the `zeolith` binary is made of: the command line, the configuration file that Python's `runzeo` reads, the
-//! log, the pid file, and the lines printed at start; and the tools: the load generator, what happens in a storage, what
-//! is in a record and was before, copies, what a cache did. The server itself lives in `zeolith-net`.
+//! log, the pid file, and the lines printed at start; and the tools: for a database, for what happens and happened in it
+//! and what is in its records, for copies, for what a cache did; and the load generator. The server itself lives in
+//! `zeolith-net`.
 
 pub mod banner;
 pub mod bench;
 pub mod cache;
 mod calendar;
+pub mod check;
 pub mod config;
 pub mod copy;
 pub mod heal;

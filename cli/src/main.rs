@@ -7,6 +7,7 @@ use zeolith_cli::bench::bench;
 use zeolith_cli::bench::echo::{EchoArgs, echo};
 use zeolith_cli::bench::options::BenchArgs;
 use zeolith_cli::cache::{CacheCommand, cache};
+use zeolith_cli::check::{CheckArgs, check};
 use zeolith_cli::copy::{CopyArgs, copy};
 use zeolith_cli::heal::{HealArgs, heal};
 use zeolith_cli::history::{HistoryArgs, history};
@@ -31,6 +32,9 @@ enum Command {
     /// Bring back the clients of a database that was restored from a backup
     #[command(after_help = HEAL_HELP)]
     Heal(HealArgs),
+    /// Read a whole database and tell whether it is sound; a server may be running
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArgs),
     /// Tell what is committed to a storage, while it is
     #[command(after_help = help(WATCH_HELP))]
     Watch(WatchArgs),
@@ -86,6 +90,17 @@ Examples:
 A client's log names its transaction as bytes; b'...'.hex() in Python gives the digits.
 
 Exit codes: 0 done, 1 the file is in use, read-only, missing or damaged, 2 bad usage or an absurd transaction";
+
+const CHECK_HELP: &str = "\
+It reads the whole file, however large, and changes nothing. What Zeolith wrote is compared with the checksums beside
+it (Data.fs.sums); of what Python's server wrote, only the structure can be checked. A server checks as much when it
+starts, unless the file is larger than 1 GiB: then it checks what was added since its index was saved.
+
+Examples:
+  zeolith check /srv/db/Data.fs
+  nice ionice -c3 zeolith check /srv/db/Data.fs    without standing in the way of a running server
+
+Exit codes: 0 sound, 1 damaged, missing, or no Data.fs, 2 bad usage";
 
 const WATCH_HELP: &str = "\
 One line a transaction: its id, its time in UTC, how many objects it changed, and which. What was committed while there was
@@ -162,6 +177,7 @@ fn main() -> ExitCode {
     match Zeolith::parse().command {
         Command::Serve(arguments) => serve(arguments),
         Command::Heal(arguments) => heal(&arguments),
+        Command::Check(arguments) => check(&arguments),
         Command::Watch(arguments) => watch(&arguments),
         Command::Show(arguments) => show(&arguments),
         Command::History(arguments) => history(&arguments),

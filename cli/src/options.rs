@@ -20,6 +20,8 @@ pub struct ServeOptions {
     pub storages: Vec<StorageSpec>,
     /// Refuse every write, whatever the storages allow.
     pub read_only: bool,
+    /// Serve what is left of storages that differ from their checksums.
+    pub serve_damaged: bool,
     /// Announce protocol `M5` (msgpack) instead of `Z5` (pickle).
     pub msgpack: bool,
     /// Transactions that the invalidation queue remembers for each storage; 0 keeps none.

@@ -49,6 +49,10 @@ pub struct ServeArgs {
     /// Write the process id there [default: $INSTANCE_HOME/var/ZEO.pid if that is set]
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<PathBuf>,
+
+    /// Serve a file although bytes of it are not those that were written, and refuse reads of these
+    #[arg(long)]
+    pub serve_damaged: bool,
 }
 
 /// Serves until told to stop.
@@ -103,6 +107,7 @@ fn run(options: ServeOptions, files: &LogFiles) -> ExitCode {
             ..Config::default()
         },
         storages: options.storages,
+        serve_damaged: options.serve_damaged,
     };
     // Only a server that listens writes its id: another one that cannot must not replace it.
     let pid_file = RefCell::new(None);
@@ -176,6 +181,7 @@ pub fn resolve(arguments: ServeArgs, host: &dyn Host) -> Result<ServeOptions, Co
         address: arguments.address.unwrap_or(file.address),
         storages,
         read_only,
+        serve_damaged: arguments.serve_damaged,
         msgpack: file
             .msgpack
             .unwrap_or_else(|| host.variable("ZEO_MSGPACK").is_some_and(|it| !it.is_empty())),

@@ -70,7 +70,14 @@ impl Bench {
     fn new() -> Bench {
         let mut disk = Memory::default();
         let found = Found { pid: 1, ..Found::default() };
-        let options = OpenOptions { path: "Data.fs".into(), create: true, read_only: false, queue: 100 };
+        let options = OpenOptions {
+            path: "Data.fs".into(),
+            create: true,
+            read_only: false,
+            queue: 100,
+            check_upto: zeolith_core::limits::CHECKED_AT_OPEN,
+            serve_damaged: false,
+        };
         let mut opening: Opening<Context> = Opening::new(found, options, Seed(1));
         let opened = loop {
             if let Some(result) = opening.finished() {

@@ -80,7 +80,11 @@ pub const INVALIDATION_QUEUE: usize = 100;
 pub const COPY_BODY: usize = 4096;
 /// Bytes of the disk reserved ahead of the log's end, so that most votes need not ask.
 pub const RESERVE_AHEAD: u64 = 8 << 20;
-/// Bytes of one sequential read while a log is scanned at open.
+/// Bytes of a log up to which an opening checks all of it; of a longer one, what the index does not cover.
+pub const CHECKED_AT_OPEN: u64 = 1 << 30;
+/// Bytes of one sequential read while a log is checked: two of them stay in a processor's cache.
+pub const CHECK_CHUNK: usize = 256 << 10;
+/// Bytes of one sequential read of an index: more than its longest pickle.
 pub const SCAN_CHUNK: usize = 1 << 20;
 /// Bytes read for an object whose size is not known yet.
 pub const FIRST_READ: usize = 4096;

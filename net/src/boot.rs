@@ -11,7 +11,7 @@ use zeolith_core::ids::Tid;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
 use zeolith_core::server::config::StorageBoot;
-use zeolith_core::store::disk::FileId;
+use zeolith_core::store::disk::{DiskDone, DiskOp, FileId};
 use zeolith_core::store::file::lockfile;
 use zeolith_core::store::file::open::{Cut, Found, OpenError, OpenOptions, Opened, Opening, Report};
 
@@ -98,10 +98,21 @@ pub(crate) struct Booted {
     pub(crate) summary: Summary,
 }
 
-/// Opens a storage, recovering it if need be. `queue` transactions are wanted for the invalidation queue.
+/// How storages are opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Transactions wanted for the invalidation queue.
+    pub(crate) queue: usize,
+    /// Bytes of a log up to which all of it is checked.
+    pub(crate) check_upto: u64,
+    /// Whether a log is opened that differs from its checksums.
+    pub(crate) serve_damaged: bool,
+}
+
+/// Opens a storage, recovering it if need be.
 ///
 /// Given up in between, it leaves the files as a crash would, and unlocked.
-pub(crate) async fn open(spec: StorageSpec, queue: usize) -> Result<Booted, BootError> {
+pub(crate) async fn open(spec: StorageSpec, manner: Manner) -> Result<Booted, BootError> {
     match spec.kind {
         StorageKind::Memory => {
             let summary = Summary {
@@ -117,7 +128,7 @@ pub(crate) async fn open(spec: StorageSpec, queue: usize) -> Result<Booted, Boot
             Ok(Booted { boot, disk: None, summary })
         }
         StorageKind::File { path, create, read_only } => {
-            open_file(spec.name, path, create, read_only, queue).await
+            open_file(spec.name, path, create, read_only, manner).await
         }
     }
 }
@@ -127,14 +138,21 @@ async fn open_file(
     path: PathBuf,
     create: bool,
     read_only: bool,
-    queue: usize,
+    manner: Manner,
 ) -> Result<Booted, BootError> {
     let io = |error| BootError::Io { path: path.clone(), error };
-    let (lock, contents) = if read_only { (None, Vec::new()) } else { hold(&path)? };
-    let found = look(&path, contents).map_err(io)?;
-    let options = OpenOptions { path: path.display().to_string(), create, read_only, queue };
+    let (lock, contents) = if read_only { (None, peek(&path)?) } else { hold(&path)? };
+    let found = look(&path, contents.clone()).map_err(io)?;
+    let Manner { queue, check_upto, serve_damaged } = manner;
+    let name_of_log = path.display().to_string();
+    let options = OpenOptions { path: name_of_log, create, read_only, queue, check_upto, serve_damaged };
     let mut disk = Disk::new(path.clone(), read_only, lock).map_err(io)?;
-    let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk).await?;
+    let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk).await;
+    let untouched = matches!(&opened, Err(error) if !matches!(error, OpenError::Disk { .. }));
+    if untouched && !read_only {
+        leave(&mut disk, contents);
+    }
+    let opened = opened?;
     report(&path, &opened.report);
     if let Some(ahead) = ahead(opened.store.last_tid()) {
         tracing::warn!(
@@ -155,6 +173,18 @@ async fn open_file(
     };
     let boot = StorageBoot::file(name, path.display().to_string(), read_only, opened);
     Ok(Booted { boot, disk: Some(disk), summary })
+}
+
+/// The contents of `Data.fs.lock`, whoever holds it; empty when it is not there. Without it the checksums are of no use.
+fn peek(path: &Path) -> Result<Vec<u8>, BootError> {
+    let lock_path = disk::path(path, FileId::Lock);
+    match std::fs::read(&lock_path) {
+        Ok(contents) => Ok(contents),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(BootError::Io { path: lock_path, error }),
+    }
 }
 
 /// Takes `Data.fs.lock`, as `zc.lockfile` does; returns it with the contents it had.
@@ -190,7 +220,18 @@ fn hold(path: &Path) -> Result<(Option<File>, Vec<u8>), BootError> {
     Ok((Some(lock), contents))
 }
 
-/// What stands on the disk.
+/// Leaves the lock file of a storage that is not opened as it was.
+fn leave(disk: &mut Disk, contents: Vec<u8>) {
+    let (file, len) = (FileId::Lock, contents.len() as u64);
+    for op in [DiskOp::Write { file, at: 0, chunks: vec![contents.into()] }, DiskOp::SetLen { file, len }] {
+        if let Ran::Done(DiskDone::WriteFailed { error, .. }) = disk.run(op) {
+            tracing::warn!("the lock file keeps the id of this process: {error}");
+        }
+    }
+}
+
+/// What stands on the disk. The log is looked at last, so that beside a running server it holds all that the others speak
+/// of.
 fn look(path: &Path, lock: Vec<u8>) -> io::Result<Found> {
     let length = |file| disk::length(&disk::path(path, file));
     let mut leftovers = Vec::new();
@@ -201,9 +242,9 @@ fn look(path: &Path, lock: Vec<u8>) -> io::Result<Found> {
         }
     }
     Ok(Found {
-        log_len: length(FileId::Log)?,
-        sidecar_len: length(FileId::Sidecar)?,
         index_len: length(FileId::Index)?,
+        sidecar_len: length(FileId::Sidecar)?,
+        log_len: length(FileId::Log)?,
         lock,
         leftovers,
         pid: std::process::id(),
@@ -233,16 +274,23 @@ fn ahead(last: Tid) -> Option<Duration> {
     Some(Duration::from_micros(micros)).filter(|ahead| *ahead > Duration::from_secs(30))
 }
 
+/// An opening in one line.
+fn sum_up(report: &Report) -> String {
+    let Report { objects, index, sums, scanned, unchecked, .. } = report;
+    let line =
+        format!("{objects} objects; index: {index}; checksums: {sums}; {scanned} transactions scanned");
+    match unchecked {
+        0 => line,
+        bytes => {
+            format!("{line}; {bytes} bytes not checked, for the log is long: `zeolith check` reads them too")
+        }
+    }
+}
+
 /// Says what an operator should know.
 fn report(path: &Path, report: &Report) {
     let path = path.display();
-    tracing::info!(
-        "opened {path}: {} objects; index: {}; checksums: {}; {} transactions scanned",
-        report.objects,
-        report.index,
-        report.sums,
-        report.scanned
-    );
+    tracing::info!("opened {path}: {}", sum_up(report));
     if let Some(Cut { at, bytes, why, kept }) = &report.cut {
         let kept = kept.as_ref().map_or_else(
             || "they stay, for it is open read-only".to_owned(),
@@ -269,6 +317,19 @@ fn report(path: &Path, report: &Report) {
 mod tests {
     use super::*;
     use zeolith_core::time::WallTime;
+
+    #[test]
+    fn what_was_not_checked_is_told_with_the_way_to_do_it() {
+        let report = Report { objects: 3, ..Report::default() };
+        assert_eq!(
+            sum_up(&report),
+            "3 objects; index: missing; checksums: none of use; 0 transactions scanned"
+        );
+        let line = sum_up(&Report { unchecked: 1 << 31, ..report });
+        assert!(line.ends_with(
+            "; 2147483648 bytes not checked, for the log is long: `zeolith check` reads them too"
+        ));
+    }
 
     #[test]
     fn only_a_tid_that_is_well_ahead_of_the_clock_is_worth_a_word() {

@@ -1,7 +1,6 @@
-//! A Data.fs open in this process and served to nobody: for commands that an operator runs while the server is down, and
-//! for those that only read, beside it.
+//! A Data.fs open in this process and served to nobody: for commands that an operator runs.
 
-use crate::boot::{self, BootError, Booted, StorageKind, StorageSpec, Summary};
+use crate::boot::{self, BootError, Booted, Manner, StorageKind, StorageSpec, Summary};
 use crate::disk::{Disk, Ran};
 use std::path::Path;
 use thiserror::Error;
@@ -63,21 +62,17 @@ pub enum CopyError {
 impl Offline {
     /// Opens a Data.fs for writing exactly as a server does: takes the lock, recovers, reports to the log.
     pub fn open(path: &Path, create: bool) -> Result<Offline, BootError> {
-        Offline::start(StorageKind::File { path: path.to_owned(), create, read_only: false })
+        Offline::start(path, create, false, limits::CHECKED_AT_OPEN)
     }
 
     /// Opens a Data.fs for reading, which is possible beside a server: it shows what was committed until now, and changes
-    /// no file. Whoever asks it to write panics.
+    /// no file. Of a damaged one it shows what is sound. Whoever asks it to write panics.
     pub fn open_read_only(path: &Path) -> Result<Offline, BootError> {
-        Offline::start(StorageKind::File { path: path.to_owned(), create: false, read_only: true })
+        Offline::start(path, false, true, 0)
     }
 
-    fn start(kind: StorageKind) -> Result<Offline, BootError> {
-        let StorageKind::File { path, .. } = &kind else { unreachable!("a Data.fs") };
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let runtime = runtime.map_err(|error| BootError::Io { path: path.clone(), error })?;
-        let opening = boot::open(StorageSpec { name: "1".into(), kind }, 0);
-        let Booted { boot, disk, summary } = runtime.block_on(opening)?;
+    fn start(path: &Path, create: bool, read_only: bool, check_upto: u64) -> Result<Offline, BootError> {
+        let Booted { boot, disk, summary } = open(path, create, read_only, check_upto, read_only)?;
         let disk = disk.expect("a file storage has a disk");
         Ok(Offline { store: boot.store, disk, outbox: Outbox::default(), summary })
     }
@@ -153,7 +148,7 @@ impl Offline {
     /// # Errors
     /// [`CopyError`]. What is refused is refused before anything of the batch is written.
     pub fn copy(&mut self, batch: Vec<CopiedTransaction>) -> Result<(), CopyError> {
-        check(self.last_tid(), &batch)?;
+        admit(self.last_tid(), &batch)?;
         let mut ready: Vec<Transaction> = Vec::new();
         for transaction in batch {
             // What a record points to has to be in the file before it is looked for.
@@ -251,11 +246,31 @@ impl Offline {
     }
 }
 
+/// Checks all of a Data.fs, whatever its size, and changes nothing. A server may have it open meanwhile: what it has not
+/// finished is a tail in the report.
+pub fn check(path: &Path) -> Result<Summary, BootError> {
+    open(path, false, true, u64::MAX, false).map(|booted| booted.summary)
+}
+
+fn open(
+    path: &Path,
+    create: bool,
+    read_only: bool,
+    check_upto: u64,
+    serve_damaged: bool,
+) -> Result<Booted, BootError> {
+    let kind = StorageKind::File { path: path.to_owned(), create, read_only };
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.map_err(|error| BootError::Io { path: path.to_owned(), error })?;
+    let manner = Manner { queue: 0, check_upto, serve_damaged };
+    runtime.block_on(boot::open(StorageSpec { name: "1".into(), kind }, manner))
+}
+
 /// The status of a transaction that counts for nothing.
 const UNDONE: u8 = format::UNDONE;
 
 /// Refuses what the format or the order of tids does not allow.
-fn check(mut last: Tid, batch: &[CopiedTransaction]) -> Result<(), CopyError> {
+fn admit(mut last: Tid, batch: &[CopiedTransaction]) -> Result<(), CopyError> {
     for &CopiedTransaction { tid, status, ref user, ref description, ref extension, .. } in batch {
         if tid <= last {
             return Err(CopyError::Order { tid, last });

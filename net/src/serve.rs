@@ -1,7 +1,7 @@
 //! Serving storages until a signal says stop.
 
 use crate::address::Address;
-use crate::boot::{self, BootError, Booted, StorageSpec, Summary};
+use crate::boot::{self, BootError, Booted, Manner, StorageSpec, Summary};
 use crate::clock::{self, Clock, wall};
 use crate::connection::{self, ReadBuffer};
 use crate::listen::Listener;
@@ -15,6 +15,7 @@ use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::LocalSet;
+use zeolith_core::limits;
 use zeolith_core::server::Server;
 use zeolith_core::server::config::Config;
 
@@ -32,6 +33,8 @@ pub struct ServeConfig {
     pub server: Config,
     /// The storages, with different names.
     pub storages: Vec<StorageSpec>,
+    /// Serves storages that differ from their checksums too; reads of what differs are refused.
+    pub serve_damaged: bool,
 }
 
 /// A server that takes connections.
@@ -142,6 +145,11 @@ async fn run(
     })?;
     let address = listener.address().map_err(ServeError::System)?;
 
+    let manner = Manner {
+        queue: config.server.invalidation_queue,
+        check_upto: limits::CHECKED_AT_OPEN,
+        serve_damaged: config.serve_damaged,
+    };
     let opened = tokio::select! {
         biased;
         ended = signals.end(&reopen_logs) => {
@@ -149,7 +157,7 @@ async fn run(
             tracing::info!("asked to end while the storages were being opened");
             return Ok(ended);
         }
-        opened = open_all(config.storages, config.server.invalidation_queue) => opened?,
+        opened = open_all(config.storages, manner) => opened?,
     };
     let (mut boots, mut disks, mut storages) = (Vec::new(), Vec::new(), Vec::new());
     for opened in opened {
@@ -194,10 +202,10 @@ async fn run(
     Ok(ended.expect("a server stops when it was asked to"))
 }
 
-async fn open_all(specs: Vec<StorageSpec>, queue: usize) -> Result<Vec<Booted>, BootError> {
+async fn open_all(specs: Vec<StorageSpec>, manner: Manner) -> Result<Vec<Booted>, BootError> {
     let mut opened = Vec::new();
     for spec in specs {
-        opened.push(boot::open(spec, queue).await?);
+        opened.push(boot::open(spec, manner).await?);
     }
     Ok(opened)
 }

@@ -23,6 +23,7 @@ pub fn server() -> (String, Folder) {
         address: Address::Unix(path.clone()),
         server: Config::default(),
         storages: vec![StorageSpec { name: "1".into(), kind: StorageKind::Memory }],
+        serve_damaged: false,
     };
     let (ready, is_ready) = mpsc::channel();
     thread::spawn(move || {

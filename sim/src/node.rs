@@ -2,6 +2,7 @@
 
 use crate::disk::{Fate, SimDisk};
 use std::time::Duration;
+use zeolith_core::limits;
 use zeolith_core::planted::Bug;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::config::{Config, StorageBoot};
@@ -78,7 +79,15 @@ impl Node {
             leftovers: Vec::new(),
             pid: 1,
         };
-        let options = OpenOptions { path: "Data.fs".into(), create: true, read_only: false, queue: 100 };
+        // A world that damages the log wants to see how loads of it are refused.
+        let options = OpenOptions {
+            path: "Data.fs".into(),
+            create: true,
+            read_only: false,
+            queue: 100,
+            check_upto: limits::CHECKED_AT_OPEN,
+            serve_damaged: true,
+        };
         let mut opening = Opening::new(found, options, Seed(self.starts));
         if let Some(bug) = self.config.bug {
             opening.plant(bug);

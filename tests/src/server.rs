@@ -169,6 +169,8 @@ pub struct Config {
     pub unix: bool,
     /// Serve for reading only.
     pub read_only: bool,
+    /// Serve what is left of damaged storages; Zeolith alone knows how.
+    pub serve_damaged: bool,
     /// Seconds that a transaction may hold its locks.
     pub transaction_timeout: Option<u32>,
     /// How many transactions' invalidations are kept.
@@ -184,6 +186,7 @@ impl Config {
             codec,
             unix: false,
             read_only: false,
+            serve_damaged: false,
             transaction_timeout: None,
             invalidation_queue_size: None,
             storages: vec![Storage::File("1", "Data.fs")],
@@ -255,7 +258,7 @@ impl Server {
         let socket = config.unix.then(|| home.path("socket").display().to_string());
         Server::launch(maker, home, config.codec, socket, |command, address| {
             fs::write(&file, config.text(home, address)).expect("the server's folder is writable");
-            command.arg("-C").arg(&file);
+            command.arg("-C").arg(&file).args(config.serve_damaged.then_some("--serve-damaged"));
         })
     }
 

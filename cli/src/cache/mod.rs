@@ -41,7 +41,8 @@ Without --sizes and --svg this gives the figures of ZEO's cache_simul: one size,
 hit rate over the cache's size:
   ZEO's ring   the cache of Python's client: a file that is written round and round
   LRU          what was not used for longest goes first
-  look-ahead   what is not needed for longest goes first: no cache can know, and hardly one could do better
+  look-ahead   what is not needed for longest goes first, which no cache can know; where objects differ much in
+               size it is no upper bound
 
 The first loads of a trace that does not begin with an empty cache count as misses.
 

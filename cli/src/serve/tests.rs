@@ -23,6 +23,7 @@ fn without_arguments_a_local_data_fs_is_served_to_this_machine() {
         address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 8100 },
         storages: vec![data_fs(1, "./Data.fs".into())],
         read_only: false,
+        serve_damaged: false,
         msgpack: false,
         invalidation_queue: 100,
         transaction_timeout: None,

@@ -5,8 +5,8 @@
 //! that did. To that end the client applies every message to it in order, changed objects before the last tid. What it
 //! forgets it may forget at any time.
 //!
-//! Below, a medium holds two rings of records ([`layout`]), filled and emptied as S3-FIFO does ([`shelves`]), with an
-//! [`index`] in memory of about 35 bytes an object. After the death of the process what stands in the medium is the state
+//! Below, a medium holds two rings of records (`layout`), filled and emptied as S3-FIFO does (`shelves`), with an
+//! `index` in memory of about 35 bytes an object. After the death of the process what stands in the medium is the state
 //! between two writes, each of which leaves it sound; after a power loss it is sound if it was flushed, or emptied.
 
 mod ghosts;

@@ -92,6 +92,12 @@ impl Entry {
         }
     }
 
+    /// What is no longer current is not kept for what it was.
+    pub(super) fn end(&mut self) {
+        self.length &= MASK;
+        self.set_kind(Kind::Ended);
+    }
+
     pub(super) fn kind(&self) -> Kind {
         [Kind::Current, Kind::Ended, Kind::Dead][(self.place >> BITS) as usize]
     }
@@ -149,6 +155,11 @@ impl Ring {
     /// Up to where nothing stands after the place of the next record.
     pub(super) fn free_end(&self) -> u64 {
         self.entries.front().map(Entry::at).filter(|&at| at >= self.write).unwrap_or(self.end)
+    }
+
+    /// Whether the end of the ring comes too soon for it, whatever makes room.
+    pub(super) fn ends_before(&self, bytes: u64) -> bool {
+        self.write + bytes + UNIT > self.end
     }
 
     /// Whether a record of so many bytes goes where none has stood since the ring was filled from its start.

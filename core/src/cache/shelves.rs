@@ -70,7 +70,7 @@ pub(super) struct Shelves {
 }
 
 impl Shelves {
-    /// Empties a medium and begins a cache there, or just takes it as described by the header.
+    /// A medium with that header, and nothing known yet of what stands in its rings.
     pub(super) fn new(medium: Box<dyn Medium>, header: Header) -> Shelves {
         let rings = Rings::new(header.size);
         let stats = Stats { size: header.size, ..Stats::default() };
@@ -216,7 +216,7 @@ impl Shelves {
         let bytes = head.bytes(self.header.nonce, entry.at());
         self.medium.write_at(entry.at() + 4, &bytes[4..16])?;
         self.index.remove_current(entry.oid, slot);
-        self.rings.entry_mut(slot).set_kind(Kind::Ended);
+        self.rings.entry_mut(slot).end();
         self.index.insert(&self.rings, slot, Some(until));
         if slot.which() == Which::Main {
             // What follows is as much in demand as this was.
@@ -264,11 +264,13 @@ impl Shelves {
         let mut waiting = VecDeque::from([packet]);
         let mut chances = SECOND_CHANCES;
         while let Some(packet) = waiting.pop_front() {
-            while !self.rings[which].fits(packet.head.footprint()) {
-                if let Some(entry) = self.take_ahead(which) {
-                    waiting.extend(self.evict(which, &entry, &mut chances)?);
-                } else {
+            let footprint = packet.head.footprint();
+            while !self.rings[which].fits(footprint) {
+                if self.rings[which].ends_before(footprint) {
                     self.wrap(which)?;
+                } else {
+                    let entry = self.take_ahead(which).expect("something is in the way, or it would fit");
+                    waiting.extend(self.evict(which, &entry, &mut chances)?);
                 }
             }
             self.place(which, packet)?;
@@ -276,7 +278,7 @@ impl Shelves {
         Ok(())
     }
 
-    /// Takes the oldest record of a ring out of it, if it is in the way of the next one.
+    /// Takes the oldest record of a ring out of it, if it stands between the place of the next one and the end.
     fn take_ahead(&mut self, which: Which) -> Option<Entry> {
         let (slot, entry) = self.rings[which].ahead()?;
         self.remove(slot, entry);
@@ -328,11 +330,24 @@ impl Shelves {
         Ok(packet)
     }
 
-    /// Goes on writing at the ring's beginning.
+    /// Goes on writing at the ring's beginning. What stands between here and the end stays for another turn: to give it up
+    /// for a record that it is too short for would be a waste.
     fn wrap(&mut self, which: Which) -> Result<(), MediumError> {
-        let (write, end) = (self.rings[which].write, self.rings[which].end);
+        let (write, free_end) = (self.rings[which].write, self.rings[which].free_end());
         assert!(write > self.rings[which].start, "a record that its ring holds");
-        self.cover(write, end, false)?;
+        self.cover(write, free_end, false)?;
+        // Once round at the most: nothing else may stand in the ring.
+        for _ in 0..self.rings[which].len() {
+            let Some((slot, entry)) = self.rings[which].ahead() else { break };
+            let until = self.index.ended_at(entry.oid, entry.start).map(|ended| ended.until);
+            self.remove(slot, entry);
+            self.rings[which].pop();
+            let slot = self.rings[which].push(entry);
+            if entry.kind() != Kind::Dead {
+                self.index.insert(&self.rings, slot, until);
+                self.stats.bytes += entry.footprint();
+            }
+        }
         self.rings[which].write = self.rings[which].start;
         Ok(())
     }

@@ -14,7 +14,6 @@ use crate::wire::frame::Frame;
 use crate::wire::remote::RemoteError;
 use crate::wire::results::{HistoryEntry, IteratedTransaction, UndoEntry};
 use crate::wire::tree::Value;
-use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a caller looks for.
@@ -31,7 +30,16 @@ enum Looking {
     /// The name of the iteration over the transaction's records.
     Records(IterationId, Box<CopiedTransaction>),
     /// The next record.
-    Record(IterationId, Box<CopiedTransaction>, IteratorId),
+    Record(IterationId, Box<CopiedTransaction>, Records),
+}
+
+/// The records of a transaction, as far as they came.
+#[derive(Clone, Copy, Debug)]
+struct Records {
+    /// The server's name for the iteration over them.
+    iterator: IteratorId,
+    /// Bytes of their states.
+    bytes: usize,
 }
 
 /// How a step ends.
@@ -126,10 +134,7 @@ impl Browse {
     ) -> Result<(), Fault> {
         let looking = self.under_way.get_mut(&ticket).expect("a question under way");
         let step = match result {
-            Ok(value) => match looking.take(link, value, frame) {
-                Ok(step) => step,
-                Err(fault) => return Err(fault),
-            },
+            Ok(value) => looking.take(link, value, frame)?,
             Err(error) => Step::Done(Err(Error::of(error))),
         };
         match step {
@@ -154,7 +159,7 @@ impl Browse {
                     Looking::Records(iteration, txn) => {
                         Request::IteratorRecordStart { iterator: IteratorId(iteration.number), tid: txn.tid }
                     }
-                    Looking::Record(_, _, records) => Request::IteratorRecordNext(*records),
+                    Looking::Record(_, _, records) => Request::IteratorRecordNext(records.iterator),
                     _ => unreachable!("only a transaction takes several steps"),
                 };
                 link.call(desk, Purpose::Browse(ticket), &request);
@@ -224,7 +229,11 @@ impl Looking {
             Looking::Records(iteration, txn) => {
                 let number = value.as_int().ok_or_else(|| wrong("iterator_record_start", "number"))?;
                 let txn = std::mem::take(txn);
-                return Ok(Step::Next(Looking::Record(*iteration, txn, IteratorId(number))));
+                return Ok(Step::Next(Looking::Record(
+                    *iteration,
+                    txn,
+                    Records { iterator: IteratorId(number), bytes: 0 },
+                )));
             }
             Looking::Record(_, txn, _) if value.is_none() => Answer::Transaction(Some(std::mem::take(txn))),
             Looking::Record(iteration, txn, records) => {
@@ -237,18 +246,15 @@ impl Looking {
                     data: record.data.map(|data| frame.share(data)),
                     same_as: record.data_txn,
                 });
-                if txn.records.len() > limits::TRANSACTION_OBJECTS || size(&txn) > limits::TRANSACTION {
+                let bytes = records.bytes + record.data.map_or(0, <[u8]>::len);
+                if txn.records.len() > limits::TRANSACTION_OBJECTS || bytes > limits::TRANSACTION {
                     return Ok(Step::Done(Err(Error::Limit("bytes in one transaction"))));
                 }
-                return Ok(Step::Next(Looking::Record(*iteration, txn, *records)));
+                return Ok(Step::Next(Looking::Record(*iteration, txn, Records { bytes, ..*records })));
             }
         };
         Ok(Step::Done(Ok(answer)))
     }
-}
-
-fn size(txn: &CopiedTransaction) -> usize {
-    txn.records.iter().map(|record| record.data.as_ref().map_or(0, Bytes::len)).sum()
 }
 
 fn past_revision(entry: HistoryEntry<'_>) -> PastRevision {

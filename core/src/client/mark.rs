@@ -48,3 +48,7 @@ fn put_in(pickled: &[u8], mark: Mark) -> Option<Vec<u8>> {
     let is_marked = pickle::read(&out, &mut tree).is_ok_and(|value| mark.is_on(value));
     (is_marked && out.len() <= limits::METADATA).then_some(out)
 }
+
+#[cfg(test)]
+#[path = "mark_tests.rs"]
+mod tests;

@@ -236,8 +236,8 @@ impl Commits {
         let Some(state) = state else {
             return self.give_up(desk, link, Error::Conflict(Box::new(conflict)));
         };
-        if state.len() > limits::STATE {
-            return self.give_up(desk, link, Error::Limit("bytes of an object"));
+        if let Err(error) = check_state(oid, &state) {
+            return self.give_up(desk, link, error);
         }
         let done = merging.is_done();
         txn.changed.insert(oid);
@@ -533,15 +533,24 @@ fn check(changes: &Changes) -> Result<(), Error> {
     if metadata.into_iter().any(|len| len > limits::METADATA) {
         return Err(Error::Limit("bytes of user name, description or extension"));
     }
-    let too_large = |operation: &Operation| match operation {
-        Operation::Store { data, .. } | Operation::StoreBlob { data, .. } => data.len() > limits::STATE,
-        Operation::Restore { data, .. } => data.as_ref().is_some_and(|data| data.len() > limits::STATE),
-        Operation::ReadCheck { .. } | Operation::Delete { .. } | Operation::Undo(_) => false,
-    };
-    if changes.operations.iter().any(too_large) {
-        return Err(Error::Limit("bytes of an object"));
+    changes.operations.iter().try_for_each(|operation| match operation {
+        Operation::Store { oid, data, .. }
+        | Operation::StoreBlob { oid, data, .. }
+        | Operation::Restore { oid, data: Some(data), .. } => check_state(*oid, data),
+        Operation::Restore { data: None, .. }
+        | Operation::ReadCheck { .. }
+        | Operation::Delete { .. }
+        | Operation::Undo(_) => Ok(()),
+    })
+}
+
+fn check_state(oid: Oid, state: &Bytes) -> Result<(), Error> {
+    match state.len() {
+        // In a Data.fs no bytes stand for a reference to another record: Python's storage reads on behind it.
+        0 => Err(Error::Empty(oid)),
+        len if len > limits::STATE => Err(Error::Limit("bytes of an object")),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// What is sent for an operation; a blob is sent in pieces.

@@ -480,6 +480,9 @@ pub enum Error {
         /// The client's.
         client: Tid,
     },
+    /// A state without a byte was to be stored, which a storage cannot hold; nothing was done.
+    #[error("the state of {0} is empty")]
+    Empty(Oid),
     /// A transaction that the storage has not seen yet was asked for.
     #[error("there is no transaction {tid} yet: the last one is {last}")]
     NotYet {

@@ -46,8 +46,8 @@ impl Reference {
 pub(super) trait Part<'a>: Copy {
     /// Bytes; or text, where Python 2 made no difference.
     fn octets(self) -> Option<Cow<'a, [u8]>>;
-    /// A tuple's length and its first items.
-    fn tuple(self) -> Option<(usize, [Option<Self>; 3])>;
+    /// A tuple's first items.
+    fn tuple(self) -> Option<[Option<Self>; 3]>;
     /// A list's length and its first items.
     fn list(self) -> Option<(usize, [Option<Self>; 3])>;
 }
@@ -56,7 +56,7 @@ pub(super) trait Part<'a>: Copy {
 pub(super) fn read<'a, P: Part<'a>>(id: P) -> Option<(Reference, Option<P>)> {
     let oid = |part: P| Oid::from_slice(&part.octets()?);
     let name = |part: P| Some(String::from_utf8_lossy(&part.octets()?).into_owned());
-    if let Some((_, [first, class, _])) = id.tuple() {
+    if let Some([first, class, _]) = id.tuple() {
         return Some((Reference::Object(oid(first?)?), class));
     }
     let Some((len, [first, args, _])) = id.list() else {
@@ -65,7 +65,7 @@ pub(super) fn read<'a, P: Part<'a>>(id: P) -> Option<(Reference, Option<P>)> {
     if len == 1 {
         return Some((Reference::Weak(oid(first?)?), None));
     }
-    let (_, [one, two, class]) = args?.tuple()?;
+    let [one, two, class] = args?.tuple()?;
     let reference = match (&*first?.octets()?, two) {
         (b"w", None) => Reference::Weak(oid(one?)?),
         (b"w", Some(database)) => Reference::ForeignWeak { database: name(database)?, oid: oid(one?)? },
@@ -80,9 +80,9 @@ impl<'a> Part<'a> for Value<'a> {
         self.as_octets().map(Cow::Borrowed)
     }
 
-    fn tuple(self) -> Option<(usize, [Option<Self>; 3])> {
+    fn tuple(self) -> Option<[Option<Self>; 3]> {
         match self.kind() {
-            Kind::Tuple(items) => Some(first_three(items)),
+            Kind::Tuple(items) => Some(first_three(items).1),
             _ => None,
         }
     }

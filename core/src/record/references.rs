@@ -441,8 +441,8 @@ impl<'r> Part<'r> for Seen<'_, 'r> {
         Some(Cow::Owned(out))
     }
 
-    fn tuple(self) -> Option<(usize, [Option<Self>; 3])> {
-        self.row(false)
+    fn tuple(self) -> Option<[Option<Self>; 3]> {
+        self.row(false).map(|(_, first)| first)
     }
 
     fn list(self) -> Option<(usize, [Option<Self>; 3])> {

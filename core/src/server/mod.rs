@@ -16,7 +16,7 @@ pub mod session;
 pub mod stats;
 pub mod storage;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

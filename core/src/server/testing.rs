@@ -9,7 +9,9 @@ mod values;
 mod waiting;
 
 pub(super) use peer::Answer;
-pub(super) use values::{CODECS, Medium, row};
+pub(crate) use script::Script;
+pub(super) use values::Medium;
+pub(crate) use values::{CODECS, plain, row};
 pub(super) use waiting::Hold;
 
 use super::config::{Config, StorageBoot};
@@ -31,7 +33,6 @@ use crate::wire::tree::Owned;
 use crate::wire::writer::Writer;
 use bytes::{Bytes, BytesMut};
 use peer::Peer;
-use script::Script;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use waiting::Waiting;

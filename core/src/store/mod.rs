@@ -96,8 +96,7 @@ pub enum StoreDone<C> {
         context: C,
         /// The object.
         oid: Oid,
-        /// The revisions, deletions included; [`StoreError::TooLarge`] when they take more than
-        /// [`limits::HISTORY`](crate::limits::HISTORY).
+        /// The revisions, deletions included; [`StoreError::TooLarge`] when they take more than [`limits::HISTORY`].
         result: Result<Vec<Past>, StoreError>,
     },
     /// To [`StoreOp::Reserve`].

@@ -188,8 +188,8 @@ impl<'a> Value<'a> {
 
     /// `undoLog` and `undoInfo`, the newest transaction first.
     ///
-    /// Extension data of a transaction may have taken the place of anything here: without a usable id the transaction
-    /// cannot be undone and is left out, a usable description it just does not have.
+    /// Extension data of a transaction may have taken the place of anything here. Without an id that is one, the
+    /// transaction cannot be undone and is left out; of the rest, what makes no sense counts as not given.
     pub fn undo_log(self) -> Option<Vec<UndoEntry<'a>>> {
         let mut copier = Copier::of(self);
         let mut entries = Vec::new();

@@ -117,15 +117,16 @@ fn an_iteration_is_read() {
             });
         }
         let large = DATA.repeat(3);
-        let records: [(u64, Option<&[u8]>, Option<Tid>); 5] = [
-            (0, Some(DATA), None),
-            (5, Some(&large), None),
-            (5, Some(DATA), Some(TIDS[0])),
-            (5, None, None),
-            (5, Some(b"n"), None),
+        let record =
+            |at: usize, oid, data, data_txn| IteratedRecord { oid: Oid(oid), tid: TIDS[at], data, data_txn };
+        let records = [
+            record(0, 0, Some(DATA), None),
+            record(1, 5, Some(&large[..]), None),
+            record(2, 5, Some(DATA), Some(TIDS[0])),
+            record(3, 5, None, None),
+            record(4, 5, Some(b"n"), None),
         ];
-        for (at, (oid, data, data_txn)) in records.into_iter().enumerate() {
-            let expected = IteratedRecord { oid: Oid(oid), tid: TIDS[at], data, data_txn };
+        for (at, expected) in records.into_iter().enumerate() {
             result(codec, &format!("iterated_record_{at}"), |value| {
                 assert_eq!(value.iterated_record(), Some(expected));
             });

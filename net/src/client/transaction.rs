@@ -89,7 +89,7 @@ impl Transaction {
         self.client.new_oid().await
     }
 
-    /// A new state for an object whose revision `serial` was read.
+    /// A new state for an object whose revision `serial` was read. An empty one ends the commit with [`Error::Empty`].
     pub fn store(&mut self, oid: Oid, serial: Tid, data: impl Into<Bytes>) -> &mut Transaction {
         self.operation(Operation::Store { oid, serial, data: data.into() })
     }

@@ -26,12 +26,15 @@ fn main() {
             let ours = hit_rate(&trace, &mut Cache::in_memory(size));
             let zeo = hit_rate(&trace, &mut Fifo::new(size));
             let lru = hit_rate(&trace, &mut Lru::new(size));
-            let mark = if ours < zeo { "worse" } else { "" };
-            worse += usize::from(ours < zeo);
+            // Two standard errors of the difference: what lies within is chance.
+            let loads = trace.events.len() as f64 / 2.0;
+            let chance = 2.0 * (2.0 * zeo * (100.0 - zeo) / loads).sqrt();
+            let mark = if ours < zeo - chance { "worse" } else { "" };
+            worse += usize::from(ours < zeo - chance);
             println!("{:28} {share:>4} % {ours:>8.2} {zeo:>8.2} {lru:>8.2} {mark}", trace.name);
         }
     }
-    println!("worse than ZEO's in {worse} rows");
+    println!("worse than ZEO's, by more than chance, in {worse} rows");
 }
 
 /// Percent of the loads in the second half that were hits.

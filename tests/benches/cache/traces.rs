@@ -8,6 +8,8 @@ use zeolith_core::rng::{Rng, Seed};
 const OBJECTS: u32 = 20_000;
 /// Their loads.
 const LOADS: usize = 600_000;
+/// Loads of the uniform one, in which caches of the same size differ by so little that it takes more to see.
+const UNIFORM_LOADS: usize = 6_000_000;
 
 /// A row of events.
 pub struct Trace {
@@ -61,7 +63,7 @@ fn load(oid: u32) -> Event {
 }
 
 fn uniform(rng: &mut Rng) -> Vec<Event> {
-    (0..LOADS).map(|_| load(rng.below(OBJECTS.into()) as u32)).collect()
+    (0..UNIFORM_LOADS).map(|_| load(rng.below(OBJECTS.into()) as u32)).collect()
 }
 
 /// The nth most popular object is loaded in proportion to 1/n.

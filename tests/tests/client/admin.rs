@@ -24,7 +24,7 @@ fn is_unsupported<T: std::fmt::Debug>(rig: &Rig, result: &Result<T, Error>) -> b
     unsupported
 }
 
-async fn a_history_tells_the_revisions_of_an_object(rig: Rig) {
+async fn a_history_tells_the_revisions_of_an_object(rig: &mut Rig) {
     let client = rig.client().await;
     let (oid, first) = create(&client, "1").await;
     let second = commit(&client, oid, first, "22").await.unwrap();
@@ -37,12 +37,12 @@ async fn a_history_tells_the_revisions_of_an_object(rig: Rig) {
     assert_eq!(client.history(never, 1).await, Err(Error::NoObject(never)));
 }
 
-async fn an_undo_log_tells_what_can_be_undone(rig: Rig) {
+async fn an_undo_log_tells_what_can_be_undone(rig: &mut Rig) {
     let client = rig.client().await;
     let (oid, first) = create(&client, "1").await;
     let second = commit(&client, oid, first, "2").await.unwrap();
     let log = client.undo_log(0, 10).await;
-    if is_unsupported(&rig, &log) {
+    if is_unsupported(rig, &log) {
         let mut undo = client.begin();
         undo.undo(second);
         assert!(undo.commit().await.is_err());
@@ -59,7 +59,7 @@ async fn an_undo_log_tells_what_can_be_undone(rig: Rig) {
     assert_eq!((&*read.data, read.serial), (&b"1"[..], finished.tid));
 }
 
-async fn a_pack_leaves_what_is_current(rig: Rig) {
+async fn a_pack_leaves_what_is_current(rig: &mut Rig) {
     let client = rig.client().await;
     // Only what can be reached from the root stays; the root itself always does. Packing reads records as pickles.
     let record = |state: u8| {
@@ -80,7 +80,7 @@ async fn a_pack_leaves_what_is_current(rig: Rig) {
     transaction.store(Oid(0), first, record(2));
     let second = transaction.commit().await.unwrap();
     let packed = client.pack(SystemTime::now()).await;
-    if is_unsupported(&rig, &packed) {
+    if is_unsupported(rig, &packed) {
         return;
     }
     packed.unwrap();
@@ -90,7 +90,7 @@ async fn a_pack_leaves_what_is_current(rig: Rig) {
     assert_eq!(reader.load_serial(Oid(0), first).await, Err(Error::NoObject(Oid(0))));
 }
 
-async fn the_server_tells_of_itself(rig: Rig) {
+async fn the_server_tells_of_itself(rig: &mut Rig) {
     let client = rig.client().await;
     create(&client, "1").await;
     let info = client.info().await.unwrap();
@@ -114,13 +114,13 @@ async fn everything(client: &Client) -> Result<Vec<(Tid, Vec<(Oid, Bytes)>)>, Er
     Ok(transactions)
 }
 
-async fn a_storage_is_copied(rig: Rig) {
+async fn a_storage_is_copied(rig: &mut Rig) {
     let client = rig.client().await;
     let (one, first) = create(&client, "1").await;
     let (other, second) = create(&client, "2").await;
     let third = commit(&client, one, first, "3").await.unwrap();
     let read = everything(&client).await;
-    if is_unsupported(&rig, &read) {
+    if is_unsupported(rig, &read) {
         assert!(matches!(client.next_record(None).await, Err(Error::Refused(_))));
         return;
     }
@@ -166,7 +166,7 @@ fn a_blob_comes_back_as_it_was_stored() {
     }
 }
 
-async fn blobs(mut rig: Rig) {
+async fn blobs(rig: &mut Rig) {
     rig.stop();
     rig.config.storages = vec![Storage::Blobs("1", "Blobs.fs")];
     rig.start();

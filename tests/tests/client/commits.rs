@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use zeolith_net::{Error, Oid, Tid};
+use zeolith_tests::server::Maker;
 
 use crate::rig::{Rig, stories};
 use crate::{commit, create};
@@ -16,11 +17,12 @@ stories! {
     transactions_of_one_client_take_turns,
     a_dropped_commit_costs_nobody_anything,
     oids_are_new,
+    a_state_without_a_byte_is_refused,
     what_is_large_goes_through_and_so_does_nothing,
     what_is_told_of_a_transaction_is_kept,
 }
 
-async fn a_commit_is_seen_here_and_there(rig: Rig) {
+async fn a_commit_is_seen_here_and_there(rig: &mut Rig) {
     let (one, other) = (rig.client().await, rig.client().await);
     let (first, second) = (one.new_oid().await.unwrap(), one.new_oid().await.unwrap());
     let mut transaction = one.begin();
@@ -36,7 +38,7 @@ async fn a_commit_is_seen_here_and_there(rig: Rig) {
     }
 }
 
-async fn a_change_of_what_is_not_current_is_a_conflict(rig: Rig) {
+async fn a_change_of_what_is_not_current_is_a_conflict(rig: &mut Rig) {
     let (one, other) = (rig.client().await, rig.client().await);
     let (oid, first) = create(&one, "1").await;
     let second = commit(&one, oid, first, "2").await.unwrap();
@@ -66,7 +68,7 @@ pub fn length_of(record: &[u8]) -> u32 {
     }
 }
 
-async fn a_resolver_merges_what_two_changed(rig: Rig) {
+async fn a_resolver_merges_what_two_changed(rig: &mut Rig) {
     let (one, other) = (rig.client().await, rig.client().await);
     let oid = one.new_oid().await.unwrap();
     let mut transaction = one.begin();
@@ -92,7 +94,7 @@ async fn a_resolver_merges_what_two_changed(rig: Rig) {
     }
 }
 
-async fn a_resolver_may_give_up(rig: Rig) {
+async fn a_resolver_may_give_up(rig: &mut Rig) {
     let (one, other) = (rig.client().await, rig.client().await);
     let (oid, first) = create(&one, "1").await;
     let second = commit(&one, oid, first, "2").await.unwrap();
@@ -104,7 +106,7 @@ async fn a_resolver_may_give_up(rig: Rig) {
     commit(&one, oid, second, "4").await.unwrap();
 }
 
-async fn a_failed_read_check_ends_the_transaction(rig: Rig) {
+async fn a_failed_read_check_ends_the_transaction(rig: &mut Rig) {
     let (one, other) = (rig.client().await, rig.client().await);
     let (read, first) = create(&one, "read").await;
     let (written, serial) = create(&one, "written").await;
@@ -120,7 +122,7 @@ async fn a_failed_read_check_ends_the_transaction(rig: Rig) {
     assert_eq!(other.load(written).await.unwrap().data, "changed");
 }
 
-async fn a_voted_transaction_is_finished_or_not(rig: Rig) {
+async fn a_voted_transaction_is_finished_or_not(rig: &mut Rig) {
     let client = rig.client().await;
     let (oid, first) = create(&client, "1").await;
     let voted = async |data: &'static str, serial| {
@@ -137,7 +139,7 @@ async fn a_voted_transaction_is_finished_or_not(rig: Rig) {
     assert_eq!((&*read.data, read.serial), (&b"2"[..], finished.tid));
 }
 
-async fn transactions_of_one_client_take_turns(rig: Rig) {
+async fn transactions_of_one_client_take_turns(rig: &mut Rig) {
     let client = rig.client().await;
     let mut commits = tokio::task::JoinSet::new();
     for number in 0..40_u64 {
@@ -158,7 +160,7 @@ async fn transactions_of_one_client_take_turns(rig: Rig) {
     assert_eq!(client.last_tid(), tids.last().copied());
 }
 
-async fn a_dropped_commit_costs_nobody_anything(rig: Rig) {
+async fn a_dropped_commit_costs_nobody_anything(rig: &mut Rig) {
     let client = rig.client().await;
     let (oid, mut serial) = create(&client, "0").await;
     // At whatever moment each of these is given up, the next goes through: no lock and no turn is left behind.
@@ -185,7 +187,7 @@ async fn a_dropped_commit_costs_nobody_anything(rig: Rig) {
     }
 }
 
-async fn oids_are_new(rig: Rig) {
+async fn oids_are_new(rig: &mut Rig) {
     let clients = [rig.client().await, rig.client().await];
     let mut seen = std::collections::BTreeSet::new();
     for round in 0..350 {
@@ -196,7 +198,22 @@ async fn oids_are_new(rig: Rig) {
     assert!(!seen.contains(&Oid(0)), "the root is never new");
 }
 
-async fn what_is_large_goes_through_and_so_does_nothing(rig: Rig) {
+async fn a_state_without_a_byte_is_refused(rig: &mut Rig) {
+    let client = rig.client().await;
+    let (oid, first) = create(&client, "1").await;
+    assert_eq!(commit(&client, oid, first, "").await, Err(Error::Empty(oid)));
+    let second = commit(&client, oid, first, "2").await.unwrap();
+    let mut transaction = client.begin();
+    transaction.store(oid, first, "3").resolver(|_| Some(Bytes::new()));
+    let refused = transaction.commit().await;
+    // Python's server merges by itself, and asks nobody.
+    let asked = rig.maker == Maker::Zeolith;
+    assert_eq!(matches!(refused, Err(Error::Empty(_))), asked, "{refused:?}");
+    assert_eq!(matches!(refused, Err(Error::Conflict(_))), !asked, "{refused:?}");
+    assert_eq!(rig.client().await.load(oid).await.unwrap().serial, second);
+}
+
+async fn what_is_large_goes_through_and_so_does_nothing(rig: &mut Rig) {
     let client = rig.client().await;
     let sizes = [1, 4096, 4097, 100_000, 5_000_000];
     let mut transaction = client.begin();
@@ -218,7 +235,7 @@ async fn what_is_large_goes_through_and_so_does_nothing(rig: Rig) {
     assert_eq!(client.last_tid(), Some(tid));
 }
 
-async fn what_is_told_of_a_transaction_is_kept(rig: Rig) {
+async fn what_is_told_of_a_transaction_is_kept(rig: &mut Rig) {
     let client = rig.client().await;
     let oid = client.new_oid().await.unwrap();
     let mut transaction = client.begin();

@@ -28,9 +28,10 @@ stories! {
     a_lost_connection_costs_a_load_nothing,
     a_closed_client_answers_nothing,
     clients_of_other_storages_are_told_so,
+    a_client_ends_with_its_runtime,
 }
 
-async fn a_client_comes_back_to_a_server_that_was_restarted(mut rig: Rig) {
+async fn a_client_comes_back_to_a_server_that_was_restarted(rig: &mut Rig) {
     let client = rig.client().await;
     let (oid, first) = create(&client, "1").await;
     for kill in [false, true] {
@@ -49,7 +50,7 @@ async fn a_client_comes_back_to_a_server_that_was_restarted(mut rig: Rig) {
     assert_eq!(reader.load_serial(oid, first).await.unwrap(), "1");
 }
 
-async fn what_happened_while_the_server_was_away_is_told_in_one_piece(mut rig: Rig) {
+async fn what_happened_while_the_server_was_away_is_told_in_one_piece(rig: &mut Rig) {
     // Ours is cut off, another goes on; only then a server is there for it again.
     rig.config.unix = false;
     rig.stop();
@@ -77,7 +78,7 @@ async fn what_happened_while_the_server_was_away_is_told_in_one_piece(mut rig: R
     assert_eq!(client.load(one).await.unwrap().data, "2");
 }
 
-async fn a_question_waits_for_a_server_but_not_for_ever(mut rig: Rig) {
+async fn a_question_waits_for_a_server_but_not_for_ever(rig: &mut Rig) {
     let options = rig.options();
     let client = Client::connect(options.clone()).await.unwrap();
     let hasty = Client::connect(options.clone().wait_timeout(Duration::from_millis(100))).await.unwrap();
@@ -103,7 +104,7 @@ async fn a_question_waits_for_a_server_but_not_for_ever(mut rig: Rig) {
     assert_eq!(unconnected.load(oid).await.unwrap().data, "1");
 }
 
-async fn a_cache_file_serves_the_next_client(mut rig: Rig) {
+async fn a_cache_file_serves_the_next_client(rig: &mut Rig) {
     let writer = rig.client().await;
     let (oid, first) = create(&writer, "1").await;
     let (changed, second) = create(&writer, "1").await;
@@ -131,7 +132,7 @@ async fn a_cache_file_serves_the_next_client(mut rig: Rig) {
     assert_eq!(client.cached(changed, Tid::MAX).expect("unchanged").data, "2");
 }
 
-async fn a_cache_file_in_use_is_refused(rig: Rig) {
+async fn a_cache_file_in_use_is_refused(rig: &mut Rig) {
     let path = rig.home.path("cache.zeolith");
     let options = rig.options().cache_file(&path);
     let client = Client::connect(options.clone()).await.unwrap();
@@ -178,9 +179,9 @@ async fn behind(rig: &mut Rig, client: &Client) -> (Oid, Tid) {
     (oid, first)
 }
 
-async fn a_server_that_knows_less_is_refused(mut rig: Rig) {
+async fn a_server_that_knows_less_is_refused(rig: &mut Rig) {
     let client = rig.client().await;
-    let (oid, first) = behind(&mut rig, &client).await;
+    let (oid, first) = behind(rig, &client).await;
     let seen = client.last_tid().unwrap();
     let Err(error) = client.sync().await else { panic!("a server that knows less") };
     assert_eq!(error, Error::ServerBehind { server: first, client: seen });
@@ -188,10 +189,10 @@ async fn a_server_that_knows_less_is_refused(mut rig: Rig) {
     assert!(matches!(refused, Err(Error::ServerBehind { .. })), "{refused:?}");
 }
 
-async fn a_server_that_knows_less_costs_the_cache_where_that_is_told(mut rig: Rig) {
+async fn a_server_that_knows_less_costs_the_cache_where_that_is_told(rig: &mut Rig) {
     let client = Client::connect(rig.options().drop_cache_when_behind(true)).await.unwrap();
     let (_, mut changes) = client.follow().await.unwrap();
-    let (oid, first) = behind(&mut rig, &client).await;
+    let (oid, first) = behind(rig, &client).await;
     client.sync().await.unwrap();
     let read = client.load(oid).await.unwrap();
     assert_eq!((&*read.data, read.serial), (&b"1"[..], first));
@@ -199,7 +200,7 @@ async fn a_server_that_knows_less_costs_the_cache_where_that_is_told(mut rig: Ri
     commit(&client, oid, first, "3").await.unwrap();
 }
 
-async fn a_client_that_only_reads_reads_from_a_server_that_only_serves_reads(mut rig: Rig) {
+async fn a_client_that_only_reads_reads_from_a_server_that_only_serves_reads(rig: &mut Rig) {
     let (oid, serial) = create(&rig.client().await, "1").await;
     rig.stop();
     rig.config.read_only = true;
@@ -215,7 +216,7 @@ async fn a_client_that_only_reads_reads_from_a_server_that_only_serves_reads(mut
     assert!(matches!(none, Err(ConnectError::Client(Error::Disconnected(_) | Error::ReadOnly))), "{none:?}");
 }
 
-async fn a_read_only_server_will_do_until_another_comes(rig: Rig) {
+async fn a_read_only_server_will_do_until_another_comes(rig: &mut Rig) {
     let (oid, serial) = create(&rig.client().await, "1").await;
     // A copy of the storage, for reading only.
     let home = Home::new();
@@ -242,7 +243,7 @@ async fn a_read_only_server_will_do_until_another_comes(rig: Rig) {
     copy.end();
 }
 
-async fn a_snapshot_with_server_sync_shows_what_was_committed_elsewhere(rig: Rig) {
+async fn a_snapshot_with_server_sync_shows_what_was_committed_elsewhere(rig: &mut Rig) {
     let writer = rig.client().await;
     let reader = Client::connect(rig.options().server_sync(true)).await.unwrap();
     let (oid, mut serial) = create(&writer, "0").await;
@@ -254,7 +255,7 @@ async fn a_snapshot_with_server_sync_shows_what_was_committed_elsewhere(rig: Rig
     }
 }
 
-async fn a_lost_connection_costs_a_load_nothing(rig: Rig) {
+async fn a_lost_connection_costs_a_load_nothing(rig: &mut Rig) {
     let writer = rig.client().await;
     let mut oids = Vec::new();
     for _ in 0..200 {
@@ -278,7 +279,7 @@ async fn a_lost_connection_costs_a_load_nothing(rig: Rig) {
     cutter.await.unwrap();
 }
 
-async fn a_closed_client_answers_nothing(rig: Rig) {
+async fn a_closed_client_answers_nothing(rig: &mut Rig) {
     let client = rig.client().await;
     let (oid, serial) = create(&client, "1").await;
     let other = client.clone();
@@ -296,8 +297,28 @@ async fn a_closed_client_answers_nothing(rig: Rig) {
     commit(&rig.client().await, oid, serial, "4").await.unwrap();
 }
 
-async fn clients_of_other_storages_are_told_so(rig: Rig) {
+async fn clients_of_other_storages_are_told_so(rig: &mut Rig) {
     let options = rig.options().storage("no such").wait_timeout(Duration::from_millis(500));
     let none = Client::connect(options).await.unwrap_err().to_string();
     assert!(none.contains("no such") || none.contains("storage"), "{none}");
+}
+
+async fn a_client_ends_with_its_runtime(rig: &mut Rig) {
+    let options = rig.options();
+    let (elsewhere, client) = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = runtime.block_on(Client::connect(options)).unwrap();
+        (runtime, client)
+    })
+    .join()
+    .unwrap();
+    // Nobody moves its bytes while its runtime stands still; whoever waits learns that it is gone.
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { client.sync().await }
+    });
+    tokio::task::spawn_blocking(move || drop(elsewhere)).await.unwrap();
+    assert_eq!(waiting.await.unwrap(), Err(Error::Closed));
+    assert_eq!(client.load(Oid(1 << 40)).await, Err(Error::Closed));
+    client.close().await;
 }

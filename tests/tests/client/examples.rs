@@ -8,7 +8,7 @@ use crate::rig::{Rig, stories};
 
 stories! { the_examples_work }
 
-async fn the_examples_work(rig: Rig) {
+async fn the_examples_work(rig: &mut Rig) {
     let client = rig.client().await;
     let (oid, _) = create(&client, "0").await;
     let address = rig.address().to_owned();

@@ -18,7 +18,7 @@ fn objects(tid: Tid, oids: &[Oid]) -> Option<Change> {
     Some(Change::Objects { tid, oids: oids.to_vec() })
 }
 
-async fn every_transaction_is_told_once_and_in_order(rig: Rig) {
+async fn every_transaction_is_told_once_and_in_order(rig: &mut Rig) {
     let clients = [rig.client().await, rig.client().await];
     let (snapshot, mut changes) = clients[0].follow().await.unwrap();
     let mut last = snapshot.tid();
@@ -37,7 +37,7 @@ async fn every_transaction_is_told_once_and_in_order(rig: Rig) {
     }
 }
 
-async fn what_changed_after_a_snapshot_is_told_from_there_on(rig: Rig) {
+async fn what_changed_after_a_snapshot_is_told_from_there_on(rig: &mut Rig) {
     let client = rig.client().await;
     let (oid, first) = create(&client, "1").await;
     let snapshot = client.snapshot().await.unwrap();
@@ -51,7 +51,7 @@ async fn what_changed_after_a_snapshot_is_told_from_there_on(rig: Rig) {
     assert_eq!(later.next().await, objects(third, &[oid]));
 }
 
-async fn what_is_not_remembered_may_be_anything(rig: Rig) {
+async fn what_is_not_remembered_may_be_anything(rig: &mut Rig) {
     let writer = rig.client().await;
     let (oid, first) = create(&writer, "1").await;
     let second = commit(&writer, oid, first, "2").await.unwrap();
@@ -63,7 +63,7 @@ async fn what_is_not_remembered_may_be_anything(rig: Rig) {
     assert_eq!(changes.next().await, objects(third, &[oid]));
 }
 
-async fn what_python_commits_is_told_and_read(rig: Rig) {
+async fn what_python_commits_is_told_and_read(rig: &mut Rig) {
     let client = rig.client().await;
     let (oid, _) = create(&client, "1").await;
     let (_, mut changes) = client.follow().await.unwrap();
@@ -78,7 +78,7 @@ async fn what_python_commits_is_told_and_read(rig: Rig) {
     assert_eq!((&*read.data, read.serial), (&b"from Python"[..], tid));
 }
 
-async fn a_client_that_is_closed_tells_nothing_more(rig: Rig) {
+async fn a_client_that_is_closed_tells_nothing_more(rig: &mut Rig) {
     let client = rig.client().await;
     let (_, mut changes) = client.follow().await.unwrap();
     let waiting = tokio::spawn(async move { changes.next().await });

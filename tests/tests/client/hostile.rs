@@ -94,7 +94,7 @@ async fn a_server_that_is_none_is_an_error_and_tried_again() {
     assert!(gone.connections() > 1, "it is tried again");
 }
 
-async fn a_server_that_is_none_does_not_hide_the_next(rig: Rig) {
+async fn a_server_that_is_none_does_not_hide_the_next(rig: &mut Rig) {
     for impostor in impostors() {
         // One that says nothing at all would be waited for as long as a greeting may take.
         let options = rig.options();

@@ -16,7 +16,7 @@ stories! {
     equal_loads_at_the_same_time_get_the_same,
 }
 
-async fn an_object_is_read_as_of_any_time(rig: Rig) {
+async fn an_object_is_read_as_of_any_time(rig: &mut Rig) {
     let writer = rig.client().await;
     let (oid, first) = create(&writer, "one").await;
     let second = commit(&writer, oid, first, "two").await.unwrap();
@@ -33,7 +33,7 @@ async fn an_object_is_read_as_of_any_time(rig: Rig) {
     }
 }
 
-async fn what_does_not_exist_is_a_clear_error(rig: Rig) {
+async fn what_does_not_exist_is_a_clear_error(rig: &mut Rig) {
     let client = rig.client().await;
     let (oid, tid) = create(&client, "one").await;
     let never = Oid(1 << 40);
@@ -46,7 +46,7 @@ async fn what_does_not_exist_is_a_clear_error(rig: Rig) {
     assert_eq!(client.load(oid).await.unwrap().data, "one", "the connection goes on");
 }
 
-async fn an_empty_storage_can_be_read(rig: Rig) {
+async fn an_empty_storage_can_be_read(rig: &mut Rig) {
     let client = rig.client().await;
     let snapshot = client.snapshot().await.unwrap();
     assert_eq!(snapshot.tid(), Tid::ZERO);
@@ -55,7 +55,7 @@ async fn an_empty_storage_can_be_read(rig: Rig) {
     assert_eq!(client.load(oid).await.unwrap().data, "first");
 }
 
-async fn the_cache_answers_until_another_client_changes_the_object(rig: Rig) {
+async fn the_cache_answers_until_another_client_changes_the_object(rig: &mut Rig) {
     let (reader, writer) = (rig.client().await, rig.client().await);
     let (oid, first) = create(&writer, "one").await;
     reader.sync().await.unwrap();
@@ -72,7 +72,7 @@ async fn the_cache_answers_until_another_client_changes_the_object(rig: Rig) {
     assert_eq!((&*earlier.data, earlier.until), (&b"one"[..], Some(second)));
 }
 
-async fn a_snapshot_shows_one_moment_whatever_others_commit(rig: Rig) {
+async fn a_snapshot_shows_one_moment_whatever_others_commit(rig: &mut Rig) {
     let (reader, writer) = (rig.client().await, rig.client().await);
     let (one, first) = create(&writer, "1").await;
     let (other, second) = create(&writer, "1").await;
@@ -94,7 +94,7 @@ async fn a_snapshot_shows_one_moment_whatever_others_commit(rig: Rig) {
     assert_eq!(reader.at(first).await.unwrap().load(other).await, Err(Error::NoObject(other)));
 }
 
-async fn a_snapshot_of_the_future_is_refused(rig: Rig) {
+async fn a_snapshot_of_the_future_is_refused(rig: &mut Rig) {
     let (reader, writer) = (rig.client().await, rig.client().await);
     let (oid, tid) = create(&writer, "one").await;
     // It may not have been told of this one yet, and asks.
@@ -116,7 +116,7 @@ async fn many(client: &Client, count: u64) -> Vec<Oid> {
     oids
 }
 
-async fn prefetched_objects_are_in_the_cache(rig: Rig) {
+async fn prefetched_objects_are_in_the_cache(rig: &mut Rig) {
     let writer = rig.client().await;
     let mut oids = many(&writer, 3_000).await;
     oids.push(Oid(1 << 40));
@@ -133,7 +133,7 @@ async fn prefetched_objects_are_in_the_cache(rig: Rig) {
     reader.prefetch([]).await.unwrap();
 }
 
-async fn equal_loads_at_the_same_time_get_the_same(rig: Rig) {
+async fn equal_loads_at_the_same_time_get_the_same(rig: &mut Rig) {
     let writer = rig.client().await;
     let oids = many(&writer, 50).await;
     let reader = rig.client().await;

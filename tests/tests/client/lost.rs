@@ -38,8 +38,8 @@ async fn assert_states(client: &Client, oid: Oid, states: &[(Tid, &str)]) {
     }
 }
 
-async fn a_commit_whose_answer_is_lost_is_found_again(rig: Rig) {
-    let (proxy, client, witness) = two(&rig, PATIENCE).await;
+async fn a_commit_whose_answer_is_lost_is_found_again(rig: &mut Rig) {
+    let (proxy, client, witness) = two(rig, PATIENCE).await;
     let (oid, first) = create(&client, "1").await;
     proxy.cut(Cut::Answer("tpc_finish"));
     let second = commit(&client, oid, first, "2").await.expect("it was committed, and is found");
@@ -51,8 +51,8 @@ async fn a_commit_whose_answer_is_lost_is_found_again(rig: Rig) {
     commit(&client, oid, second, "3").await.unwrap();
 }
 
-async fn a_commit_the_server_never_heard_of_did_not_happen(rig: Rig) {
-    let (proxy, client, witness) = two(&rig, PATIENCE).await;
+async fn a_commit_the_server_never_heard_of_did_not_happen(rig: &mut Rig) {
+    let (proxy, client, witness) = two(rig, PATIENCE).await;
     let (oid, first) = create(&client, "1").await;
     proxy.cut(Cut::Call("tpc_finish"));
     let lost = commit(&client, oid, first, "2").await;
@@ -63,8 +63,8 @@ async fn a_commit_the_server_never_heard_of_did_not_happen(rig: Rig) {
     commit(&client, oid, first, "2").await.unwrap();
 }
 
-async fn a_vote_that_is_lost_did_not_happen(rig: Rig) {
-    let (proxy, client, witness) = two(&rig, PATIENCE).await;
+async fn a_vote_that_is_lost_did_not_happen(rig: &mut Rig) {
+    let (proxy, client, witness) = two(rig, PATIENCE).await;
     let (oid, first) = create(&client, "1").await;
     for cut in [Cut::Call("vote"), Cut::Answer("vote")] {
         proxy.cut(cut);
@@ -76,8 +76,8 @@ async fn a_vote_that_is_lost_did_not_happen(rig: Rig) {
     commit(&client, oid, first, "2").await.unwrap();
 }
 
-async fn without_a_server_to_ask_the_outcome_is_unknown(rig: Rig) {
-    let (proxy, client, witness) = two(&rig, Duration::from_millis(500)).await;
+async fn without_a_server_to_ask_the_outcome_is_unknown(rig: &mut Rig) {
+    let (proxy, client, witness) = two(rig, Duration::from_millis(500)).await;
     let (oid, first) = create(&client, "1").await;
     proxy.cut_for_good(Cut::Answer("tpc_finish"));
     let unknown = commit(&client, oid, first, "2").await;

@@ -1,6 +1,5 @@
 //! A server of either maker in either encoding, and clients of it.
 
-use std::future::Future;
 use std::time::Duration;
 
 use zeolith_core::wire::Codec;
@@ -59,15 +58,20 @@ impl Rig {
     }
 }
 
-/// Tells a story about a server of its own, which must have nothing to complain of.
-pub fn tell<F: Future<Output = ()>>(maker: Maker, codec: Codec, unix: bool, story: impl FnOnce(Rig) -> F) {
+/// Tells a story about a server of its own, which must have nothing to complain of in the end.
+pub fn tell(maker: Maker, codec: Codec, unix: bool, story: impl AsyncFnOnce(&mut Rig)) {
     let config = Config { unix, ..Config::new(codec) };
     let home = Home::new();
     let server = Some(Server::start_as(maker, &home, &config));
+    let mut rig = Rig { maker, config, home, server };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).enable_all().build().expect("a runtime");
-    let story = story(Rig { maker, config, home, server });
-    runtime.block_on(async { tokio::time::timeout(PATIENCE * 2, story).await.expect("a story with an end") });
+    runtime.block_on(async {
+        tokio::time::timeout(PATIENCE * 2, story(&mut rig)).await.expect("a story with an end");
+    });
+    if let Some(server) = rig.server.take() {
+        server.stop();
+    }
 }
 
 /// A test of each story with the servers of both makers in both encodings, on a port; or on a unix socket, where a server

@@ -42,7 +42,7 @@ async fn lengthen(client: &Client, oid: Oid) {
     transaction.commit().await.expect("what can always be merged");
 }
 
-async fn rust_and_python_agree_on_every_total(rig: Rig) {
+async fn rust_and_python_agree_on_every_total(rig: &mut Rig) {
     let rounds = u32::try_from(repetitions(60, 1500)).unwrap();
     let client = rig.client().await;
     let (counter, _) = create(&client, "0").await;

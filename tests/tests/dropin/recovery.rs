@@ -10,7 +10,7 @@ use zeolith_tests::python::Script;
 use zeolith_tests::repetitions;
 use zeolith_tests::server::{Config, Maker, Server};
 
-use crate::sample::{Placed, Sample, Verdicts, beside, opened};
+use crate::sample::{FILES, Placed, Sample, Verdicts, beside, opened};
 use crate::{printed, run};
 
 /// Opens a broken copy with the real server: it says `line`, among others, and holds `left` afterwards. What was cut is
@@ -165,17 +165,12 @@ fn what_checksums_do_not_vouch_for_is_cut() {
 fn tails_of_zeros_and_what_a_dying_python_leaves_are_cut() {
     let sample = Sample::crashed(0);
     let mut verdicts = Verdicts::default();
-    for (zeros, line) in [
-        (1, "a transaction that is cut off"),
-        (22, "a transaction that is cut off"),
-        (23, "no transaction, and nothing that looks like one follows"),
-        (5_000, "no transaction, and nothing that looks like one follows"),
-    ] {
+    for zeros in [1, 22, 23, 5_000] {
         let mut broken = sample.clone();
         broken.log().extend(vec![0; zeros]);
         recovers(&broken, "never acknowledged", &sample.transactions, &mut verdicts);
         broken.without_nonce();
-        recovers(&broken, line, &sample.transactions, &mut verdicts);
+        recovers(&broken, "zeros to the end", &sample.transactions, &mut verdicts);
     }
     let sixth = &sample.transactions[5];
     for from in [sixth.start, sixth.fields[0], sixth.fields[8] + 20, sixth.end - 8] {
@@ -201,38 +196,112 @@ fn tails_of_zeros_and_what_a_dying_python_leaves_are_cut() {
     verdicts.judge();
 }
 
+/// Holds that no command takes a file: it says so in one line, with `line` in it, and every file stays as it was.
+fn is_refused(broken: &Sample, line: &str) {
+    let (home, log) = broken.put();
+    let path = log.display().to_string();
+    for arguments in [&["serve", "-a", "127.0.0.1:0", "-f"][..], &["heal"], &["check"]] {
+        let output = run(arguments, &log);
+        let told = printed(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        let errors: Vec<&str> = told.lines().filter(|line| line.starts_with("Error: ")).collect();
+        assert!(
+            matches!(errors[..], [error] if error.contains(&path) && error.contains(line)),
+            "{line:?}: {told}"
+        );
+        for (suffix, before) in FILES.iter().zip(&broken.files) {
+            let after =
+                fs::read(beside(&log, suffix)).ok().filter(|after| before.is_some() || !after.is_empty());
+            assert!(after == *before, "Data.fs{suffix} was touched by {arguments:?}");
+        }
+        assert!(!beside(&log, ".tr0").exists(), "{told}");
+    }
+    drop(home);
+}
+
 #[test]
-fn damage_that_no_crash_explains_ends_the_start_and_leaves_the_file_alone() {
+fn damage_that_no_crash_explains_ends_the_start_and_leaves_the_files_alone() {
     let sample = Sample::closed(0);
     let second = &sample.transactions[1];
-    for python_was_there in [false, true] {
+    let record = format!("is damaged at byte {}", second.fields[8]);
+    let bytes =
+        format!("is damaged: bytes {} to {} are not those that were written", second.start, second.end);
+    let header = format!("is damaged at byte {}", second.start);
+    // The length of a record's data, the data itself, the length of the transaction.
+    for (at, vouched, walked) in [
+        (second.fields[8] + 40, &bytes, Some(&record)),
+        (second.end - 12, &bytes, None),
+        (second.start + 10, &bytes, Some(&header)),
+    ] {
         let mut broken = sample.clone();
+        broken.log()[at] ^= 0x41;
+        is_refused(&broken, vouched);
+        broken.without_nonce();
+        let Some(walked) = walked else { continue };
+        is_refused(&broken, walked);
         broken.files[1] = None;
-        // The length of a record's data.
-        broken.log()[second.fields[8] + 40] ^= 0x41;
-        if python_was_there {
-            broken.without_nonce();
-        }
-        let (_home, log) = broken.put();
-        for arguments in [&["serve", "-a", "127.0.0.1:0", "-f"][..], &["heal"]] {
-            let output = run(arguments, &log);
-            assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
-            let expected = format!("Error: {} is damaged at byte {}", log.display(), second.fields[8]);
-            assert!(printed(&output).contains(&expected), "{}", printed(&output));
-        }
-        assert_eq!(fs::read(&log).ok(), broken.files[0]);
-        assert_eq!(fs::read(beside(&log, ".sums")).ok(), broken.files[2]);
+        is_refused(&broken, walked);
+    }
+    // What was closed did not end in a crash. Where the index finds nothing to agree with, the structure is told.
+    let sixth = &sample.transactions[5];
+    let bytes = format!("is damaged: bytes {} to {}", sixth.start, sixth.end);
+    let at_byte = |at| format!("is damaged at byte {at}");
+    for (at, line) in [
+        (sixth.start + 3, bytes.clone()),
+        (sixth.start + 10, at_byte(sixth.start)),
+        (sixth.end - 9, bytes),
+        (sixth.end - 1, at_byte(sixth.end - 8)),
+    ] {
+        let mut broken = sample.clone();
+        broken.log()[at] ^= 0x41;
+        is_refused(&broken, &line);
     }
 }
 
 #[test]
-fn a_flipped_bit_in_acknowledged_data_is_reported_and_not_served_at_any_start() {
+fn a_check_tells_what_it_knows_and_how_beside_a_running_server_too() {
+    let mut sample = Sample::closed(0);
+    let bytes = sample.log().len() - 4;
+    let (home, log) = sample.put();
+    let checked = || {
+        let output = run(&["check"], &log);
+        assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
+        printed(&output)
+    };
+    let sound = format!("{} is sound: 6 objects, 6 transactions; ", log.display());
+    let vouched = format!("{sound}{bytes} bytes compared with checksums, 0 known by structure only\n");
+    assert_eq!(checked(), vouched);
+    for (suffix, before) in FILES.iter().zip(&sample.files) {
+        assert!(fs::read(beside(&log, suffix)).ok() == *before, "Data.fs{suffix} was touched");
+    }
+    let server = Server::start_as(Maker::Zeolith, &home, &Config::new(Codec::Pickle));
+    assert_eq!(checked(), vouched);
+    server.stop();
+    sample.without_nonce();
+    sample.log().extend([0; 40]);
+    let (_home, log) = sample.put();
+    let told = printed(&run(&["check"], &log));
+    assert!(
+        told.contains(&format!("; 0 bytes compared with checksums, {bytes} known by structure only\n")),
+        "{told}"
+    );
+    assert!(
+        told.contains("40 bytes from byte ") && told.contains(" are no part of it: zeros to the end"),
+        "{told}"
+    );
+    assert_eq!(fs::read(&log).ok(), sample.files[0], "it changes nothing");
+}
+
+#[test]
+fn a_flipped_bit_in_acknowledged_data_is_not_served_at_any_start_and_the_rest_if_wanted() {
     let mut sample = Sample::crashed(0);
     let fourth = sample.transactions[3].clone();
     sample.log()[fourth.fields[15] - 1] ^= 1;
+    is_refused(&sample, "or serve the rest with `zeolith serve --serve-damaged`");
     let (home, log) = sample.put();
     for start in 0..3 {
-        let server = Server::start_as(Maker::Zeolith, &home, &Config::new(Codec::Pickle));
+        let config = Config { serve_damaged: true, ..Config::new(Codec::Pickle) };
+        let server = Server::start_as(Maker::Zeolith, &home, &config);
         let told = server.own_log();
         let expected = format!(
             "ERROR {}: bytes {} to {} are damaged; reads of them are refused",

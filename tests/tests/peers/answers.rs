@@ -37,6 +37,68 @@ fn errors_are_rebuilt_by_the_client_in_msgpack() {
     errors(Codec::Msgpack);
 }
 
+/// A sample file, put in the place of a server's.
+fn put(home: &Home, sample: &str) {
+    let sample = zeolith_tests::workspace().join("corpus/data").join(sample);
+    fs::copy(sample, home.path("Data.fs")).expect("the sample is in the repository");
+}
+
+/// Every method, asked of both makers' servers by clients that may only read.
+fn readers(codec: Codec) {
+    for (read_only, storage) in [
+        (false, Storage::File("1", "Data.fs")),
+        (true, Storage::File("1", "Data.fs")),
+        (false, Storage::ReadOnly("1", "Data.fs")),
+    ] {
+        let (home, reference) = (Home::new(), Home::new());
+        put(&home, "plain.fs");
+        put(&reference, "plain.fs");
+        let mut config = Config::new(codec);
+        config.read_only = read_only;
+        config.storages = vec![storage];
+        let server = Server::start(&home, &config);
+        let python = Server::start_as(Maker::Python, &reference, &config);
+        let encoding = &name(codec)[..1];
+        Script::new("methods.py").arg(encoding).arg(server.address()).arg(python.address()).run();
+        // Python's threads wait for ever to hand over what was asked for one-way: such a server does not stop.
+        python.kill();
+        match Maker::under_test() {
+            Maker::Zeolith => server.stop(),
+            Maker::Python => server.kill(),
+        }
+    }
+}
+
+#[test]
+fn readers_get_the_answers_of_pythons_server_in_pickle() {
+    readers(Codec::Pickle);
+}
+
+#[test]
+fn readers_get_the_answers_of_pythons_server_in_msgpack() {
+    readers(Codec::Msgpack);
+}
+
+fn histories(codec: Codec) {
+    for sample in ["plain.fs", "undone.fs", "packed.fs", "doubled.fs"] {
+        let home = Home::new();
+        put(&home, sample);
+        let server = Server::start(&home, &Config::new(codec));
+        Script::new("history.py").arg(server.address()).arg(home.path("Data.fs")).run();
+        server.stop();
+    }
+}
+
+#[test]
+fn histories_are_those_of_pythons_file_storage_in_pickle() {
+    histories(Codec::Pickle);
+}
+
+#[test]
+fn histories_are_those_of_pythons_file_storage_in_msgpack() {
+    histories(Codec::Msgpack);
+}
+
 fn status(codec: Codec) {
     let home = Home::new();
     let server = Server::start(&home, &Config::new(codec));

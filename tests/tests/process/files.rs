@@ -96,6 +96,48 @@ fn a_file_damaged_in_the_middle_is_refused() {
 }
 
 #[test]
+fn what_only_begins_as_a_data_fs_is_refused() {
+    let home = Home::new();
+    let noise: Vec<u8> = (0u32..3000).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for rest in [b"and this is how a text goes on, cup of tea or not".repeat(5), noise] {
+        fs::write(home.path("Data.fs"), [b"FS30", &rest[..]].concat()).unwrap();
+        holds(&refused(&home), &["Data.fs", "is not a Data.fs", "check the path"]);
+        assert!(!home.path("Data.fs.tr0").exists(), "nothing was cut off");
+    }
+}
+
+#[test]
+fn a_bit_that_changed_before_a_clean_end_is_refused_and_the_rest_served_when_wanted() {
+    let home = Home::new();
+    let (server, address) = Process::serving(&home, &[]);
+    let mut client = Client::register(&address);
+    let mut serial = Tid(0);
+    for _ in 0..10 {
+        serial = client.commit(Oid(0), serial, &[7; 1000]);
+    }
+    client.commit(Oid(1), Tid(0), b"in the last transaction");
+    server.stop();
+    let sound = fs::read(home.path("Data.fs")).unwrap();
+    for at in [100, sound.len() / 2, sound.len() - 20] {
+        let mut log = sound.clone();
+        log[at] ^= 1;
+        fs::write(home.path("Data.fs"), log).unwrap();
+        let files = ["Data.fs.index", "Data.fs.sums", "Data.fs.lock"].map(|name| home.path(name));
+        let before = files.clone().map(|file| fs::read(file).unwrap());
+        let told = refused(&home);
+        holds(&told, &["is damaged: bytes ", "Restore a backup", "zeolith serve --serve-damaged"]);
+        assert_eq!(files.map(|file| fs::read(file).unwrap()), before);
+    }
+    let (server, address) = Process::serving(&home, &["--serve-damaged"]);
+    Client::register(&address).commit(Oid(2), Tid(0), b"life goes on");
+    server.signal(rustix::process::Signal::TERM);
+    let end = server.end();
+    assert_eq!(end.code, Some(0), "{}", end.err);
+    holds(&end.err, &["are damaged; reads of them are refused"]);
+    holds(&refused(&home), &["zeolith serve --serve-damaged"]);
+}
+
+#[test]
 fn a_directory_is_refused() {
     let home = Home::new();
     fs::create_dir(home.path("Data.fs")).unwrap();

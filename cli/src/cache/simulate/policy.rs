@@ -139,7 +139,8 @@ impl Policy for Lru {
 
 /// Belady's: what is not needed for longest goes first, and what is needed later than all the rest does not come in.
 ///
-/// With objects of one size nothing can do better; with many sizes hardly anything can.
+/// With objects of one size nothing can do better. With many sizes it is a guide and no bound: one large object that is
+/// needed soon may cost many small ones, and then a larger cache may even answer fewer loads.
 struct LookAhead {
     room: u64,
     used: u64,

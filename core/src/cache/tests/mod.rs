@@ -1,4 +1,6 @@
 //! The cache as its users see it, over a disk that can fail in every way.
 
+mod damage;
 mod disk;
 mod model;
+mod rules;

@@ -8,24 +8,24 @@ use crate::wire::tree::Owned;
 
 /// What was said so far. Tids are named in the order they come up, so that no line depends on the clock.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Script {
+pub(crate) struct Script {
     lines: Vec<String>,
     tids: Vec<Tid>,
 }
 
 impl Script {
     /// Adds a line.
-    pub(super) fn line(&mut self, line: String) {
+    pub(crate) fn line(&mut self, line: String) {
         self.lines.push(line);
     }
 
     /// Everything since the last time.
-    pub(in crate::server) fn take(&mut self) -> String {
+    pub(crate) fn take(&mut self) -> String {
         std::mem::take(&mut self.lines).join("\n")
     }
 
     /// A call or notice.
-    pub(super) fn call(&mut self, method: &str, args: &Owned) -> String {
+    pub(crate) fn call(&mut self, method: &str, args: &Owned) -> String {
         match args {
             Owned::Tuple(items) => format!("{method}({})", self.row(items)),
             other => format!("{method}{other}"),
@@ -33,7 +33,7 @@ impl Script {
     }
 
     /// A reply.
-    pub(super) fn reply(&mut self, id: &MessageId, result: &Result<Owned, RemoteError>) -> String {
+    pub(crate) fn reply(&mut self, id: &MessageId, result: &Result<Owned, RemoteError>) -> String {
         let id = self.id(id);
         match result {
             Ok(value) => format!("reply {id} = {}", self.value(value)),
@@ -49,7 +49,7 @@ impl Script {
     }
 
     /// A message id.
-    pub(super) fn id(&mut self, id: &MessageId) -> String {
+    pub(crate) fn id(&mut self, id: &MessageId) -> String {
         match id {
             MessageId::Int(number) => number.to_string(),
             MessageId::Load(Oid(oid), Tid(tid)) => format!("({}, {})", self.number(*oid), self.number(*tid)),
@@ -58,7 +58,7 @@ impl Script {
     }
 
     /// An operation that is asked of the disk. How a batch is written is the store's affair.
-    pub(super) fn disk<C>(&mut self, op: &DiskOp<C>) {
+    pub(crate) fn disk<C>(&mut self, op: &DiskOp<C>) {
         let line = match op {
             DiskOp::Sync { file } | DiskOp::Replace { file, .. } => format!("disk: sync {}", name(*file)),
             DiskOp::Reserve { .. } => "disk: reserve".into(),
@@ -71,7 +71,7 @@ impl Script {
     }
 
     /// An operation that was held back has its outcome.
-    pub(super) fn done<C>(&mut self, op: &DiskOp<C>, well: bool) {
+    pub(crate) fn done<C>(&mut self, op: &DiskOp<C>, well: bool) {
         let what = match op {
             DiskOp::Read { .. } => "read".into(),
             DiskOp::Sync { file } | DiskOp::Replace { file, .. } => format!("sync {}", name(*file)),
@@ -85,7 +85,7 @@ impl Script {
         items.iter().map(|item| self.value(item)).collect::<Vec<_>>().join(", ")
     }
 
-    fn value(&mut self, value: &Owned) -> String {
+    pub(crate) fn value(&mut self, value: &Owned) -> String {
         match value {
             Owned::Bytes(bytes) => match <[u8; 8]>::try_from(&bytes[..]) {
                 Ok(id) => self.number(u64::from_be_bytes(id)),
@@ -103,7 +103,7 @@ impl Script {
     }
 
     /// An oid, or a tid by its name.
-    fn number(&mut self, number: u64) -> String {
+    pub(crate) fn number(&mut self, number: u64) -> String {
         if number < 1 << 40 {
             return number.to_string();
         }

@@ -5,11 +5,11 @@ use crate::wire::Codec;
 use crate::wire::tree::Owned;
 
 /// Both encodings.
-pub(in crate::server) const CODECS: [Codec; 2] = [Codec::Pickle, Codec::Msgpack];
+pub(crate) const CODECS: [Codec; 2] = [Codec::Pickle, Codec::Msgpack];
 
 /// Where storage "1" lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Medium {
+pub(crate) enum Medium {
     Memory,
     File,
 }
@@ -18,7 +18,7 @@ pub(in crate::server) enum Medium {
 macro_rules! row {
     ($($item:expr),* $(,)?) => { crate::wire::tree::Owned::Tuple(vec![$($item.into()),*]) };
 }
-pub(in crate::server) use row;
+pub(crate) use row;
 
 macro_rules! into_owned {
     ($($from:ty: |$value:ident| $owned:expr),* $(,)?) => {
@@ -37,7 +37,7 @@ into_owned! {
 }
 
 /// The value with one kind of row: msgpack knows no other.
-pub(super) fn plain(value: Owned) -> Owned {
+pub(crate) fn plain(value: Owned) -> Owned {
     match value {
         Owned::Tuple(items) | Owned::List(items) | Owned::Set(items) => {
             Owned::Tuple(items.into_iter().map(plain).collect())

@@ -185,6 +185,8 @@ pub enum Broken {
     Pointer,
     /// A transaction is shorter than its own header.
     TxnHeader,
+    /// Something is no whole transaction, but not the end of the log either.
+    Followed,
     /// The status is none of blank, `p`, `u`.
     Status,
     /// The repeated length of a transaction differs from the first.
@@ -237,6 +239,7 @@ impl Broken {
             Broken::OtherObject => "the record of another object",
             Broken::Pointer => "a pointer to an earlier record that does not point backwards",
             Broken::TxnHeader => "a transaction shorter than its own header",
+            Broken::Followed => "something that is no whole transaction, though whole ones follow",
             Broken::Status => "a transaction whose status is none of ' ', 'p' and 'u'",
             Broken::RepeatedLength => "a transaction whose repeated length differs from the first",
             Broken::OtherTransaction => "a record that points to another transaction than its own",

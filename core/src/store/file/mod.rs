@@ -177,8 +177,8 @@ impl<C> FileStore<C> {
     /// Asks for the index to be saved, and for the lock file to say that this is a clean end; answered by `Closed`.
     /// Nothing depends on either: without, the next start scans the log, or takes the end for a crash.
     ///
-    /// A log with damage keeps the index that it was found with: what an index covers is not compared with its
-    /// checksums again, so with a newer one the next start would serve what this one refused.
+    /// A log with damage keeps the index that it was found with: what the index of a very long log covers is not compared
+    /// with its checksums again, so with a newer one the next start would serve what this one refused.
     pub fn close(&mut self, out: &mut Outbox<C>) {
         let sound = self.book.damaged.is_empty() && self.appender.as_ref().is_some_and(|it| !it.failed());
         let Some((pid, nonce)) = self.owner.filter(|_| sound) else {

@@ -1,6 +1,7 @@
 //! A disk for tests: files in memory that remember which writes a power loss may take back.
 
 use crate::ids::{Oid, Tid};
+use crate::limits;
 use crate::rng::{Rng, Seed};
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::file::FileStore;
@@ -225,7 +226,14 @@ impl Disk {
 
 /// What tests open with.
 pub(crate) fn options() -> OpenOptions {
-    OpenOptions { path: "Data.fs".into(), create: true, read_only: false, queue: 3 }
+    OpenOptions {
+        path: "Data.fs".into(),
+        create: true,
+        read_only: false,
+        queue: 3,
+        check_upto: limits::CHECKED_AT_OPEN,
+        serve_damaged: false,
+    }
 }
 
 /// A store with its disk.

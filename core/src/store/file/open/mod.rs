@@ -1,21 +1,25 @@
 //! Opening a Data.fs, and recovery after a crash, which is the same thing.
 //!
-//! First everything is read: the index and whether it belongs to the log; what the checksums say of the log behind
-//! the index's position; the structure of the same part; the last transactions. Then, unless read-only, everything is
+//! First everything is read: the index and whether it belongs to the log; the whole log, compared with its checksums and
+//! itself, or of a very long one what the index does not cover; the last transactions. Then, unless read-only, everything is
 //! written: a bad tail is kept elsewhere and cut, the sidecar and the lock file are made to agree, a rebuilt index is
 //! saved. Damage that no crash explains ends the opening before anything was written.
 
+mod behind;
+mod check;
 mod phase;
+mod plan;
 mod recent;
 mod report;
 mod sanity;
-mod scan;
 mod sums;
-mod verify;
+mod tail;
+mod txn;
+mod vouch;
 mod writes;
 
 pub use report::{Cut, Found, IndexUse, OpenError, OpenOptions, Opened, Report, SumsUse};
-pub use scan::Tail;
+pub use tail::Tail;
 
 use crate::ids::Tid;
 use crate::rng::{Rng, Seed};
@@ -25,28 +29,25 @@ use crate::store::file::append::Appender;
 use crate::store::file::book::Book;
 use crate::store::file::format::{Broken, Damaged, FIRST};
 use crate::store::file::index::Index;
-use crate::store::file::index_file::{self, IndexWalk};
-use crate::store::file::lockfile::{self, Nonce};
+use crate::store::file::index_file::IndexWalk;
+use crate::store::file::lockfile;
 use crate::store::file::read::{Pending, Purpose};
-use crate::store::file::sidecar::{ENTRY, Entry, Header};
+use crate::store::file::sidecar::{ENTRY, Entry};
 use crate::store::file::view::{self, Need, Spans, Walk};
+use behind::{Behind, Rest};
+use check::{Check, Verdict};
 use phase::{Phase, ReadMagic, Start};
+use plan::{LogSoFar, SumsInPlace};
 use recent::{History, Recent};
 use sanity::{Sane, Sanity};
-use scan::{Scan, Scanned, Zeros};
 use std::collections::VecDeque;
 use std::mem;
 use sums::{Locate, Located, ReadEntries};
-use verify::{Verdict, Verify};
-use writes::{Progress, Step, Writes};
+use vouch::Vouch;
+use writes::{Progress, Writes};
 
 #[cfg(feature = "planted-bugs")]
 use crate::planted::Bug;
-
-/// Transactions scanned from which on the index is saved, so that the next opening need not scan them again.
-const SAVE_INDEX_AFTER: u64 = 5_000;
-/// Entries of the sidecar read at a time.
-const ENTRIES: u64 = 1_024;
 
 /// The opening of a storage, as a machine.
 ///
@@ -71,40 +72,6 @@ pub struct Opening<C> {
     result: Option<Result<Opened<C>, OpenError>>,
     #[cfg(feature = "planted-bugs")]
     bug: Option<Bug>,
-}
-
-/// What is known of the log.
-#[derive(Debug)]
-struct LogSoFar {
-    /// Of everything up to `end`.
-    index: Index,
-    end: u64,
-    last: Tid,
-    /// The log is to be created.
-    create: bool,
-    /// The checksums are in order up to `end`; `None`: there are none of use.
-    sums: Option<SumsInPlace>,
-    history: History,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct SumsInPlace {
-    nonce: Nonce,
-    /// Bytes of the sidecar that are of use.
-    len: u64,
-}
-
-impl Default for LogSoFar {
-    fn default() -> LogSoFar {
-        LogSoFar {
-            index: Index::new(),
-            end: FIRST,
-            last: Tid::ZERO,
-            create: false,
-            sums: None,
-            history: History::default(),
-        }
-    }
 }
 
 impl<C> Opening<C> {
@@ -202,9 +169,8 @@ impl<C> Opening<C> {
             Phase::Sanity(walk) => self.drive(walk, Phase::Sanity, Self::on_sane),
             Phase::Locate(walk) => self.drive(walk, Phase::Locate, Self::on_located),
             Phase::Entries(walk) => self.drive(walk, Phase::Entries, Self::on_entries),
-            Phase::Verify(walk) => self.drive(walk, Phase::Verify, Self::on_verdict),
-            Phase::Scan(walk) => self.drive(walk, Phase::Scan, Self::on_scanned),
-            Phase::Zeros(walk) => self.drive(walk, Phase::Zeros, Self::on_zeros),
+            Phase::Check(walk) => self.drive(walk, Phase::Check, Self::on_verdict),
+            Phase::Behind(walk) => self.drive(walk, Phase::Behind, Self::on_rest),
             Phase::Recent(walk) => self.drive(walk, Phase::Recent, Self::on_recent),
             still @ (Phase::Write(_) | Phase::Over) => {
                 self.phase = still;
@@ -220,7 +186,7 @@ impl<C> Opening<C> {
         phase: impl FnOnce(W) -> Phase,
         then: impl FnOnce(&mut Self, W, W::Answer),
     ) -> bool {
-        match view::run(&mut walk, &mut self.spans, self.subject_len, &[]) {
+        match view::run(&mut walk, &mut self.spans, self.subject_len, &self.report.damaged) {
             Ok(answer) => then(self, walk, answer),
             Err(Need::Damaged(damaged)) => self.on_damaged(phase(walk), damaged),
             Err(Need::Bytes(miss)) => {
@@ -249,8 +215,16 @@ impl<C> Opening<C> {
         match phase {
             // Whatever the index contradicts, it is the index that goes.
             Phase::Index(_) | Phase::Sanity(_) => self.without_index(IndexUse::Ignored(damaged)),
-            Phase::Locate(_) | Phase::Entries(_) => self.without_sums(SumsUse::Ignored(damaged)),
-            Phase::Scan(scan) if self.log.sums.is_none() => self.on_broken(scan, damaged),
+            Phase::Locate(_) => self.without_sums(SumsUse::Ignored(damaged)),
+            Phase::Entries(mut read) => {
+                read.check.without_sums(damaged);
+                self.begin(Phase::Check(read.check), self.log_len());
+            }
+            Phase::Check(check) => self.on_broken(check, damaged),
+            Phase::Recent(mut recent) if !self.report.damaged.is_empty() => {
+                let history = recent.unread(self.log.last);
+                self.on_recent(recent, history);
+            }
             _ => self.fail(|path| OpenError::Damaged { path, damaged }),
         }
     }
@@ -290,6 +264,10 @@ impl<C> Opening<C> {
     }
 
     fn on_index(&mut self, _: IndexWalk, (index, position): (Index, u64)) {
+        if position <= self.log_len() {
+            // An index is saved of what is durable. Should it contradict the log, it may be the log that is damaged.
+            self.log.durable = self.log.durable.max(position);
+        }
         self.begin(Phase::Sanity(Sanity::new(index, position)), self.log_len());
     }
 
@@ -314,10 +292,15 @@ impl<C> Opening<C> {
                 self.without_sums(SumsUse::Ignored(Damaged { at, what: Broken::OtherLog }));
             }
             Some(nonce) if len >= ENTRY as u64 => {
-                self.begin(Phase::Locate(Locate::new(nonce, self.log.end)), len);
+                self.begin(Phase::Locate(Locate::new(nonce, self.checked_from())), len);
             }
             Some(_) | None => self.without_sums(SumsUse::Missing),
         }
+    }
+
+    /// Where in the log checking starts.
+    fn checked_from(&self) -> u64 {
+        if self.log_len() <= self.options.check_upto { FIRST } else { self.log.end }
     }
 
     fn on_located(&mut self, _: Locate, located: Result<Located, Damaged>) {
@@ -333,87 +316,86 @@ impl<C> Opening<C> {
         if self.bug == Some(Bug::TornTailKept) {
             return self.without_sums(SumsUse::Missing);
         }
-        self.read_entries(Box::new(Verify::new(&located)));
-    }
-
-    /// Goes on comparing with the next entries, if there are any.
-    fn read_entries(&mut self, verify: Box<Verify>) {
-        match ReadEntries::next(verify, ENTRIES) {
-            Ok(read) => self.begin(Phase::Entries(read), self.found.sidecar_len.unwrap_or(0)),
-            Err(verify) => self.on_verified(*verify),
-        }
-    }
-
-    fn on_entries(&mut self, read: ReadEntries, entries: Vec<Option<Entry>>) {
-        let mut verify = read.verify;
-        verify.feed(entries);
-        self.begin(Phase::Verify(verify), self.log_len());
-    }
-
-    fn on_verdict(&mut self, verify: Box<Verify>, verdict: Verdict) {
-        match verdict {
-            Verdict::More => self.read_entries(verify),
-            Verdict::End => self.on_verified(*verify),
-            Verdict::Foreign(damaged) => self.without_sums(SumsUse::Ignored(damaged)),
-        }
-    }
-
-    /// The log ends where its checksums do.
-    fn on_verified(&mut self, verify: Verify) {
-        let verified = verify.finish();
         self.report.sums = SumsUse::Used;
-        self.report.damaged = verified.damaged;
-        self.log.sums = Some(SumsInPlace { nonce: verified.nonce, len: sums::offset_of(verified.entries) });
-        self.scan(verified.end);
+        self.check(Some(Vouch::new(&located)));
     }
 
     fn without_sums(&mut self, why: SumsUse) {
         self.report.sums = why;
-        self.scan(self.log_len());
+        self.check(None);
     }
 
-    /// Checks the structure from the index's position to `end`.
-    fn scan(&mut self, end: u64) {
-        let scan = Scan::new(mem::take(&mut self.log.index), self.log.end, self.log.last);
-        self.begin(Phase::Scan(scan), end);
-    }
-
-    /// The structure is broken. Zeros from there to the end are what a crash leaves where a file had grown.
-    fn on_broken(&mut self, scan: Scan, damaged: Damaged) {
-        let from = damaged.what.last_number(damaged.at);
-        if from >= self.log_len() {
-            return self.fail(|path| OpenError::Damaged { path, damaged });
+    fn check(&mut self, vouch: Option<Vouch>) {
+        let from = self.checked_from();
+        let last = if from == FIRST { Tid::ZERO } else { self.log.last };
+        if let Some(closed) = lockfile::closed(&self.found.lock).filter(|left| left.len == self.log_len()) {
+            self.log.durable = self.log.durable.max(closed.len);
         }
-        self.begin(Phase::Zeros(Zeros { at: from, scan, damaged }), self.log_len());
+        self.report.unchecked = from - FIRST;
+        let LogSoFar { index, end, durable, .. } = &mut self.log;
+        let check = Check::new(mem::take(index), *end, from, last, *durable, vouch);
+        self.begin(Phase::Check(Box::new(check)), self.log_len());
     }
 
-    fn on_zeros(&mut self, mut zeros: Zeros, nothing_else: bool) {
-        if nothing_else {
-            let scanned = zeros.scan.finish(Some(Tail::Zeros));
-            self.on_scanned(zeros.scan, scanned);
-        } else {
-            let damaged = zeros.damaged;
+    fn on_entries(&mut self, read: ReadEntries, entries: Vec<Option<Entry>>) {
+        let mut check = read.check;
+        check.feed(entries);
+        self.begin(Phase::Check(check), self.log_len());
+    }
+
+    fn on_verdict(&mut self, check: Box<Check>, verdict: Verdict) {
+        match verdict {
+            Verdict::More { nonce, unread } => {
+                let len = self.found.sidecar_len.unwrap_or(0);
+                self.begin(Phase::Entries(ReadEntries::new(check, nonce, unread)), len);
+            }
+            Verdict::End => self.on_checked(*check, None),
+            Verdict::Tail(tail) => self.on_checked(*check, Some(tail)),
+            Verdict::Broken(tail) => self.begin(Phase::Behind(Behind::tail(check, tail)), self.log_len()),
+        }
+    }
+
+    /// The structure is broken.
+    fn on_broken(&mut self, check: Box<Check>, damaged: Damaged) {
+        if check.is_durable() {
             self.fail(|path| OpenError::Damaged { path, damaged });
+        } else if check.is_vouched() {
+            self.on_checked(*check, Some(Tail::Unacknowledged));
+        } else {
+            self.begin(Phase::Behind(Behind::damage(check, damaged)), self.log_len());
         }
     }
 
-    fn on_scanned(&mut self, _: Scan, scanned: Scanned) {
-        let vouched = self.log.sums.is_some();
-        if vouched && scanned.tail.is_some() {
-            let damaged = Damaged { at: scanned.end, what: Broken::TxnHeader };
-            return self.fail(|path| OpenError::Damaged { path, damaged });
+    fn on_rest(&mut self, behind: Behind, rest: Rest) {
+        match rest {
+            Rest::Tail(tail) => self.on_checked(*behind.check, Some(tail)),
+            Rest::Damaged(damaged) => self.fail(|path| OpenError::Damaged { path, damaged }),
+            Rest::Foreign => self.fail(|path| OpenError::NoTransactions { path }),
         }
-        let bytes = self.log_len() - scanned.end;
-        if bytes > 0 {
-            let why = scanned.tail.unwrap_or(Tail::Unacknowledged);
-            self.report.cut = Some(Cut { at: scanned.end, bytes, why, kept: None });
+    }
+
+    fn on_checked(&mut self, check: Check, tail: Option<Tail>) {
+        let checked = check.finish();
+        if !checked.damaged.is_empty() && !self.options.serve_damaged {
+            return self.fail(|path| OpenError::Differs { path, ranges: checked.damaged });
         }
-        self.report.scanned = scanned.scanned;
-        self.report.warnings = scanned.warnings;
-        self.log.index = scanned.index;
-        self.log.end = scanned.end;
-        self.log.last = scanned.last;
-        self.begin(Phase::Recent(Recent::new(scanned.end, self.options.queue)), scanned.end);
+        if let Some(why) = checked.unvouched {
+            self.report.sums = SumsUse::Ignored(why);
+        }
+        self.report.cut =
+            tail.map(|why| Cut { at: checked.end, bytes: self.log_len() - checked.end, why, kept: None });
+        self.report.transactions = checked.counts.transactions;
+        self.report.scanned = checked.counts.scanned;
+        self.report.compared = checked.counts.compared;
+        self.report.structure = checked.counts.structure;
+        self.report.warnings = checked.warnings;
+        self.report.damaged = checked.damaged;
+        self.log.sums =
+            checked.sums.map(|(nonce, entries)| SumsInPlace { nonce, len: sums::offset_of(entries) });
+        self.log.index = checked.index;
+        self.log.end = checked.end;
+        self.log.last = checked.last;
+        self.begin(Phase::Recent(Recent::new(checked.end, self.options.queue)), checked.end);
     }
 
     fn on_recent(&mut self, _: Recent, history: History) {
@@ -424,46 +406,17 @@ impl<C> Opening<C> {
     /// Everything is known: begins to write.
     fn write(&mut self) {
         self.report.objects = self.log.index.len();
-        let steps = if self.options.read_only { Vec::new() } else { self.steps() };
+        let steps = if self.options.read_only {
+            Vec::new()
+        } else {
+            self.log.steps(&self.report, self.found.pid, &mut self.rng)
+        };
         let mut writes = Writes::new(steps);
         let progress = writes.go(&mut self.out);
         self.phase = Phase::Write(writes);
         if progress == Progress::Finished {
             self.finish();
         }
-    }
-
-    fn steps(&mut self) -> Vec<Step> {
-        let mut steps = Vec::new();
-        let end = self.log.end;
-        if self.log.create {
-            steps.push(Step::CreateLog);
-        } else if self.report.cut.is_some() {
-            steps.extend([Step::KeepTail { from: end }, Step::CutLog { len: end }]);
-        } else {
-            // A process that died may have written what it had no time to sync; it is served from now on.
-            steps.push(Step::SyncLog);
-        }
-        let sums = match self.log.sums {
-            Some(sums) => {
-                steps.push(Step::CutSums { len: sums.len });
-                sums
-            }
-            None => {
-                let header = Header { nonce: Nonce(self.rng.next_u64()), base: end };
-                steps.push(Step::StartSums { header: header.bytes() });
-                SumsInPlace { nonce: header.nonce, len: sums::offset_of(0) }
-            }
-        };
-        self.log.sums = Some(sums);
-        steps.push(Step::WriteLock { contents: lockfile::format(self.found.pid, sums.nonce).into() });
-        let rebuilt = self.report.index != IndexUse::Used && !self.log.create;
-        // An index over damage would hide it from the next opening.
-        let sound = self.report.damaged.is_empty();
-        if sound && (rebuilt || self.report.scanned > SAVE_INDEX_AFTER) {
-            steps.push(Step::SaveIndex { contents: index_file::encode(&self.log.index, end) });
-        }
-        steps
     }
 
     fn finish(&mut self) {

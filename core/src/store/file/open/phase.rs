@@ -4,11 +4,11 @@ use crate::limits;
 use crate::store::disk::{FileId, Span};
 use crate::store::file::format::{MAGIC, MAGIC_PYTHON_2};
 use crate::store::file::index_file::IndexWalk;
+use crate::store::file::open::behind::Behind;
+use crate::store::file::open::check::Check;
 use crate::store::file::open::recent::Recent;
 use crate::store::file::open::sanity::Sanity;
-use crate::store::file::open::scan::{Scan, Zeros};
 use crate::store::file::open::sums::{Locate, ReadEntries};
-use crate::store::file::open::verify::Verify;
 use crate::store::file::open::writes::Writes;
 use crate::store::file::view::{Need, View, Walk};
 
@@ -23,16 +23,14 @@ pub(super) enum Phase {
     Index(IndexWalk),
     /// Does it belong to the log?
     Sanity(Sanity),
-    /// Where are the checksums of what the index does not cover?
+    /// Where are the checksums?
     Locate(Locate),
     /// What are they?
     Entries(ReadEntries),
-    /// Is the log as they say?
-    Verify(Box<Verify>),
-    /// Is its structure sound, and where are the objects?
-    Scan(Scan),
-    /// Is what broke the structure a tail of zeros?
-    Zeros(Zeros),
+    /// Is the log as they say, its structure sound, and where are the objects?
+    Check(Box<Check>),
+    /// Is what broke the structure a tail?
+    Behind(Behind),
     /// What happened last?
     Recent(Recent),
     /// Everything is known and is being put in order.
@@ -48,9 +46,8 @@ impl Phase {
             Phase::Locate(_) | Phase::Entries(_) => FileId::Sidecar,
             Phase::Magic(_)
             | Phase::Sanity(_)
-            | Phase::Verify(_)
-            | Phase::Scan(_)
-            | Phase::Zeros(_)
+            | Phase::Check(_)
+            | Phase::Behind(_)
             | Phase::Recent(_)
             | Phase::Write(_)
             | Phase::Over => FileId::Log,
@@ -64,13 +61,16 @@ impl Phase {
             Phase::Sanity(_) | Phase::Locate(_) | Phase::Recent(_) => {
                 (miss.at.saturating_sub(AROUND), end.saturating_add(AROUND).min(len))
             }
-            Phase::Verify(_) | Phase::Scan(_) | Phase::Zeros(_) => {
-                let ahead = miss.at.saturating_add(limits::SCAN_CHUNK as u64);
+            Phase::Check(_) => {
+                let ahead = miss.at.saturating_add(limits::CHECK_CHUNK as u64);
                 (miss.at, ahead.min(len).max(end))
             }
-            Phase::Magic(_) | Phase::Index(_) | Phase::Entries(_) | Phase::Write(_) | Phase::Over => {
-                (miss.at, end)
-            }
+            Phase::Behind(_)
+            | Phase::Magic(_)
+            | Phase::Index(_)
+            | Phase::Entries(_)
+            | Phase::Write(_)
+            | Phase::Over => (miss.at, end),
         };
         Span { at, len: (upto - at) as usize }
     }

@@ -43,6 +43,17 @@ impl Recent {
         Recent { wanted, place: Place::Behind(end), found: Vec::new() }
     }
 
+    /// The transactions behind one that cannot be read; `last` is the last of the log. What lies before is as good as
+    /// forgotten.
+    pub(super) fn unread(&mut self, last: Tid) -> History {
+        if matches!(self.place, Place::Record { .. }) {
+            self.found.pop();
+        }
+        // Nobody knows which transaction comes before the oldest that was found: it is the base itself.
+        let base = self.found.pop().map_or(last, |(tid, _)| tid);
+        self.finish(base)
+    }
+
     fn finish(&mut self, base: Tid) -> History {
         let mut recent = std::mem::take(&mut self.found);
         recent.reverse();

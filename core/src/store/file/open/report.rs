@@ -37,6 +37,10 @@ pub struct OpenOptions {
     pub read_only: bool,
     /// Transactions wanted for the invalidation queue.
     pub queue: usize,
+    /// Bytes of a log up to which all of it is checked; of a longer one, what a saved index does not cover.
+    pub check_upto: u64,
+    /// Opens although bytes differ from their checksums. Loads of what lies there are refused.
+    pub serve_damaged: bool,
 }
 
 /// An open storage.
@@ -57,15 +61,24 @@ pub struct Opened<C> {
 pub struct Report {
     /// Objects in the storage.
     pub objects: u64,
-    /// Transactions whose structure was checked, since the index does not cover them.
+    /// Transactions that were checked.
+    pub transactions: u64,
+    /// Those of them that the index does not cover.
     pub scanned: u64,
+    /// Bytes that were compared with checksums, and are what was written.
+    pub compared: u64,
+    /// Bytes of which only the structure was checked, for nobody knows their checksums.
+    pub structure: u64,
+    /// Bytes that were not checked, for the index covers them and the log is long.
+    pub unchecked: u64,
     /// Whether the index was of use.
     pub index: IndexUse,
     /// Whether the checksums were.
     pub sums: SumsUse,
     /// What was cut off the log, or would have been.
     pub cut: Option<Cut>,
-    /// Ranges of the log that differ from what was written there. Loads of what lies in them are refused.
+    /// Ranges of the log that differ from what was written there; none unless such a log was to be served. Loads of what
+    /// lies in them are refused.
     pub damaged: Vec<Range<u64>>,
     /// The first few things that are odd, as Python's FileStorage logs them, and do no harm.
     pub warnings: Vec<Damaged>,
@@ -156,6 +169,15 @@ pub enum OpenError {
         /// The log.
         path: String,
     },
+    /// The file begins as one, and goes on as something else.
+    #[error(
+        "{path} is not a Data.fs: what follows FS30 is no transaction, and none is found behind. It was left as it is; \
+         check the path, or restore a backup"
+    )]
+    NoTransactions {
+        /// The log.
+        path: String,
+    },
     /// The file was written by Python 2.
     #[error("{path} is a Data.fs of Python 2 (FS21). Convert it with `zodbupdate --convert-py3` first")]
     Python2 {
@@ -173,6 +195,18 @@ pub enum OpenError {
         /// Where, and how.
         damaged: Damaged,
     },
+    /// Transactions of the log that were acknowledged are not as they were written.
+    #[error(
+        "{path} is damaged: {}. It was left as it is. Restore a backup, or serve the rest with \
+         `zeolith serve --serve-damaged`: it refuses reads of what is damaged",
+        differing(ranges)
+    )]
+    Differs {
+        /// The log.
+        path: String,
+        /// Where they lie; at least one.
+        ranges: Vec<Range<u64>>,
+    },
     /// The operating system could not do it.
     #[error("{path}{}: {error}", file.suffix())]
     Disk {
@@ -183,4 +217,14 @@ pub enum OpenError {
         /// What it said.
         error: DiskError,
     },
+}
+
+fn differing(ranges: &[Range<u64>]) -> String {
+    let first = ranges.first().map_or(0..0, Range::clone);
+    let more = match ranges.len() {
+        0 | 1 => String::new(),
+        2 => ", nor those of 1 more transaction".to_owned(),
+        len => format!(", nor those of {} more transactions", len - 1),
+    };
+    format!("bytes {} to {} are not those that were written{more}", first.start, first.end)
 }

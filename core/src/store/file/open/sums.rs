@@ -1,10 +1,14 @@
-//! Where in the sidecar the checksums of what is to be scanned start.
+//! Where in the sidecar the checksums of what is to be checked start.
 
 use crate::store::file::format::{Broken, Damaged};
 use crate::store::file::lockfile::Nonce;
-use crate::store::file::open::verify::Verify;
+use crate::store::file::open::check::Check;
 use crate::store::file::sidecar::{ENTRY, Entry, Header};
 use crate::store::file::view::{Need, View, Walk, damaged};
+use std::ops::Range;
+
+/// Entries read at a time: the log is read again from where it was left.
+const ENTRIES: u64 = 8 << 10;
 
 /// The search for the first entry at or behind a position of the log, from the sidecar's end backwards.
 #[derive(Debug)]
@@ -70,7 +74,9 @@ impl Locate {
         self.left -= 1;
         let entry = entry?;
         self.last_batch.get_or_insert(entry.batch);
-        if entry.offset == self.from {
+        if self.from <= header.base {
+            Some(Ok(self.located(header, 0)))
+        } else if entry.offset == self.from {
             Some(Ok(self.located(header, self.left)))
         } else if entry.end() == self.from {
             Some(Ok(self.located(header, self.left + 1)))
@@ -116,23 +122,20 @@ impl Walk for Locate {
     }
 }
 
-/// Reads the next entries for a comparison; `None` for those that are not whole.
+/// Reads the next entries for a check; `None` for those that are not whole.
 #[derive(Debug)]
 pub(super) struct ReadEntries {
-    pub(super) verify: Box<Verify>,
+    pub(super) check: Box<Check>,
+    nonce: Nonce,
     first: u64,
     count: usize,
 }
 
 impl ReadEntries {
-    /// Up to `most` entries; the comparison back when there are none left.
-    pub(super) fn next(verify: Box<Verify>, most: u64) -> Result<ReadEntries, Box<Verify>> {
-        let unread = verify.unread();
-        if unread.is_empty() {
-            return Err(verify);
-        }
-        let count = (unread.end - unread.start).min(most) as usize;
-        Ok(ReadEntries { verify, first: unread.start, count })
+    /// Reads `numbers`, or as many of them as are read at a time.
+    pub(super) fn new(check: Box<Check>, nonce: Nonce, numbers: Range<u64>) -> ReadEntries {
+        let count = (numbers.end - numbers.start).min(ENTRIES) as usize;
+        ReadEntries { check, nonce, first: numbers.start, count }
     }
 }
 
@@ -143,7 +146,7 @@ impl Walk for ReadEntries {
     fn look(&self, sidecar: &View<'_>) -> Result<Vec<Option<Entry>>, Need> {
         let bytes = sidecar.slice(offset_of(self.first), self.count * ENTRY)?;
         let (entries, _) = bytes.as_chunks::<ENTRY>();
-        Ok(entries.iter().map(|entry| Entry::parse(entry, self.verify.nonce())).collect())
+        Ok(entries.iter().map(|entry| Entry::parse(entry, self.nonce)).collect())
     }
 
     fn take(&mut self, found: Vec<Option<Entry>>) -> Option<Vec<Option<Entry>>> {

@@ -2,6 +2,7 @@
 
 mod appends;
 mod crashes;
+mod damage;
 mod history;
 mod loads;
 mod recovery;

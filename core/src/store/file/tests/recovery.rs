@@ -2,11 +2,10 @@
 
 use crate::ids::{Oid, Tid};
 use crate::rng::Seed;
+use crate::store::Transaction;
 use crate::store::disk::FileId;
-use crate::store::file::format::Broken;
 use crate::store::file::open::{Found, IndexUse, OpenError, OpenOptions, Opening, SumsUse, Tail};
 use crate::store::file::testing::{Disk, Session, options, store_one, transaction};
-use crate::store::{StoreError, Transaction};
 
 /// The transactions of [`three`].
 fn transactions() -> [Transaction; 4] {
@@ -108,21 +107,22 @@ fn another_kind_of_file_is_left_alone() {
 }
 
 #[test]
-fn truncated_anywhere_in_the_last_batch_a_log_recovers_all_before() {
-    let [_, _, third, fourth] = ends();
+fn truncated_anywhere_in_its_last_two_batches_a_log_recovers_all_before() {
+    let ends = ends();
     for nonce in [true, false] {
-        for len in third..fourth {
+        for len in ends[1]..ends[3] {
             let mut disk = three();
             if !nonce {
                 without_nonce(&mut disk);
             }
             change(&mut disk, FileId::Log, |log| log.truncate(len as usize));
             let opened = disk.open();
-            assert_eq!(opened.store.last_tid(), Tid(30), "cut to {len}");
-            assert_eq!(disk.bytes(FileId::Log).len() as u64, third);
-            assert_eq!(opened.report.cut.map_or(0, |cut| cut.bytes), len - third);
+            let (end, last) = if len < ends[2] { (ends[1], Tid(20)) } else { (ends[2], Tid(30)) };
+            assert_eq!(opened.store.last_tid(), last, "cut to {len}");
+            assert_eq!(disk.bytes(FileId::Log).len() as u64, end);
+            assert_eq!(opened.report.cut.map_or(0, |cut| cut.bytes), len - end);
             let again = disk.open();
-            assert_eq!((again.store.last_tid(), again.report.cut), (Tid(30), None));
+            assert_eq!((again.store.last_tid(), again.report.cut), (last, None));
         }
     }
 }
@@ -159,8 +159,8 @@ fn a_transaction_marked_incomplete_is_cut() {
 fn a_tail_of_zeros_is_cut_wherever_it_begins() {
     let [_, _, third, fourth] = ends();
     for (from, last, why) in [
-        (fourth, 40, Tail::Nonsense),
-        (third, 30, Tail::Nonsense),
+        (fourth, 40, Tail::Zeros),
+        (third, 30, Tail::Zeros),
         // In the header of a record, and before the repeated length.
         (third + 23 + 17 + 20, 30, Tail::Zeros),
         (fourth - 8, 30, Tail::Zeros),
@@ -184,69 +184,6 @@ fn fewer_bytes_than_a_header_at_the_end_are_cut() {
     change(&mut disk, FileId::Log, |log| log.extend([1; 22]));
     let opened = disk.open();
     assert_eq!((opened.store.last_tid(), opened.report.cut.unwrap().why), (Tid(40), Tail::Truncated));
-}
-
-#[test]
-fn damage_in_the_middle_ends_the_opening_and_leaves_the_files_alone() {
-    let first = ends()[0] as usize;
-    // The length, a string's length, the record's transaction, the repeated length.
-    for (at, what) in [
-        (first + 15, Broken::OtherTransaction),
-        (first + 17, Broken::TxnHeader),
-        (first + 40 + 31, Broken::OtherTransaction),
-        (first + 40 + 33, Broken::Version),
-        (first + 40 + 41, Broken::RecordLength),
-    ] {
-        for nonce in [true, false] {
-            let mut disk = three();
-            if !nonce {
-                without_nonce(&mut disk);
-            }
-            change(&mut disk, FileId::Log, |log| log[at] ^= 0x41);
-            let files = [FileId::Log, FileId::Sidecar, FileId::Index, FileId::Lock];
-            let before = files.map(|file| disk.bytes(file).to_vec());
-            match disk.try_open(options()).unwrap() {
-                Err(OpenError::Damaged { damaged, .. }) => {
-                    let close = matches!(damaged.what, Broken::RecordLength | Broken::RepeatedLength);
-                    assert!(damaged.what == what || close, "{at}: {damaged}");
-                }
-                other => panic!("{at}: {other:?}"),
-            }
-            assert_eq!(files.map(|file| disk.bytes(file).to_vec()), before);
-        }
-    }
-}
-
-#[test]
-fn a_flipped_bit_in_acknowledged_data_is_reported_and_not_served() {
-    let mut disk = three();
-    let [first, second, ..] = ends();
-    change(&mut disk, FileId::Log, |log| log[second as usize - 20] ^= 1);
-    let opened = disk.open();
-    assert_eq!(opened.report.damaged, vec![std::ops::Range { start: first, end: second }]);
-    assert_eq!((opened.store.last_tid(), opened.report.cut), (Tid(40), None));
-    let mut session = Session { store: opened.store, disk: &mut disk };
-    let error = session.before(Oid(2), Tid(25)).unwrap_err();
-    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
-    assert!(session.before(Oid(1), Tid::MAX).is_ok());
-    assert!(session.before(Oid(2), Tid(5)).is_err(), "the way to older revisions leads through it");
-}
-
-#[test]
-fn damage_is_found_again_at_every_opening_until_it_is_repaired() {
-    let mut disk = three();
-    let second = ends()[1] as usize;
-    change(&mut disk, FileId::Log, |log| log[second - 20] ^= 1);
-    for tid in [50, 60, 70] {
-        let opened = disk.open();
-        assert_eq!(opened.report.damaged.len(), 1, "before {tid}");
-        let mut session = Session { store: opened.store, disk: &mut disk };
-        session.append(vec![store_one(tid, tid, 10)]);
-        session.close();
-    }
-    change(&mut disk, FileId::Log, |log| log[second - 20] ^= 1);
-    assert_eq!(disk.open().report.damaged, vec![]);
-    assert_eq!(disk.open().report.index, IndexUse::Used);
 }
 
 #[test]

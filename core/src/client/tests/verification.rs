@@ -1,0 +1,214 @@
+//! Bringing the cache up to date, with transactions that come meanwhile.
+
+use super::super::config::WhenBehind;
+use super::super::event::{Event, Verified};
+use super::super::fault::Fault;
+use super::super::testing::{Scripted, client_config, info, none, revision};
+use super::super::{Change, Error};
+use crate::cache::Cache;
+use crate::ids::{Oid, Tid};
+use crate::limits;
+use crate::server::testing::{CODECS, row};
+use crate::store::Revision;
+use crate::wire::tree::Owned;
+
+/// A cache as of transaction 100 with objects 1 and 2 as of 50.
+fn cache() -> Cache {
+    let mut cache = Cache::in_memory(1 << 20);
+    for oid in [1, 2] {
+        cache.store(Oid(oid), &Revision { data: "old".into(), serial: Tid(50), until: None });
+    }
+    cache.set_last_tid(Tid(100));
+    cache
+}
+
+fn with_cache(test: impl Fn(Scripted)) {
+    for codec in CODECS {
+        test(Scripted::with(codec, client_config(1), cache()));
+    }
+}
+
+fn oids(oids: &[u64]) -> Owned {
+    Owned::Tuple(oids.iter().map(|oid| Oid(*oid).into()).collect())
+}
+
+fn verified(rig: &Scripted) -> Option<Verified> {
+    rig.events.iter().rev().find_map(|event| match event {
+        Event::Connected { verified, .. } => Some(*verified),
+        _ => None,
+    })
+}
+
+#[test]
+fn what_comes_meanwhile_is_kept_and_applied_if_it_is_later() {
+    with_cache(|mut rig| {
+        rig.greet(0);
+        rig.invalidate(120, &[3]);
+        rig.reply("register", Tid(120).into());
+        rig.invalidate(130, &[2]);
+        rig.invalidate(140, &[4]);
+        assert_eq!(rig.client.last_tid(), Some(Tid(100)));
+        assert!(rig.client.cached(Oid(2), Tid(101)).is_some(), "what was right at 100 is right");
+        // The answer was given after 130.
+        rig.reply("getInvalidations", row![Tid(130), oids(&[2, 3])]);
+        rig.reply("get_info", info());
+        let [first, second] = &rig.changes[..] else { panic!("{:?}", rig.changes) };
+        assert_eq!(first, &Change::Objects { tid: Tid(130), oids: vec![Oid(2), Oid(3)] });
+        assert_eq!(second, &Change::Objects { tid: Tid(140), oids: vec![Oid(4)] });
+        assert_eq!(rig.client.last_tid(), Some(Tid(140)));
+        assert_eq!(rig.client.cached(Oid(2), Tid::MAX), None);
+        assert_eq!(rig.client.cached(Oid(1), Tid::MAX).unwrap().serial, Tid(50));
+        assert_eq!(verified(&rig), Some(Verified::Quick));
+    });
+}
+
+#[test]
+fn what_comes_between_the_verification_and_the_description_is_applied_at_once() {
+    with_cache(|mut rig| {
+        rig.greet(0);
+        rig.reply("register", Tid(100).into());
+        rig.invalidate(110, &[1]);
+        assert_eq!(rig.changes, [Change::Objects { tid: Tid(110), oids: vec![Oid(1)] }]);
+        assert!(!rig.client.is_ready());
+        rig.reply("get_info", info());
+        assert_eq!(verified(&rig), Some(Verified::UpToDate));
+    });
+}
+
+#[test]
+fn an_empty_cache_begins_where_the_server_is_and_tells_nothing() {
+    Scripted::everywhere(|mut rig| {
+        assert_eq!(rig.client.last_tid(), None);
+        rig.greet(0);
+        rig.reply("register", Tid(100).into());
+        rig.invalidate(110, &[1]);
+        rig.reply("get_info", info());
+        assert_eq!(rig.changes, [Change::Objects { tid: Tid(110), oids: vec![Oid(1)] }]);
+        assert_eq!((rig.client.last_tid(), verified(&rig)), (Some(Tid(110)), Some(Verified::Empty)));
+    });
+}
+
+#[test]
+fn a_cache_that_is_too_old_is_dropped_and_what_was_kept_is_told() {
+    with_cache(|mut rig| {
+        rig.greet(0);
+        rig.reply("register", Tid(120).into());
+        rig.invalidate(130, &[7]);
+        rig.reply("getInvalidations", none());
+        rig.reply("get_info", info());
+        assert_eq!(
+            rig.changes,
+            [Change::Everything { tid: Tid(120) }, Change::Objects { tid: Tid(130), oids: vec![Oid(7)] }]
+        );
+        assert_eq!(verified(&rig), Some(Verified::TooOld));
+        assert_eq!(rig.client.cached(Oid(1), Tid(60)), None);
+    });
+}
+
+#[test]
+fn a_server_that_does_not_say_at_registration_where_it_is_is_asked() {
+    with_cache(|mut rig| {
+        rig.greet(0);
+        rig.reply("register", none());
+        rig.reply("lastTransaction", Tid(100).into());
+        rig.reply("get_info", info());
+        assert_eq!(verified(&rig), Some(Verified::UpToDate));
+    });
+}
+
+#[test]
+fn a_server_that_is_behind_is_refused_also_when_it_says_so_late() {
+    with_cache(|mut rig| {
+        let load = rig.load(1, 0);
+        rig.greet(0);
+        rig.reply("register", none());
+        rig.reply("lastTransaction", Tid(99).into());
+        let [behind] = [(Tid(99), Tid(100))];
+        assert_eq!(rig.faults(), [Fault::Behind { server: behind.0, client: behind.1 }]);
+        assert_eq!(rig.error(load), Error::ServerBehind { server: Tid(99), client: Tid(100) });
+        assert!(rig.client.cached(Oid(1), Tid(101)).is_some(), "the cache is kept");
+        assert_eq!(rig.client.cached(Oid(1), Tid::MAX), None);
+    });
+}
+
+#[test]
+fn a_server_that_is_behind_is_put_up_with_when_told_so() {
+    for codec in CODECS {
+        let mut config = client_config(1);
+        config.when_behind = WhenBehind::DropCache;
+        let mut rig = Scripted::with(codec, config, cache());
+        rig.connect(99);
+        assert_eq!(rig.changes, [Change::Everything { tid: Tid(99) }]);
+        assert_eq!((rig.client.last_tid(), verified(&rig)), (Some(Tid(99)), Some(Verified::Behind)));
+        assert_eq!(rig.client.cached(Oid(1), Tid::MAX), None);
+    }
+}
+
+#[test]
+fn an_answer_that_reaches_less_far_than_what_is_told_costs_the_connection() {
+    for upto in [119, 100, 0, u64::MAX] {
+        with_cache(|mut rig| {
+            rig.greet(0);
+            rig.reply("register", Tid(120).into());
+            rig.reply("getInvalidations", row![Tid(upto), oids(&[1])]);
+            assert!(matches!(rig.faults()[0], Fault::Server(_)));
+            assert_eq!(rig.client.last_tid(), Some(Tid(100)));
+        });
+    }
+}
+
+#[test]
+fn a_registration_that_tells_no_tid_costs_the_connection() {
+    for answer in [row![], 7.into(), Tid(u64::MAX).into(), b"short".to_vec().into()] {
+        with_cache(|mut rig| {
+            rig.greet(0);
+            rig.reply("register", answer.clone());
+            assert!(matches!(rig.faults()[0], Fault::Server(_)));
+        });
+    }
+}
+
+#[test]
+fn so_much_is_kept_meanwhile_and_no_more() {
+    // Each transaction counts as one more object.
+    let most: Vec<u64> = (0..limits::KEPT_INVALIDATIONS as u64 - 3).collect();
+    let mut rig = Scripted::with(CODECS[1], client_config(1), cache());
+    rig.greet(0);
+    rig.reply("register", Tid(120).into());
+    rig.invalidate(130, &most);
+    rig.invalidate(140, &[1]);
+    rig.reply("getInvalidations", row![Tid(120), oids(&[])]);
+    rig.reply("get_info", info());
+    assert_eq!((rig.changes.len(), verified(&rig)), (3, Some(Verified::Quick)));
+    assert_eq!(rig.client.last_tid(), Some(Tid(140)));
+
+    let mut rig = Scripted::with(CODECS[1], client_config(1), cache());
+    rig.greet(0);
+    rig.reply("register", Tid(120).into());
+    rig.invalidate(130, &most);
+    rig.invalidate(140, &[1, 2]);
+    assert!(rig.events.iter().any(|event| matches!(event, Event::Flooded { .. })));
+    rig.reply("getInvalidations", row![Tid(120), oids(&[])]);
+    rig.invalidate(150, &[1]);
+    rig.invalidate(160, &[1]);
+    rig.reply("lastTransaction", Tid(150).into());
+    rig.reply("get_info", info());
+    assert_eq!(
+        rig.changes,
+        [Change::Everything { tid: Tid(150) }, Change::Objects { tid: Tid(160), oids: vec![Oid(1)] }]
+    );
+}
+
+#[test]
+fn nothing_is_loaded_before_the_cache_is_verified() {
+    with_cache(|mut rig| {
+        let load = rig.load(1, 0);
+        rig.greet(0);
+        rig.reply("register", Tid(120).into());
+        assert_eq!((rig.count("loadBefore"), rig.answers.len()), (0, 0));
+        rig.reply("getInvalidations", row![Tid(120), oids(&[1])]);
+        rig.reply("get_info", info());
+        rig.reply("loadBefore", revision("new", 110, None));
+        assert_eq!(rig.loaded(load), ("new".to_owned(), 110));
+    });
+}
