@@ -34,15 +34,16 @@ def newest(db):
     return db.undoLog(0, 1)[0]['id']
 
 
-def make(path, more=0, pack=False):
-    """A storage with everything that transactions and records can have."""
+def make(path, more=0, pack=False, bare=False):
+    """A storage with everything that transactions and records can have; bare, without extension data."""
     files = FileStorage(path)
     db = DB(files)
     manager = TransactionManager()
     root = db.open(manager).root()
     for number in range(10):
         root[f'item {number}'] = PersistentMapping(number=number, text='x' * number * 100)
-        commit(manager, f'user {number}', f'new: {number} äö', number=number, tags=['a', ('b', 2.5), None])
+        extension = {} if bare else {'number': number, 'tags': ['a', ('b', 2.5), None]}
+        commit(manager, f'user {number}', f'new: {number} äö', **extension)
     for number in range(5):
         for item in list(root.values())[:3]:
             item['number'] += 1
@@ -116,11 +117,18 @@ def copy(place, destination, transactions='all'):
     source.close()
 
 
+def frozen(value):
+    """A value with tuples for its lists: in msgpack the two are one."""
+    if isinstance(value, dict):
+        return {key: frozen(item) for key, item in value.items()}
+    return tuple(map(frozen, value)) if isinstance(value, (list, tuple)) else value
+
+
 def content(place):
     source = open_source(place)
     transactions = []
     for txn in source.iterator():
-        extension = txn.extension
+        extension = frozen(txn.extension)
         records = [(record.oid, record.tid, record.data, record.data_txn) for record in txn]
         transactions.append((txn.tid, txn.status, txn.user, txn.description, extension, records))
     source.close()
@@ -168,7 +176,7 @@ if __name__ == '__main__':
     if command == 'make':
         path, *options = arguments
         more = int(options[0]) if options else 0
-        make(path, more, 'pack' in options)
+        make(path, more, 'pack' in options, 'bare' in options)
     else:
         {
             'blob': make_with_blob, 'copy': copy, 'compare': compare, 'describe': describe, 'change': change,

@@ -108,12 +108,16 @@ fn watched(maker: Maker, codec: Codec) {
 
 #[test]
 fn what_happens_on_pythons_server_is_told() {
-    CODECS.map(|codec| watched(Maker::Python, codec));
+    for codec in CODECS {
+        watched(Maker::Python, codec);
+    }
 }
 
 #[test]
 fn what_happens_on_zeolith_is_told() {
-    CODECS.map(|codec| watched(Maker::Zeolith, codec));
+    for codec in CODECS {
+        watched(Maker::Zeolith, codec);
+    }
 }
 
 #[test]
