@@ -1,7 +1,7 @@
 //! What the `zeolith` binary is made of: the command line, the configuration file that Python's `runzeo` reads, the
 //! log, the pid file, and the lines printed at start; and the tools: for a database, for what happens and happened in it
-//! and what is in its records, for copies, for what a cache did; and the load generator. The server itself lives in
-//! `zeolith-net`.
+//! and what is in its records, for copies, for what a cache did; the load generator, and the simulator's commands. The
+//! server itself lives in `zeolith-net`.
 
 pub mod banner;
 pub mod bench;
@@ -18,6 +18,7 @@ pub mod options;
 pub mod pidfile;
 pub mod serve;
 pub mod show;
+pub mod sim;
 pub mod source;
 #[cfg(test)]
 mod testing;

@@ -13,6 +13,8 @@ use zeolith_cli::heal::{HealArgs, heal};
 use zeolith_cli::history::{HistoryArgs, history};
 use zeolith_cli::serve::{ServeArgs, serve};
 use zeolith_cli::show::{ShowArgs, show};
+use zeolith_cli::sim::options::SimArgs;
+use zeolith_cli::sim::sim;
 use zeolith_cli::source::PLACES;
 use zeolith_cli::watch::{WatchArgs, watch};
 
@@ -53,6 +55,9 @@ enum Command {
     /// Look at what a client's cache did
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Hunt the server's races in a simulated world, and look at what was found
+    #[command(after_help = SIM_HELP)]
+    Sim(SimArgs),
     /// Answer zeolith bench with system calls alone: the limit a server can reach
     #[command(hide = true)]
     BenchEcho(EchoArgs),
@@ -173,6 +178,17 @@ Examples:
 
 Exit codes: 0 measured, 1 a server failed or is none, 2 bad usage";
 
+const SIM_HELP: &str = "\
+A seed decides what a world is like and what happens in it. What breaks a promise is run again, shrunk, and written to a
+schedule: a text file with one event a line, which plays without the seed.
+
+Examples:
+  zeolith sim run --minutes 10                    as many seeds as there is time for
+  zeolith sim run --seeds 0..8000 --coverage      and fail when they reach less than they did
+  zeolith sim run --fault power-losses --fault slow-disk
+  zeolith sim replay seed-42.events --step        what happens, event by event
+  zeolith sim show seed-42.events --html seed-42.html";
+
 fn main() -> ExitCode {
     match Zeolith::parse().command {
         Command::Serve(arguments) => serve(arguments),
@@ -184,6 +200,7 @@ fn main() -> ExitCode {
         Command::Copy(arguments) => copy(&arguments),
         Command::Bench(arguments) => bench(arguments),
         Command::Cache(command) => cache(&command),
+        Command::Sim(arguments) => sim(arguments),
         Command::BenchEcho(arguments) => echo(arguments),
     }
 }

@@ -5,6 +5,10 @@
 //! asked through outputs and answers through inputs. The `net` crate drives the machines with tokio, the `sim` crate
 //! with a seed.
 
+// Before all that uses its macro.
+#[macro_use]
+pub mod mark;
+
 pub mod cache;
 pub mod client;
 pub mod commit;

@@ -15,3 +15,36 @@ pub enum Bug {
     /// that a transaction with lost sectors is kept.
     TornTailKept,
 }
+
+impl Bug {
+    /// Every one of them.
+    pub const ALL: &[Bug] = &[
+        Bug::DurableBeforeSync,
+        Bug::StaleRead,
+        Bug::InvalidationCutShort,
+        Bug::LocksKeptAtDisconnect,
+        Bug::TornTailKept,
+    ];
+
+    /// What it is called in a schedule and on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Bug::DurableBeforeSync => "durable-before-sync",
+            Bug::StaleRead => "stale-read",
+            Bug::InvalidationCutShort => "invalidation-cut-short",
+            Bug::LocksKeptAtDisconnect => "locks-kept-at-disconnect",
+            Bug::TornTailKept => "torn-tail-kept",
+        }
+    }
+
+    /// The promise it breaks.
+    pub fn promise(self) -> u32 {
+        match self {
+            Bug::DurableBeforeSync => 1,
+            Bug::StaleRead => 2,
+            Bug::InvalidationCutShort => 7,
+            Bug::LocksKeptAtDisconnect => 13,
+            Bug::TornTailKept => 19,
+        }
+    }
+}

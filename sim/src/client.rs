@@ -31,6 +31,9 @@ enum Stage {
     Finishing,
 }
 
+/// What the stages are called, in their order.
+pub const STAGES: &[&str] = &["down", "greeting", "registering", "idle", "voting", "voted", "finishing"];
+
 /// The client.
 #[derive(Debug)]
 pub struct Client {
@@ -95,9 +98,14 @@ impl Client {
         self.stage == Stage::Voted
     }
 
+    /// The place of its stage in [`STAGES`].
+    pub fn stage(&self) -> usize {
+        self.stage as usize
+    }
+
     /// What it waits for.
     pub fn waits_for(&self) -> String {
-        format!("in stage {:?} with {} loads", self.stage, self.loads)
+        format!("{} with {} loads", STAGES[self.stage()], self.loads)
     }
 
     /// The transaction it works on.

@@ -87,6 +87,30 @@ impl SimDisk {
         self.begun.len()
     }
 
+    /// What a person would call the next operation to begin.
+    pub fn upcoming(&self) -> Option<String> {
+        Some(match self.queue.front()? {
+            DiskOp::Read { file, .. } => format!("read {file:?}"),
+            DiskOp::Write { file, at, chunks } => {
+                let bytes: usize = chunks.iter().map(Bytes::len).sum();
+                format!("write {file:?} {at}+{bytes}")
+            }
+            DiskOp::SetLen { file, len } => format!("set length {file:?} {len}"),
+            DiskOp::Replace { file, .. } => format!("replace {file:?}"),
+            DiskOp::Sync { file } => format!("sync {file:?}"),
+            DiskOp::Reserve { upto } => format!("reserve {upto}"),
+            DiskOp::KeepTail { from } => format!("keep the tail from {from}"),
+        })
+    }
+
+    /// What a person would call the end of the operation at place `at` of those begun; `None` when there is none.
+    pub fn ending(&self, at: usize) -> Option<String> {
+        self.begun.get(at).map(|begun| match begun {
+            Begun::Read(_) => "read is there".to_owned(),
+            Begun::Sync { file, .. } => format!("{file:?} is synced"),
+        })
+    }
+
     /// Begins the next operation; those that never wait are answered at once.
     pub fn begin(&mut self) -> Option<DiskDone<Context>> {
         match self.queue.pop_front()? {

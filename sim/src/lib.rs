@@ -2,17 +2,28 @@
 //! of a seed.
 //!
 //! A run is a list of [events](event::Event) that chance picked; what happened is judged by [checkers], one a
-//! promise. The same seed gives the same run; the events alone give it too.
+//! promise. The same seed gives the same run; the events alone give it too, with what the world is like: that is a
+//! [`schedule`]. One that breaks a promise is [shrunk](shrink) and [drawn](picture).
 
+pub mod bug;
+pub mod campaign;
 pub mod checkers;
 pub mod client;
+pub mod coverage;
 pub mod disk;
 pub mod event;
 pub mod ledger;
 pub mod log;
 pub mod network;
 pub mod node;
+pub mod options;
+mod panics;
+pub mod picture;
 pub mod reader;
+pub mod record;
 pub mod run;
+pub mod schedule;
+mod settle;
+pub mod shrink;
 pub mod trace;
 pub mod world;

@@ -1,24 +1,22 @@
 //! The connection of one client: two streams of bytes, which arrive in pieces of any size.
 
-use bytes::Bytes;
-use std::collections::VecDeque;
+use bytes::{Bytes, BytesMut};
 
 /// Bytes on their way in one direction.
 #[derive(Debug, Default)]
 pub struct Stream {
-    bytes: VecDeque<u8>,
+    bytes: BytesMut,
 }
 
 impl Stream {
     /// Puts bytes on their way.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.bytes.extend(bytes);
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// The next bytes, at most `limit`.
     pub fn take(&mut self, limit: usize) -> Bytes {
-        let taken = limit.min(self.bytes.len());
-        self.bytes.drain(..taken).collect::<Vec<u8>>().into()
+        self.bytes.split_to(limit.min(self.bytes.len())).freeze()
     }
 
     /// How many are on their way.

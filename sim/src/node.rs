@@ -1,9 +1,9 @@
 //! The server's machine room: one server over one disk, up, down, or coming up.
 
+use crate::bug;
 use crate::disk::{Fate, SimDisk};
-use std::time::Duration;
+use crate::options::Setup;
 use zeolith_core::limits;
-use zeolith_core::planted::Bug;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::config::{Config, StorageBoot};
 use zeolith_core::server::output::Output;
@@ -11,18 +11,6 @@ use zeolith_core::server::{Context, Input, Server, StorageId};
 use zeolith_core::store::disk::{DiskDone, FileId};
 use zeolith_core::store::file::open::{Found, OpenOptions, Opening};
 use zeolith_core::time::{Instant, WallTime};
-use zeolith_core::wire::Codec;
-
-/// How the server of a world is configured.
-#[derive(Clone, Copy, Debug)]
-pub struct NodeConfig {
-    /// The encoding it announces.
-    pub codec: Codec,
-    /// Its transaction timeout.
-    pub timeout: Option<Duration>,
-    /// A deliberate fault.
-    pub bug: Option<Bug>,
-}
 
 #[derive(Debug)]
 enum Life {
@@ -34,7 +22,7 @@ enum Life {
 /// The server with its disk.
 #[derive(Debug)]
 pub struct Node {
-    config: NodeConfig,
+    setup: Setup,
     /// The disk.
     pub disk: SimDisk,
     life: Life,
@@ -54,8 +42,8 @@ pub enum Came {
 
 impl Node {
     /// A server that is down over an empty disk.
-    pub fn new(config: NodeConfig) -> Node {
-        Node { config, disk: SimDisk::default(), life: Life::Down, starts: 0 }
+    pub fn new(setup: Setup) -> Node {
+        Node { setup, disk: SimDisk::default(), life: Life::Down, starts: 0 }
     }
 
     /// Whether it takes connections.
@@ -89,8 +77,8 @@ impl Node {
             serve_damaged: true,
         };
         let mut opening = Opening::new(found, options, Seed(self.starts));
-        if let Some(bug) = self.config.bug {
-            opening.plant(bug);
+        if let Some(bug) = self.setup.bug {
+            bug::plant_in_opening(bug, &mut opening);
         }
         self.life = Life::Opening(Box::new(opening));
         self.go_on(wall)
@@ -114,7 +102,7 @@ impl Node {
             }
         }
         // A planted fault is for the checkers to find.
-        if self.config.bug.is_none() {
+        if self.setup.bug.is_none() {
             server.check_invariants();
         }
         outputs
@@ -147,17 +135,23 @@ impl Node {
             }
         };
         let boot = StorageBoot::file("1".into(), "Data.fs".into(), false, opened);
-        let config = Config {
-            codec: self.config.codec,
-            transaction_timeout: self.config.timeout,
-            ..Config::default()
-        };
+        let config =
+            Config { codec: self.setup.codec, transaction_timeout: self.setup.timeout, ..Config::default() };
         let mut server = Server::new(config, vec![boot], wall);
-        if let Some(bug) = self.config.bug {
-            server.plant(bug);
+        if let Some(bug) = self.setup.bug {
+            bug::plant_in_server(bug, &mut server);
         }
         self.life = Life::Up(Box::new(server));
         Came::Up
+    }
+
+    /// What the server is doing: down, opening, up, or up with finishes on their way to the disk.
+    pub fn stage(&self) -> usize {
+        match &self.life {
+            Life::Down => 0,
+            Life::Opening(_) => 1,
+            Life::Up(server) => 2 + usize::from(!server.storages().iter().all(|it| it.is_idle())),
+        }
     }
 
     /// When the server wants to be woken.

@@ -1,13 +1,18 @@
 //! The world: clients, their connections, a server and its disk, and the checkers that watch them.
 
-use crate::checkers::{Checkers, Seen, Violation};
+use crate::checkers::{Checkers, Kind, Seen, Violation};
 use crate::client::Client;
+use crate::coverage::State;
+use crate::disk::Fate;
 use crate::event::{ClientId, Event};
 use crate::ledger::Ledger;
 use crate::log;
 use crate::network::Link;
-use crate::node::{Came, Node, NodeConfig};
+use crate::node::{Came, Node};
+use crate::options::Setup;
 use crate::reader::{Heard, Reader};
+use crate::record::{self, Record, Sign};
+use crate::settle;
 use crate::trace::Trace;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,7 +37,7 @@ struct Connection {
 /// Everything there is.
 #[derive(Debug)]
 pub struct World {
-    config: NodeConfig,
+    setup: Setup,
     now: Instant,
     node: Node,
     clients: Vec<Client>,
@@ -42,98 +47,125 @@ pub struct World {
     checkers: Checkers,
     /// What happened.
     pub trace: Trace,
+    /// Events that did something, those included that others set off.
+    moved: u64,
+    record: Option<Box<Record>>,
 }
 
 impl World {
     /// A world in which nothing happened yet.
-    pub fn new(config: NodeConfig, clients: usize) -> World {
+    pub fn new(setup: Setup) -> World {
         World {
-            config,
+            setup,
             now: Instant::default(),
-            node: Node::new(config),
-            clients: (0..clients).map(|n| Client::new(ClientId(n), config.codec)).collect(),
+            node: Node::new(setup),
+            clients: (0..setup.clients).map(|n| Client::new(ClientId(n), setup.codec)).collect(),
             connections: BTreeMap::new(),
             next_conn: 0,
             ledger: Ledger::default(),
             checkers: Checkers::default(),
             trace: Trace::default(),
+            moved: 0,
+            record: None,
         }
     }
 
-    /// Makes an event happen, with all that follows at once. An event that cannot happen does nothing.
-    pub fn apply(&mut self, event: Event) -> Result<(), Violation> {
-        self.trace.event(&event);
-        self.now = self.now + STEP;
-        match event {
-            Event::Connect(client) => self.connect(client)?,
-            Event::Act(client, dice) => self.act(client, &mut Rng::new(Seed(dice))),
-            Event::Begin(client, dice) => self.begin(client, &mut Rng::new(Seed(dice))),
-            Event::ToServer(client, bytes) => self.arrive_up(client, bytes)?,
-            Event::ToClient(client, bytes) => self.arrive_down(client, bytes)?,
-            Event::Cut(client) => self.cut(client)?,
-            Event::BeginDisk => {
-                if let Some(done) = self.node.disk.begin() {
-                    self.on_disk(done)?;
-                }
-                self.look()?;
-            }
-            Event::EndDisk(at) => {
-                if at < self.node.disk.begun() {
-                    let done = self.node.disk.end(at);
-                    self.look()?;
-                    self.on_disk(done)?;
-                }
-            }
-            Event::Crash(fate) => {
-                self.node.crash(fate);
-                for client in self.clients.iter_mut() {
-                    client.on_disconnected();
-                }
-                for (client, _) in std::mem::take(&mut self.connections) {
-                    self.checkers.see(&Seen::Gone(client), &self.ledger)?;
-                }
-            }
-            Event::Start => {
-                if self.node.is_down() {
-                    let came = self.node.start(self.wall());
-                    self.came(came)?;
-                }
-            }
-            Event::Pass(milliseconds) => self.pass(milliseconds)?,
-            Event::Quiet => self.quiet()?,
+    /// Notes from now on who sends what to whom.
+    pub fn record(&mut self) {
+        self.record = Some(Box::new(Record::new(self.setup)));
+    }
+
+    /// What was noted; `None` unless it was asked for.
+    pub fn take_record(&mut self) -> Option<Record> {
+        self.record.take().map(|record| *record)
+    }
+
+    /// A machine panicked: the record ends here.
+    pub fn broken(&mut self, broken: &Violation) {
+        if let Some(record) = &mut self.record {
+            record.broken(broken);
         }
-        Ok(())
+    }
+
+    /// Makes an event happen, with all that follows at once. An event that cannot happen does nothing; whether it did
+    /// anything.
+    pub fn apply(&mut self, event: Event) -> Result<bool, Violation> {
+        self.trace.event(&event);
+        self.happen(event, true)
+    }
+
+    /// Makes an event happen as part of another.
+    pub(crate) fn step(&mut self, event: Event) -> Result<bool, Violation> {
+        self.trace.step(&event);
+        self.happen(event, false)
+    }
+
+    fn happen(&mut self, event: Event, own: bool) -> Result<bool, Violation> {
+        self.now = self.now + STEP;
+        if let Some(record) = &mut self.record {
+            record.event(event, own);
+        }
+        let result = match event {
+            Event::Connect(client) => self.connect(client),
+            Event::Act(client, dice) => Ok(self.act(client, &mut Rng::new(Seed(dice)))),
+            Event::Begin(client, dice) => Ok(self.begin(client, &mut Rng::new(Seed(dice)))),
+            Event::ToServer(client, bytes) => self.arrive_up(client, bytes),
+            Event::ToClient(client, bytes) => self.arrive_down(client, bytes),
+            Event::Cut(client) => self.cut(client),
+            Event::BeginDisk => self.begin_disk(),
+            Event::EndDisk(at) => self.end_disk(at),
+            Event::Disk => settle::drain_disk(self),
+            Event::Crash(fate) => self.crash(fate),
+            Event::Start => self.start(),
+            Event::Pass(milliseconds) => self.pass(milliseconds),
+            Event::Quiet => settle::settle(self).and_then(|()| self.quiet()),
+        };
+        self.moved += u64::from(result != Ok(false));
+        if let Some(record) = &mut self.record {
+            record.done(&result);
+        }
+        result
     }
 
     fn wall(&self) -> WallTime {
         WallTime(BEGINNING + self.now.0 / 1000)
     }
 
-    fn connect(&mut self, client: ClientId) -> Result<(), Violation> {
+    fn sign(&mut self, sign: impl FnOnce() -> Sign) {
+        if let Some(record) = &mut self.record {
+            record.sign(sign());
+        }
+    }
+
+    fn connect(&mut self, client: ClientId) -> Result<bool, Violation> {
         if !self.node.is_up() || self.connections.contains_key(&client) {
-            return Ok(());
+            return Ok(false);
         }
         self.next_conn += 1;
         let id = ConnId(self.next_conn);
         self.connections.insert(client, Connection { id, link: Link::default(), reader: Reader::default() });
         self.clients[client.0].on_connected();
-        self.input(Input::Opened { conn: id, address: format!("client {}", client.0) })
+        self.sign(|| Sign::Connected(client));
+        self.input(Input::Opened { conn: id, address: format!("client {}", client.0) })?;
+        Ok(true)
     }
 
-    fn act(&mut self, id: ClientId, rng: &mut Rng) {
-        let client = &mut self.clients[id.0];
-        client.act(rng);
-        self.put_on_the_way(id);
+    fn act(&mut self, id: ClientId, rng: &mut Rng) -> bool {
+        self.clients[id.0].act(rng);
+        self.put_on_the_way(id)
     }
 
-    fn begin(&mut self, id: ClientId, rng: &mut Rng) {
-        if self.clients[id.0].is_idle() {
+    fn begin(&mut self, id: ClientId, rng: &mut Rng) -> bool {
+        let idle = self.clients[id.0].is_idle();
+        if idle {
             self.clients[id.0].begin(rng);
             self.put_on_the_way(id);
         }
+        idle
     }
 
-    fn put_on_the_way(&mut self, id: ClientId) {
+    /// Sends what a client has to say; whether that is anything.
+    fn put_on_the_way(&mut self, id: ClientId) -> bool {
         let client = &mut self.clients[id.0];
         let out = client.take_out();
         if client.is_finishing() {
@@ -141,50 +173,119 @@ impl World {
         }
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.link.up.send(&out);
+            if let Some(record) = &mut self.record {
+                record.sent(id, record::Way::Up, &out);
+            }
         }
+        !out.is_empty()
     }
 
-    fn arrive_up(&mut self, client: ClientId, limit: usize) -> Result<(), Violation> {
-        let Some(connection) = self.connections.get_mut(&client) else { return Ok(()) };
+    fn arrive_up(&mut self, client: ClientId, limit: usize) -> Result<bool, Violation> {
+        let Some(connection) = self.connections.get_mut(&client) else { return Ok(false) };
         let (conn, bytes) = (connection.id, connection.link.up.take(limit));
         if bytes.is_empty() || connection.link.closing {
-            return Ok(());
+            return Ok(false);
+        }
+        if let Some(record) = &mut self.record {
+            record.arrived(client, record::Way::Up, bytes.len());
         }
         let wall = self.wall();
-        self.input(Input::Received { conn, bytes: &bytes, wall })
+        self.input(Input::Received { conn, bytes: &bytes, wall })?;
+        Ok(true)
     }
 
-    fn arrive_down(&mut self, id: ClientId, limit: usize) -> Result<(), Violation> {
-        let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
+    fn arrive_down(&mut self, id: ClientId, limit: usize) -> Result<bool, Violation> {
+        let Some(connection) = self.connections.get_mut(&id) else { return Ok(false) };
         let conn = connection.id;
         let bytes = connection.link.down.take(limit);
         let over = connection.link.closing && connection.link.down.is_empty();
+        if let Some(record) = &mut self.record {
+            record.arrived(id, record::Way::Down, bytes.len());
+        }
         self.clients[id.0].receive(&bytes);
         self.put_on_the_way(id);
         if over {
-            self.connections.remove(&id);
-            self.clients[id.0].on_disconnected();
-            return Ok(());
+            self.forget(id);
+            return Ok(true);
         }
-        if bytes.is_empty() { Ok(()) } else { self.input(Input::Sent { conn, bytes: bytes.len() }) }
+        if !bytes.is_empty() {
+            self.input(Input::Sent { conn, bytes: bytes.len() })?;
+        }
+        Ok(!bytes.is_empty())
     }
 
-    fn cut(&mut self, client: ClientId) -> Result<(), Violation> {
-        let Some(connection) = self.connections.remove(&client) else { return Ok(()) };
+    /// A client's connection is no more.
+    fn forget(&mut self, client: ClientId) -> Option<Connection> {
+        let connection = self.connections.remove(&client)?;
         self.clients[client.0].on_disconnected();
-        if connection.link.closing {
-            return Ok(());
-        }
-        self.checkers.see(&Seen::Gone(client), &self.ledger)?;
-        self.input(Input::Closed { conn: connection.id })
+        self.sign(|| Sign::Gone(client));
+        Some(connection)
     }
 
-    fn pass(&mut self, milliseconds: u64) -> Result<(), Violation> {
+    fn cut(&mut self, client: ClientId) -> Result<bool, Violation> {
+        let Some(connection) = self.forget(client) else { return Ok(false) };
+        if !connection.link.closing {
+            self.checkers.see(&Seen::Gone(client), &self.ledger)?;
+            self.input(Input::Closed { conn: connection.id })?;
+        }
+        Ok(true)
+    }
+
+    fn begin_disk(&mut self) -> Result<bool, Violation> {
+        let begins = self.node.disk.can_begin();
+        if self.record.is_some()
+            && let Some(what) = self.node.disk.upcoming()
+        {
+            self.sign(|| Sign::Disk(what));
+        }
+        if let Some(done) = self.node.disk.begin() {
+            self.on_disk(done)?;
+        }
+        self.look()?;
+        Ok(begins)
+    }
+
+    fn end_disk(&mut self, at: usize) -> Result<bool, Violation> {
+        if at >= self.node.disk.begun() {
+            return Ok(false);
+        }
+        if self.record.is_some()
+            && let Some(what) = self.node.disk.ending(at)
+        {
+            self.sign(|| Sign::Disk(what));
+        }
+        let done = self.node.disk.end(at);
+        self.look()?;
+        self.on_disk(done)?;
+        Ok(true)
+    }
+
+    fn crash(&mut self, fate: Fate) -> Result<bool, Violation> {
+        let was_down = self.node.is_down();
+        self.node.crash(fate);
+        self.sign(|| Sign::Crashed(fate));
+        for client in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.forget(client);
+            self.checkers.see(&Seen::Gone(client), &self.ledger)?;
+        }
+        Ok(!was_down)
+    }
+
+    fn start(&mut self) -> Result<bool, Violation> {
+        let is_down = self.node.is_down();
+        if is_down {
+            let came = self.node.start(self.wall());
+            self.came(came)?;
+        }
+        Ok(is_down)
+    }
+
+    fn pass(&mut self, milliseconds: u64) -> Result<bool, Violation> {
         self.now = self.now + Duration::from_millis(milliseconds);
         while self.node.deadline().is_some_and(|deadline| deadline <= self.now) {
             self.input(Input::Tick)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn input(&mut self, input: Input<'_>) -> Result<(), Violation> {
@@ -204,12 +305,13 @@ impl World {
     fn came(&mut self, came: Came) -> Result<(), Violation> {
         if let Came::Refused(why) = came {
             let what = format!("what a crash left is not opened any more: {why}");
-            return Err(Violation { promise: 19, what });
+            return Err(Violation { promise: 19, kind: Kind::Safety, what });
         }
         if came == Came::Up {
             let (log, _) = log::read(self.node.disk.contents(FileId::Log), 0);
             self.checkers.see(&Seen::Reopened(&log), &self.ledger)?;
             self.ledger.reopened(&self.node.disk);
+            self.sign(|| Sign::Up);
         }
         Ok(())
     }
@@ -220,7 +322,10 @@ impl World {
             let known = self.ledger.logged.len();
             self.ledger.look(&self.node.disk);
             for at in known..self.ledger.logged.len() {
-                self.checkers.see(&Seen::Logged(&self.ledger.logged[at]), &self.ledger)?;
+                let logged = &self.ledger.logged[at];
+                let tid = logged.tid;
+                self.checkers.see(&Seen::Logged(logged), &self.ledger)?;
+                self.sign(|| Sign::Logged(tid));
             }
         }
         Ok(())
@@ -248,8 +353,11 @@ impl World {
         let owner = self.connections.iter_mut().find(|(_, connection)| connection.id == conn);
         let Some((&client, connection)) = owner else { return Ok(()) };
         connection.link.down.send(bytes);
+        if let Some(record) = &mut self.record {
+            record.sent(client, record::Way::Down, bytes);
+        }
         let finish = self.clients[client.0].finish_id();
-        for heard in connection.reader.read(self.config.codec, bytes, finish) {
+        for heard in connection.reader.read(self.setup.codec, bytes, finish) {
             let seen = match &heard {
                 Heard::Registered(tid) => Seen::Registered(client, *tid),
                 Heard::Finished(tid) => Seen::Finished(client, *tid),
@@ -267,13 +375,21 @@ impl World {
     }
 
     /// Tells the checkers that everybody had time.
-    fn quiet(&mut self) -> Result<(), Violation> {
+    fn quiet(&mut self) -> Result<bool, Violation> {
         let waiting: Vec<(ClientId, String)> = (0..self.clients.len())
             .map(ClientId)
             .filter(|&id| !self.clients[id.0].is_idle())
             .map(|id| (id, self.clients[id.0].waits_for()))
             .collect();
-        self.checkers.see(&Seen::Quiet(&waiting), &self.ledger)
+        self.checkers.see(&Seen::Quiet(&waiting), &self.ledger)?;
+        Ok(true)
+    }
+
+    /// How far everything is together.
+    pub fn state(&self) -> State {
+        let disk = &self.node.disk;
+        let disk = 2 * usize::from(disk.begun() > 0) + usize::from(disk.can_begin());
+        State::new(self.node.stage(), disk, self.clients.iter().map(Client::stage))
     }
 
     /// The clients.
@@ -291,6 +407,11 @@ impl World {
         let link = &self.connections.get(&client)?.link;
         // A closed connection still has its end to deliver.
         Some((link.up.len(), link.down.len() + usize::from(link.closing)))
+    }
+
+    /// Events that did something, those included that others set off.
+    pub fn moved(&self) -> u64 {
+        self.moved
     }
 
     /// Transactions in the log.

@@ -1,13 +1,19 @@
-//! Seeds, found bugs, determinism. `ZEOLITH_SEEDS=A..B` runs other seeds than the usual ones.
+//! Seeds, coverage, planted bugs, determinism. `ZEOLITH_SEEDS=A..B` runs other seeds than the usual ones.
 
 use zeolith_core::planted::Bug;
 use zeolith_core::rng::Seed;
+use zeolith_sim::campaign::{Plan, campaign};
+use zeolith_sim::coverage::List;
+use zeolith_sim::options::Asked;
 use zeolith_sim::run::{Outcome, replay, run};
+use zeolith_sim::shrink::shrink;
 
 /// Seeds run by the test command.
 const SEEDS: std::ops::Range<u64> = 0..8_000;
 /// A planted bug must be found within this many.
 const FOUND_WITHIN: u64 = 2_000;
+/// What is left of a planted bug's history at most.
+const SHRUNK_TO: usize = 30;
 
 fn seeds() -> std::ops::Range<u64> {
     let Ok(text) = std::env::var("ZEOLITH_SEEDS") else { return SEEDS };
@@ -17,67 +23,80 @@ fn seeds() -> std::ops::Range<u64> {
 }
 
 #[test]
-fn no_seed_breaks_a_promise() {
+fn no_seed_breaks_a_promise_and_together_they_reach_what_they_did() {
     let seeds = seeds();
     println!("seeds {seeds:?}");
-    let mut transactions = 0;
-    for seed in seeds.clone() {
-        let outcome = run(Seed(seed), None);
-        assert!(outcome.violation.is_none(), "seed {seed}:\n{outcome}");
-        transactions += outcome.transactions;
+    let plan = Plan { seeds: seeds.clone(), time: None, asked: Asked::default(), jobs: 2 };
+    let tally = campaign(&plan, |_| {});
+    if let Some(failure) = tally.failure {
+        panic!("seed {}: {:?}\n{}", failure.seed, failure.fault, failure.outcome);
     }
     assert!(
-        transactions > 5 * seeds.clone().count(),
-        "only {transactions} transactions: the seeds hardly try anything"
+        tally.transactions > 5 * tally.seeds,
+        "only {} transactions: the seeds hardly try anything",
+        tally.transactions
     );
+    let list = include_str!("../../corpus/coverage.txt");
+    let list: List = list.parse().unwrap_or_else(|error| panic!("corpus/coverage.txt: {error}"));
+    if tally.seeds >= list.seeds {
+        let lost = tally.coverage.lost(&list);
+        assert!(lost.is_empty(), "lost:\n{}", lost.join("\n"));
+    }
 }
 
 #[test]
 fn a_seed_gives_the_same_run_every_time_and_so_do_its_events_alone() {
     for seed in 0..50 {
-        let outcome = run(Seed(seed), None);
-        assert_eq!(outcome.hash, run(Seed(seed), None).hash, "seed {seed}");
-        assert_eq!(outcome.hash, replay(Seed(seed), None, &outcome.events).hash, "seed {seed}, replayed");
+        let outcome = run(Seed(seed), Asked::default());
+        assert_eq!(outcome.parts_from(&run(Seed(seed), Asked::default())), None, "seed {seed}");
+        assert_eq!(
+            outcome.parts_from(&replay(outcome.setup, &outcome.events)),
+            None,
+            "seed {seed}, replayed"
+        );
     }
 }
 
 #[track_caller]
-fn is_found_by_the_checker_of_promise(bug: Bug, promise: u32) {
+fn is_found_and_shrunk(bug: Bug) {
+    let asked = Asked { bug: Some(bug), ..Asked::default() };
     let (seed, found) = (0..FOUND_WITHIN)
-        .map(|seed| (seed, run(Seed(seed), Some(bug))))
+        .map(|seed| (seed, run(Seed(seed), asked)))
         .find(|(_, outcome)| outcome.violation.is_some())
         .unwrap_or_else(|| panic!("{bug:?} was not found in {FOUND_WITHIN} seeds"));
-    let broken = |outcome: &Outcome| outcome.violation.as_ref().map(|(violation, _)| violation.clone());
-    assert_eq!(
-        broken(&found).map(|it| it.promise),
-        Some(promise),
-        "seed {seed} finds something else:\n{found}"
-    );
-    let again = replay(Seed(seed), Some(bug), &found.events);
-    assert_eq!(broken(&again), broken(&found), "its events alone break the same promise in the same way");
+    let promise = |outcome: &Outcome| outcome.broken().map(|violation| violation.promise);
+    assert_eq!(promise(&found), Some(bug.promise()), "seed {seed} finds something else:\n{found}");
+    let again = replay(found.setup, &found.events);
+    assert_eq!(again.broken(), found.broken(), "its events alone break the same promise in the same way");
+
+    let broken = found.broken().expect("it was found");
+    let shrunk = shrink(found.setup, &found.events, broken).expect("it breaks the promise again");
+    assert_eq!(promise(&shrunk.outcome), Some(bug.promise()));
+    let left = shrunk.outcome.events.len();
+    assert!(left <= SHRUNK_TO, "{left} events are left:\n{}", shrunk.outcome);
 }
 
 #[test]
 fn a_batch_that_is_durable_before_its_sync_is_found() {
-    is_found_by_the_checker_of_promise(Bug::DurableBeforeSync, 1);
+    is_found_and_shrunk(Bug::DurableBeforeSync);
 }
 
 #[test]
 fn a_stale_read_is_found() {
-    is_found_by_the_checker_of_promise(Bug::StaleRead, 2);
+    is_found_and_shrunk(Bug::StaleRead);
 }
 
 #[test]
 fn an_invalidation_that_is_cut_short_is_found() {
-    is_found_by_the_checker_of_promise(Bug::InvalidationCutShort, 7);
+    is_found_and_shrunk(Bug::InvalidationCutShort);
 }
 
 #[test]
 fn locks_kept_at_a_disconnect_are_found() {
-    is_found_by_the_checker_of_promise(Bug::LocksKeptAtDisconnect, 13);
+    is_found_and_shrunk(Bug::LocksKeptAtDisconnect);
 }
 
 #[test]
 fn a_torn_tail_that_is_kept_is_found() {
-    is_found_by_the_checker_of_promise(Bug::TornTailKept, 19);
+    is_found_and_shrunk(Bug::TornTailKept);
 }

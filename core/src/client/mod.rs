@@ -76,6 +76,8 @@ pub struct Client {
 
 impl Client {
     /// A client that connects at once, as [`poll`](Self::poll) tells.
+    ///
+    /// Its transactions' marks come from the seed: two clients of one storage must not have the same.
     pub fn new(now: Instant, config: Config, cache: Cache, seed: Seed) -> Client {
         let mut desk = Desk::new(now, config, cache, Rng::new(seed));
         let mut connector = Connector::new(&desk);
@@ -462,7 +464,7 @@ impl Client {
             }
         }
         let mut questions = self.loads.on_lost(desk, fault);
-        questions.extend(self.commits.on_lost(desk, fault));
+        questions.extend(self.commits.on_lost(desk, link.server, fault));
         self.oids.on_lost(desk, fault);
         self.blobs.on_lost(desk, fault);
         self.browse.on_lost(desk, fault);

@@ -2,8 +2,8 @@
 //!
 //! Its objects are locked on the server until it is finished or given up there. So a read check of one of them is
 //! voted: when that is answered, whatever the answer is, nothing can happen to the lost transaction any more, and the
-//! object's history tells by the transaction's mark. Where there is no writing, a history can only tell that it was
-//! committed.
+//! object's history tells by the transaction's mark. Where there is no writing, and on another server of the storage, a
+//! history can only tell that it was committed.
 
 use super::desk::Desk;
 use super::event::Event;
@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::link::Link;
 use super::mark::Mark;
 use super::purpose::Purpose;
-use super::{Answer, Error, Finished, Ticket, TxnRef};
+use super::{Answer, Error, Finished, ServerId, Ticket, TxnRef};
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::time::Instant;
@@ -30,6 +30,8 @@ pub(super) enum Ending {
 /// A transaction whose outcome is looked for.
 #[derive(Debug)]
 pub(super) struct Settlement {
+    /// The server that was to finish it.
+    server: ServerId,
     ticket: Ticket,
     at: TxnRef,
     /// What it can be told by: its mark, and an object that it wrote with the revision it was based on.
@@ -49,13 +51,14 @@ pub(super) struct Settlement {
 impl Settlement {
     pub(super) fn new(
         desk: &Desk,
-        ticket: Ticket,
+        (server, ticket): (ServerId, Ticket),
         at: TxnRef,
         clue: Option<(Mark, (Oid, Tid))>,
         changed: BTreeSet<Oid>,
         why: &Fault,
     ) -> Settlement {
         Settlement {
+            server,
             ticket,
             at,
             clue,
@@ -102,9 +105,14 @@ impl Settlement {
         true
     }
 
-    /// The lost transaction is over: the read check has, or had, the object to itself.
+    pub(super) fn is_of(&self, at: TxnRef) -> bool {
+        self.at == at
+    }
+
+    /// The lost transaction is over: the read check has, or had, the object to itself. On another server that says
+    /// nothing: the transaction may yet come there.
     pub(super) fn on_fence(&mut self, desk: &Desk, link: &mut Link) -> Ending {
-        self.fenced = true;
+        self.fenced = link.server == self.server;
         self.ask(desk, link);
         Ending::Open
     }

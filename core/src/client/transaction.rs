@@ -11,7 +11,7 @@ use super::purpose::Purpose;
 use super::resolve::Merging;
 use super::settle::{Ending, Settlement};
 use super::waiting::Question;
-use super::{Answer, Call, Changes, Error, Finished, Operation, Output, Ticket, TxnRef, replies};
+use super::{Answer, Call, Changes, Error, Finished, Operation, Output, ServerId, Ticket, TxnRef, replies};
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::store::Revision;
@@ -375,8 +375,10 @@ impl Commits {
     ) -> Result<(), Fault> {
         let Some(Slot::Settle(settlement)) = &mut self.slot else { return Ok(()) };
         let ending = match purpose {
-            Purpose::Fence(_) => settlement.on_fence(desk, link),
-            _ => settlement.on_history(desk, link, result)?,
+            Purpose::Fence(at) if settlement.is_of(at) => settlement.on_fence(desk, link),
+            Purpose::Settle(at) if settlement.is_of(at) => settlement.on_history(desk, link, result)?,
+            // Of one whose time was over.
+            _ => return Ok(()),
         };
         if let Ending::Done = ending {
             self.slot = None;
@@ -386,10 +388,12 @@ impl Commits {
     }
 
     /// The connection is over. Gives the transactions that were not sent yet.
-    pub(super) fn on_lost(&mut self, desk: &mut Desk, fault: &Fault) -> Vec<Question> {
+    pub(super) fn on_lost(&mut self, desk: &mut Desk, server: ServerId, fault: &Fault) -> Vec<Question> {
         match self.slot.take() {
             Some(Slot::Commit(txn)) => match txn.stage {
-                Stage::Finishing(ticket) => self.unsettled.push_back(txn.unsettled(desk, ticket, fault)),
+                Stage::Finishing(ticket) => {
+                    self.unsettled.push_back(txn.unsettled(desk, server, ticket, fault));
+                }
                 Stage::Voted => {
                     self.lost.insert(txn.at, fault.lost());
                     if self.lost.len() > limits::LOST_TRANSACTIONS {
@@ -503,7 +507,7 @@ impl Txn {
     }
 
     /// The question what became of it.
-    fn unsettled(self, desk: &Desk, ticket: Ticket, fault: &Fault) -> Settlement {
+    fn unsettled(self, desk: &Desk, server: ServerId, ticket: Ticket, fault: &Fault) -> Settlement {
         let written = self.changes.operations.iter().filter_map(|operation| match operation {
             Operation::Store { oid, serial, .. }
             | Operation::StoreBlob { oid, serial, .. }
@@ -514,7 +518,7 @@ impl Txn {
         let undone = self.changed.iter().map(|oid| (*oid, Tid::ZERO));
         // An object with a past has a history even if this transaction has no part in it.
         let written = written.chain(undone).max_by_key(|(_, serial)| *serial > Tid::ZERO);
-        Settlement::new(desk, ticket, self.at, self.mark.zip(written), self.changed, fault)
+        Settlement::new(desk, (server, ticket), self.at, self.mark.zip(written), self.changed, fault)
     }
 }
 

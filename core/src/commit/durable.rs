@@ -49,7 +49,11 @@ impl Durable {
 
     /// The tid of a transaction that finishes now: the clock's, but later than all before.
     pub fn next_tid(&self, wall: WallTime) -> Tid {
-        Tid::at(wall).max(self.last.next())
+        let next = self.last.next();
+        if Tid::at(wall) < next {
+            mark!("the clock is behind the last transaction");
+        }
+        Tid::at(wall).max(next)
     }
 
     /// Whether a transaction can get the tid it brings along, or one of the clock's if it brings none.
@@ -75,6 +79,9 @@ impl Durable {
     pub fn add(&mut self, finishing: Finishing, transaction: Transaction) {
         assert!(finishing.tid > self.last, "tids rise");
         self.last = finishing.tid;
+        if !self.syncing.is_empty() {
+            mark!("a finish waits for the batch before it");
+        }
         self.waiting.push((finishing, transaction));
     }
 
@@ -82,6 +89,9 @@ impl Durable {
     pub fn next_batch(&mut self) -> Option<Vec<Transaction>> {
         if !self.syncing.is_empty() || self.waiting.is_empty() || self.failed {
             return None;
+        }
+        if self.waiting.len() > 1 {
+            mark!("a batch has several transactions");
         }
         let (finishing, batch): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
         self.syncing = finishing.into();

@@ -104,6 +104,7 @@ impl Locks {
         let request = self.requests.get_mut(&txn).expect("a transaction that holds locks");
         assert!(request.missing == 0, "a transaction that holds all its locks");
         if request.targets == [(Target::Whole, Mode::Exclusive)] {
+            mark!("the whole storage needs no more objects");
             return Ok(());
         }
         let mut fresh: Vec<(Target, Mode)> = Vec::new();
@@ -122,6 +123,7 @@ impl Locks {
         for &(target, mode) in &fresh {
             self.queues.entry(target).or_default().push(Place { txn, mode, granted: true });
         }
+        mark!("a transaction with locks takes more");
         request.targets.extend(fresh);
         Ok(())
     }
@@ -145,12 +147,15 @@ impl Locks {
                     continue;
                 }
                 if !compatible(&queue[..next], queue[next].mode) {
+                    mark!("a waiting transaction still has another before it");
                     break;
                 }
+                mark!("a place is granted when one before it is given up");
                 queue[next].granted = true;
                 let waiter = self.requests.get_mut(&queue[next].txn).expect("a request for every place");
                 waiter.missing -= 1;
                 if waiter.missing == 0 {
+                    mark!("a waiting transaction has all its locks");
                     ready.push(queue[next].txn);
                 }
             }

@@ -72,6 +72,7 @@ impl Commits {
     pub fn begin(&mut self, conn: ConnId, header: Header) -> Result<(), RemoteError> {
         if let Some(open) = self.txns.get(&conn) {
             if open.id == header.id {
+                mark!("the open transaction is begun again");
                 return Ok(());
             }
             let what = "Multiple simultaneous tpc_begin requests from one client.";
@@ -108,12 +109,14 @@ impl Commits {
         let conn = to.conn;
         let txn = self.building(conn, id)?;
         if let Some(spoiled) = txn.spoiled() {
+            mark!("a vote tells of a store that could not be taken");
             let spoiled = spoiled.clone();
             self.end(conn, scene);
             self.run_ready(scene);
             return Err(spoiled);
         }
         if txn.holds_locks() {
+            mark!("a transaction votes again with its locks");
             self.vote_again(to, scene);
         } else {
             self.first_vote(to, scene);
@@ -130,6 +133,7 @@ impl Commits {
         if self.locks.request(key, wanted) {
             self.ready.push_back(key);
         } else {
+            mark!("a vote waits for its locks");
             let waiting = self.locks.waiting();
             scene.out.log(Event::Waiting { storage: scene.name.to_owned(), waiting });
         }
@@ -142,6 +146,7 @@ impl Commits {
         if let Wanted::Objects(fresh) = txn.wanted()
             && let Err(oid) = self.locks.extend(txn.key, &fresh)
         {
+            mark!("a later round wants an object that is not free");
             let conflict = txn.conflict_on(oid);
             return self.fail(conn, &to, conflict, scene);
         }
@@ -153,6 +158,7 @@ impl Commits {
     pub fn finish(&mut self, to: ReplyTo, id: TxnId, scene: &mut Scene<'_>) -> Result<(), RemoteError> {
         let conn = to.conn;
         if self.open(conn, id)?.phase != Phase::Voted {
+            mark!("a finish comes before its vote");
             return Err(RemoteError::StorageTransaction("tpc_finish before a successful vote".into()));
         }
         if self.durable.failed() {
@@ -174,6 +180,7 @@ impl Commits {
     /// `tpc_abort`. Aborting what is not open does nothing: clients do so after a failed vote.
     pub fn abort(&mut self, conn: ConnId, id: TxnId, scene: &mut Scene<'_>) {
         if self.txns.get(&conn).is_some_and(|open| open.id == id) {
+            mark!("a client aborts");
             self.count_abort(conn, scene);
             self.end(conn, scene);
             self.run_ready(scene);
@@ -189,6 +196,7 @@ impl Commits {
         }
         let open = self.txns.contains_key(&conn);
         if open {
+            mark!("a client vanishes with its transaction open");
             self.count_abort(conn, scene);
             self.end(conn, scene);
             self.run_ready(scene);
@@ -203,7 +211,10 @@ impl Commits {
         result: Result<Current, StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else { return };
+        let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else {
+            mark!("a serial comes after its transaction ended");
+            return;
+        };
         let Phase::Checking { vote, outstanding } = &mut txn.phase else { return };
         match result {
             Ok(current) => {
@@ -215,6 +226,7 @@ impl Commits {
                 }
             }
             Err(error) => {
+                mark!("the serial of a voted object cannot be read");
                 let vote = vote.clone();
                 self.fail(conn, &vote, txn::remote(error), scene);
             }
@@ -234,6 +246,7 @@ impl Commits {
             Phase::Reserving(vote) => Some(vote.clone()).map(|vote| (txn, vote)),
             _ => None,
         }) else {
+            mark!("room on the disk comes after its transaction ended");
             // The transaction ended while it was waiting for this.
             if result.is_ok() {
                 scene.desk.store.release(bytes);
@@ -272,8 +285,10 @@ impl Commits {
 
     /// The store failed: whoever waits for a finish is closed, since nobody can say how it ended.
     pub fn on_refused(&mut self, why: &StoreError, scene: &mut Scene<'_>) {
+        mark!("the store refuses a batch");
         scene.out.log(Event::StorageFailed { storage: scene.name.to_owned(), why: why.to_string() });
         for Finishing { key, finish, .. } in self.durable.refuse() {
+            mark!("a finish has an unknown outcome");
             scene.out.close(finish.conn, Fault::Storage(why.to_string()));
             self.ready.extend(self.locks.release(key));
         }
@@ -290,6 +305,7 @@ impl Commits {
         let after = self.timeouts.after().unwrap_or_default();
         while let Some(key) = self.timeouts.expired(scene.now) {
             let conn = *self.owners.get(&key).expect("an owner for every transaction with a deadline");
+            mark!("a transaction has had its time");
             scene.out.close(conn, Fault::TransactionTimeout(after));
         }
     }
@@ -393,6 +409,7 @@ impl Commits {
             },
             Verdict::Resolve(conflicts) => {
                 txn.phase = Phase::Open;
+                mark!("a client is asked to resolve conflicts");
                 scene.out.reply(&vote, &Reply::Conflicts(conflicts));
             }
             Verdict::Fail(error) => self.fail(conn, &vote, error, scene),
@@ -403,11 +420,13 @@ impl Commits {
     fn fail(&mut self, conn: ConnId, vote: &ReplyTo, error: RemoteError, scene: &mut Scene<'_>) {
         match &error {
             RemoteError::Conflict(conflict) | RemoteError::ReadConflict(conflict) => {
+                mark!("a vote ends in a conflict");
                 scene.audience.stats.conflicts += 1;
                 scene.out.log(Event::Conflict { oid: conflict.oid });
             }
             RemoteError::PosKey(_) => {}
             other => {
+                mark!("a vote fails for another reason than a conflict");
                 let (peer, error) = (format!("connection {}", conn.0), other.to_string());
                 scene.out.log(Event::CallFailed { peer, method: "vote", error });
             }
@@ -423,6 +442,7 @@ impl Commits {
         self.timeouts.stop(txn.key);
         scene.desk.store.release(txn.reserved);
         if let Phase::Waiting(vote) | Phase::Checking { vote, .. } | Phase::Reserving(vote) = &txn.phase {
+            mark!("a transaction ends while its vote waits");
             let what = "the transaction was aborted while its vote waited";
             scene.out.error(vote, &RemoteError::StorageTransaction(what.into()));
         }

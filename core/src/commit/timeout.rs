@@ -49,6 +49,7 @@ impl Timeouts {
     pub fn expired(&mut self, now: Instant) -> Option<TxnKey> {
         let &(deadline, txn) = self.by_time.first()?;
         if deadline > now {
+            mark!("a transaction still has time");
             return None;
         }
         self.stop(txn);

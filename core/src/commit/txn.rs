@@ -166,6 +166,7 @@ impl Txn {
         let kind = Kind::Store(data);
         match earlier {
             Some(at) => {
+                mark!("a store replaces an earlier one");
                 let item = &mut self.items[at];
                 *item = Item { oid, serial, kind, current: None, locked: item.locked };
             }
@@ -191,6 +192,7 @@ impl Txn {
     /// Something could not be taken: the vote will say so.
     fn spoil(&mut self) {
         let Limits { transaction_bytes, transaction_objects, .. } = self.limits;
+        mark!("a transaction is too large");
         let what =
             format!("the transaction exceeds {transaction_bytes} bytes or {transaction_objects} objects");
         self.spoiled.get_or_insert(RemoteError::TransactionTooLarge(what));
@@ -210,6 +212,7 @@ impl Txn {
     /// carry a tid or a status and exclude everything else.
     pub fn wanted(&mut self) -> Wanted {
         if self.explicit_tid.is_some() || self.status != b' ' {
+            mark!("a copy excludes everything else");
             return Wanted::Whole;
         }
         let mut objects: Vec<(Oid, Mode)> = Vec::new();
@@ -251,18 +254,21 @@ impl Txn {
                 (Kind::Store(data), Current::At(committed) | Current::Deleted(committed)) => {
                     if committed != item.serial {
                         let data = data.clone();
+                        mark!("a store is stale");
                         conflicts.push(Conflict { oid: item.oid, committed, read: item.serial, data });
                     }
                 }
-                (Kind::Store(_), Current::Absent) => {}
+                (Kind::Store(_), Current::Absent) => mark!("a store is of a new object"),
                 (Kind::Check, Current::At(committed)) => {
                     if committed != item.serial {
                         let error =
                             ConflictError { oid: item.oid, committed, read: item.serial, class_name: None };
+                        mark!("a read check fails");
                         return Verdict::Fail(RemoteError::ReadConflict(Box::new(error)));
                     }
                 }
                 (Kind::Check, Current::Absent | Current::Deleted(_)) => {
+                    mark!("what was read is not there");
                     return Verdict::Fail(RemoteError::PosKey(item.oid));
                 }
             }
@@ -270,6 +276,7 @@ impl Txn {
         let Some(first) = conflicts.first() else { return Verdict::Clean };
         self.rounds += 1;
         if self.rounds >= limits::VOTE_ROUNDS {
+            mark!("the last round ends in conflicts");
             return Verdict::Fail(conflict_error(first));
         }
         self.resolved += conflicts.len() as u64;

@@ -52,6 +52,9 @@ impl Flow {
     /// An operation was answered with so many bytes.
     pub(super) fn end(&mut self, bytes: usize, limits: &Limits) {
         self.operations -= 1;
+        if self.operations > 0 {
+            mark!("a connection has several operations under way");
+        }
         let affordable = (limits.unsent_pause / bytes.max(1)).clamp(1, limits.operations.max(1));
         self.window = affordable.min(self.window + 1);
     }

@@ -191,10 +191,12 @@ impl Server {
             }
             let unsent = self.out.unsent(conn);
             if unsent > limits::UNSENT_BEFORE_REGISTER && !session.is_registered() {
+                mark!("a peer does not read before it registers");
                 self.close(conn, PeerFault::NotReading(unsent).into());
                 break;
             }
             if self.out.congested(conn) {
+                mark!("a message waits since too much waits for its sender");
                 session.keep(chunk);
                 break;
             }
@@ -309,6 +311,7 @@ impl Server {
         };
         match result {
             Ok(at) => {
+                mark!("a client registers");
                 let last = self.storages[at].join(to.conn, to.codec);
                 session.phase = Phase::Registered { codec: to.codec, storage: StorageId(at), read_only };
                 let storage = name.to_owned();
@@ -325,6 +328,7 @@ impl Server {
     fn on_closed(&mut self, conn: ConnId) {
         if let Some(session) = self.sessions.remove(&conn) {
             self.out.forget(conn);
+            mark!("a peer closes its connection");
             let in_transaction = self.leave(conn, &session);
             self.out.log(Event::Disconnected { peer: session.peer(), in_transaction });
         }
@@ -335,6 +339,7 @@ impl Server {
         if let Some(session) = self.sessions.remove(&conn) {
             self.out.forget(conn);
             self.leave(conn, &session);
+            mark!("the server closes a connection");
             self.out.log(Event::Closed { peer: session.peer(), fault });
             self.out.push(Output::Close { conn });
         }
@@ -367,6 +372,7 @@ impl Server {
             } else if let Some(conn) = self.out.pop_revived() {
                 self.on_received(conn, &[]);
                 if self.sessions.contains_key(&conn) && !self.out.congested(conn) {
+                    mark!("a connection is read again");
                     self.out.push(Output::Resume { conn });
                 }
             } else {
@@ -379,6 +385,7 @@ impl Server {
     /// Takes the next step towards the end, if the server is to stop.
     fn wind_down(&mut self) {
         if self.life == Life::Finishing && self.storages.iter().all(Storage::is_idle) {
+            mark!("a stopping server has nothing on its way");
             self.life = Life::Saving;
             let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
             for conn in conns {

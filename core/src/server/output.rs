@@ -108,6 +108,7 @@ impl Outputs {
     /// Answers a call; returns the bytes of the answer.
     pub fn reply(&mut self, to: &ReplyTo, reply: &Reply) -> usize {
         if to.one_way || !self.flows.contains_key(&to.conn) {
+            mark!("nobody is there to be answered");
             return 0;
         }
         let packet = reply.encode(to.codec, &to.id, &mut self.pen);
@@ -145,6 +146,7 @@ impl Outputs {
     pub fn notify(&mut self, conn: ConnId, packet: Packet) {
         let Some(flow) = self.flows.get(&conn) else { return };
         if flow.unsent() > self.limits.unsent_max {
+            mark!("a peer that is told of commits does not read");
             let unsent = flow.unsent();
             self.close(conn, PeerFault::NotReading(unsent).into());
         }
@@ -191,6 +193,7 @@ impl Outputs {
         let Some(flow) = self.flows.get_mut(&conn) else { return false };
         let congested = flow.is_congested(&self.limits);
         if congested && flow.pause() {
+            mark!("a connection is paused");
             self.queue.push_back(Output::Pause { conn });
         }
         congested

@@ -39,6 +39,7 @@ impl Queue {
         if self.recent.len() > self.bound
             && let Some((oldest, _)) = self.recent.pop_front()
         {
+            mark!("the queue forgets its oldest transaction");
             self.base = oldest;
         }
     }

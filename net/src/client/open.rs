@@ -2,12 +2,13 @@
 
 use super::medium::{FileMedium, boot_id};
 use super::shared::Shared;
+use super::trace::TraceFile;
 use super::{ClientOptions, ConnectError};
 use crate::clock;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
-use zeolith_core::cache::{BootId, Cache};
+use zeolith_core::cache::{BootId, Cache, Emptied, Report};
 use zeolith_core::client::Client as Machine;
 use zeolith_core::client::config::Config;
 use zeolith_core::rng::Seed;
@@ -30,14 +31,40 @@ pub(super) async fn open(options: ClientOptions) -> Result<Arc<Shared>, ConnectE
     Ok(Shared::start(|now| Machine::new(now, config, cache, seed), servers, runtime))
 }
 
+/// Opens a cache in a file, traced if the environment asks for it.
 fn open_file(path: &Path, size: u64) -> Result<Cache, ConnectError> {
-    let medium = FileMedium::open(path)?;
-    let wrong = |error| ConnectError::Cache { path: path.to_owned(), error };
-    let boot = boot_id().unwrap_or_else(|error| {
-        tracing::warn!("{}: emptied at the next start unless it is closed: {error}", path.display());
-        BootId([clock::seed(); 2].map(u64::to_be_bytes).as_flattened().try_into().expect("twice eight bytes"))
-    });
-    let (cache, report) = Cache::open(Box::new(medium), size, boot).map_err(wrong)?;
-    tracing::info!("opened the cache {}: {report:?}", path.display());
+    let mut cache = open_cache(path, size)?;
+    if let Some(trace) = TraceFile::wanted(path) {
+        cache.trace(Box::new(trace));
+    }
     Ok(cache)
+}
+
+fn open_cache(path: &Path, size: u64) -> Result<Cache, ConnectError> {
+    let medium = FileMedium::open(path)?;
+    let boot = boot_id().unwrap_or_else(|error| {
+        // As after a power loss, which nobody can tell from any other start then.
+        tracing::warn!("{}: only a client that is closed leaves a cache: {error}", path.display());
+        BootId([clock::seed(); 2].map(u64::to_be_bytes).concat().try_into().expect("twice eight bytes"))
+    });
+    let wrong = |error| ConnectError::Cache { path: path.to_owned(), error };
+    let (cache, report) = Cache::open(Box::new(medium), size, boot).map_err(wrong)?;
+    report_on(path, &report);
+    Ok(cache)
+}
+
+/// Says what an operator should know.
+fn report_on(path: &Path, report: &Report) {
+    let path = path.display();
+    tracing::info!("opened the cache {path}: {} objects", report.objects);
+    match report.emptied {
+        Some(Emptied::Unflushed) => {
+            tracing::info!("{path}: emptied, for the machine went down without closing it")
+        }
+        Some(Emptied::Damaged) => tracing::warn!("{path}: emptied, for its header is damaged"),
+        None => {}
+    }
+    if report.damaged > 0 {
+        tracing::warn!("{path}: {} damaged parts are dropped", report.damaged);
+    }
 }

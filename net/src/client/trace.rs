@@ -29,8 +29,6 @@ impl TraceFile {
 
     /// The trace of the cache at `path`: the file of the same name with `.trace` after it, which is appended to. `None`
     /// when it cannot be opened.
-    ///
-    /// It begins with the record of the cache being opened, as every part of a trace does.
     pub fn beside(cache: &Path) -> Option<TraceFile> {
         let mut path = cache.as_os_str().to_owned();
         path.push(".trace");
@@ -43,9 +41,7 @@ impl TraceFile {
             }
         };
         tracing::info!("the cache is traced to {}", path.display());
-        let mut trace = TraceFile { path, file, record: Vec::new() };
-        trace.record(Traced::OPENED);
-        Some(trace)
+        Some(TraceFile { path, file, record: Vec::new() })
     }
 
     /// Writes what is buffered.

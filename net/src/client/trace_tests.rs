@@ -26,7 +26,7 @@ fn a_trace_stands_beside_its_cache_and_is_appended_to() {
     for _ in 0..2 {
         TraceFile::beside(&cache).unwrap().record(stored());
     }
-    let expected = [Traced::OPENED, stored(), Traced::OPENED, stored()];
+    let expected = [stored(), stored()];
     assert_eq!(read(&folder.path().join("main.zec.trace")), expected);
 }
 
@@ -37,7 +37,7 @@ fn what_was_flushed_is_in_the_file() {
     let mut trace = TraceFile::beside(&cache).unwrap();
     trace.record(stored());
     trace.flush();
-    assert_eq!(read(&folder.path().join("c.trace")), [Traced::OPENED, stored()]);
+    assert_eq!(read(&folder.path().join("c.trace")), [stored()]);
 }
 
 #[test]

@@ -60,18 +60,46 @@ impl Seen<'_> {
 /// Stands for a promise in a [`Violation`] that is a broken invariant of a machine: a panic.
 pub const INVARIANT: u32 = 0;
 
+/// In which way something is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something happened that must not.
+    Safety,
+    /// Something that must happen in the end did not.
+    Liveness,
+    /// A machine found an invariant of its own broken.
+    Panic,
+}
+
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The promise's number in the design.
+    /// The promise's number in the design; [`INVARIANT`] for a panic.
     pub promise: u32,
+    /// In which way.
+    pub kind: Kind,
     /// How it was broken.
     pub what: String,
 }
 
+impl Violation {
+    /// A machine's panic.
+    pub fn panic(what: String) -> Violation {
+        Violation { promise: INVARIANT, kind: Kind::Panic, what }
+    }
+
+    /// Whether another run that broke something broke the same.
+    pub fn is_like(&self, other: &Violation) -> bool {
+        (self.promise, self.kind) == (other.promise, other.kind)
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "promise {} is broken: {}", self.promise, self.what)
+        match self.kind {
+            Kind::Panic => write!(f, "an invariant is broken: {}", self.what),
+            Kind::Safety | Kind::Liveness => write!(f, "promise {} is broken: {}", self.promise, self.what),
+        }
     }
 }
 
@@ -105,7 +133,9 @@ impl Checkers {
     pub fn see(&mut self, seen: &Seen<'_>, ledger: &Ledger) -> Result<(), Violation> {
         for checker in &mut self.0 {
             let promise = checker.promise();
-            checker.see(seen, ledger).map_err(|what| Violation { promise, what })?;
+            // At the end of all faults only what is still missing can be seen.
+            let kind = if matches!(seen, Seen::Quiet(_)) { Kind::Liveness } else { Kind::Safety };
+            checker.see(seen, ledger).map_err(|what| Violation { promise, kind, what })?;
         }
         Ok(())
     }

@@ -12,7 +12,10 @@ use zeolith_net::{Client, ClientOptions, ConnectError, Error};
 use crate::create;
 use crate::rig::{Rig, stories};
 
-stories! { a_server_that_is_none_does_not_hide_the_next }
+stories! {
+    a_server_that_is_none_does_not_hide_the_next,
+    a_server_that_stands_still_is_given_up_and_found_again,
+}
 
 /// Somebody who listens and does this with each connection.
 struct Impostor {
@@ -109,20 +112,32 @@ async fn a_server_that_is_none_does_not_hide_the_next(rig: &mut Rig) {
     }
 }
 
+async fn a_server_that_stands_still_is_given_up_and_found_again(rig: &mut Rig) {
+    let (oid, tid) = create(&rig.client().await, "1").await;
+    let patient = Client::connect(rig.options().silence_timeout(Duration::from_millis(100))).await.unwrap();
+    let hasty = hasty(rig.address()).silence_timeout(Duration::from_millis(50));
+    let hasty = Client::connect(hasty).await.unwrap();
+    rig.freeze(true);
+    let waiting = tokio::spawn(async move { patient.load(oid).await });
+    assert!(matches!(hasty.load(oid).await, Err(Error::Disconnected(_))));
+    rig.freeze(false);
+    assert_eq!(waiting.await.unwrap().unwrap().serial, tid);
+    while hasty.ready().await.is_err() {}
+    assert_eq!(hasty.load(oid).await.unwrap().serial, tid);
+}
+
 #[tokio::test]
-async fn a_server_that_owes_an_answer_and_is_silent_is_given_up_where_that_is_told() {
-    // It introduces itself, and that is all.
-    let silent = says(b"\x00\x00\x00\x02M5");
-    let options = hasty(&silent.address).silence_timeout(Duration::from_millis(50)).wait(false);
-    let client = Client::connect(options).await.unwrap();
-    assert!(client.ready().await.is_err());
-    drop(client);
+async fn a_server_that_never_introduces_itself_is_none() {
     let deaf = Impostor::new(|stream| {
         let mut chunk = [0; 4096];
         while let Ok(1..) = stream.read(&mut chunk) {}
     });
-    let none = Client::connect(hasty(&deaf.address)).await;
-    assert!(matches!(none, Err(ConnectError::Client(Error::Disconnected(_)))), "{none:?}");
+    // It speaks, and then owes an answer for ever.
+    let silent = says(b"\x00\x00\x00\x02M5");
+    for address in [&deaf.address, &silent.address] {
+        let none = Client::connect(hasty(address).silence_timeout(Duration::from_millis(50))).await;
+        assert!(matches!(none, Err(ConnectError::Client(Error::Disconnected(_)))), "{none:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use zeolith_core::wire::Codec;
 use zeolith_net::{Client, ClientOptions};
 use zeolith_tests::server::{Config, Home, Maker, Server};
@@ -45,6 +46,13 @@ impl Rig {
     /// Kills the server.
     pub fn kill(&mut self) {
         self.server.take().expect("a server that runs").kill();
+    }
+
+    /// Lets the server do nothing, or go on.
+    pub fn freeze(&self, frozen: bool) {
+        let id = self.server.as_ref().expect("a server that runs").id();
+        let pid = Pid::from_raw(i32::try_from(id).expect("a process number")).expect("a process number");
+        kill_process(pid, if frozen { Signal::STOP } else { Signal::CONT }).expect("a child of ours");
     }
 
     /// Starts a server over the same files.

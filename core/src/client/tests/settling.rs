@@ -1,6 +1,6 @@
 //! Lost answers to finishes, settled by asking the server.
 
-use super::super::testing::{Scripted, World, changes, client_config, none, store};
+use super::super::testing::{Scripted, World, changes, client_config, info, none, store};
 use super::super::{Answer, Call, Error, Finished, Operation, Ticket};
 use crate::ids::{Oid, Tid};
 use crate::limits;
@@ -176,6 +176,42 @@ fn a_settlement_survives_further_losses() {
         fence(&mut rig);
         rig.reply("history", row![entry(110, Some(&mark))]);
         assert!(matches!(rig.answer(ticket), Some(Ok(Answer::Finished(_)))));
+    });
+}
+
+#[test]
+fn another_server_can_tell_that_it_was_committed_and_not_that_it_was_not() {
+    for committed in [true, false] {
+        let mut rig = Scripted::new(CODECS[0], client_config(2));
+        rig.connect(100);
+        let (ticket, mark) = lose(&mut rig, vec![store(1, Tid(50), "one")]);
+        // The other is tried at once.
+        rig.greet(1);
+        rig.reply_on(1, "register", Tid(100).into());
+        rig.reply_on(1, "get_info", info());
+        rig.reply_on(1, "vote", row![]);
+        let newest = if committed { entry(110, Some(&mark)) } else { entry(50, None) };
+        rig.reply_on(1, "history", row![newest, entry(50, None)]);
+        match rig.answer(ticket) {
+            Some(Ok(Answer::Finished(_))) => assert!(committed),
+            Some(Err(Error::OutcomeUnknown(_))) => assert!(!committed),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_answer_to_a_settlement_whose_time_was_over_is_not_taken_for_the_next_ones() {
+    Scripted::ready(|mut rig| {
+        let (first, _) = lose(&mut rig, vec![store(1, Tid(50), "one")]);
+        rig.pass(Duration::from_secs(29));
+        rig.connect(100);
+        let fence = rig.called("vote").id;
+        rig.pass(Duration::from_secs(1));
+        assert!(matches!(rig.error(first), Error::OutcomeUnknown(_)));
+        rig.message(&fence, 0, ".reply", &row![]);
+        assert_eq!(rig.count("history"), 0);
+        assert!(rig.client.is_ready());
     });
 }
 

@@ -87,10 +87,16 @@ impl Appender {
         let Some(batch) = &mut self.batch else { return };
         match file {
             FileId::Log => batch.log_synced = true,
-            FileId::Sidecar => batch.sums_synced = true,
+            FileId::Sidecar => {
+                if !batch.log_synced {
+                    mark!("the checksums are synced before the log");
+                }
+                batch.sums_synced = true;
+            }
             FileId::Index | FileId::Lock => {}
         }
         if batch.log_synced && batch.sums_synced {
+            mark!("a batch is synced");
             self.settle(book, out);
         }
     }
@@ -106,6 +112,7 @@ impl Appender {
     /// Gives up after a failed write or sync. Whether the bytes are there is unknown from now on, and trying again
     /// would prove nothing.
     pub(super) fn fail<C>(&mut self, error: DiskError, out: &mut Outbox<C>) {
+        mark!("a write or a sync fails");
         self.failed = true;
         if self.batch.take().is_some() {
             out.done.push_back(StoreDone::Refused { why: StoreError::Disk(error) });

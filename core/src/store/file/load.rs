@@ -183,6 +183,7 @@ impl Walk for Load {
         }
         match found {
             Found::Older { prev, serial, .. } => {
+                mark!("a load goes on to an older revision");
                 self.at = prev;
                 self.until = Some(serial);
                 None

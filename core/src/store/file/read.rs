@@ -46,6 +46,7 @@ impl Reading {
     pub(super) fn take(&mut self, result: Result<Bytes, DiskError>) -> Result<(), StoreError> {
         let bytes = result?;
         if bytes.len() != self.asked.len {
+            mark!("a read is cut short");
             let at = self.asked.at + bytes.len() as u64;
             return Err(damage(Damaged { at, what: Broken::Ends }));
         }
@@ -84,6 +85,7 @@ impl<C> Lookup<C> {
                 Question::Current => Answer::Current(Current::Absent),
                 Question::Before(_) | Question::Serial(_) => Answer::NoObject,
             };
+            mark!("an object is unknown");
             return out.done.push_back(done(context, oid, question, Ok(absent)));
         };
         let load = Load::new(oid, question, origin);
@@ -101,6 +103,7 @@ impl<C> Lookup<C> {
         match self.reading.take(result) {
             Ok(()) => {
                 if relook && self.planned != book.end {
+                    mark!("a commit became visible during a load");
                     self.look_up_again(book);
                 }
                 self.pursue(book, out);
@@ -114,6 +117,7 @@ impl<C> Lookup<C> {
         self.planned = book.end;
         let entry = book.index.get(self.load.oid()).expect("objects do not leave the index");
         if entry.at != self.load.origin().at {
+            mark!("a load starts over since its object was changed");
             self.load.restart(entry);
         }
     }
@@ -131,6 +135,7 @@ impl<C> Lookup<C> {
         let origin = self.load.origin();
         if origin.size.bytes().is_none() && self.load.origin_len() > 0 {
             // From now on the object takes one read.
+            mark!("an object takes one read from now on");
             book.index.learn(self.load.oid(), origin.at, self.load.origin_len());
         }
         self.answer(result, out);

@@ -39,9 +39,11 @@ impl<C> Reservations<C> {
     /// Promises `bytes` more, at once or when the disk has answered.
     pub(super) fn ask(&mut self, context: C, bytes: u64, out: &mut Outbox<C>) {
         self.waiting.push_back((context, bytes));
-        if self.asked.is_none() {
-            self.grant(out);
+        if self.asked.is_some() {
+            mark!("a vote waits behind another that waits for room");
+            return;
         }
+        self.grant(out);
     }
 
     /// Gives back a promise.
@@ -63,6 +65,7 @@ impl<C> Reservations<C> {
             Ok(()) => self.room = self.room.max(upto),
             Err(DiskError::Full) if asked == Asked::Ahead => return self.ask_disk(Asked::Exactly, out),
             Err(error) => {
+                mark!("a vote finds no room on the disk");
                 let (context, _) = self.waiting.pop_front().expect("the disk was asked for somebody");
                 out.done.push_back(StoreDone::Reserved { context, result: Err(StoreError::Disk(error)) });
                 if !self.waiting.is_empty() && !self.first_fits() {
@@ -111,6 +114,7 @@ impl<C> Reservations<C> {
                 all.saturating_add(limits::RESERVE_AHEAD)
             }
         };
+        mark!("the disk is asked for room");
         self.asked = Some(asked);
         out.disk.push_back(DiskOp::Reserve { upto: self.taken().saturating_add(more) });
     }

@@ -218,13 +218,16 @@ impl Check {
     fn look_at_structure(&self, log: &View<'_>) -> Result<Found, Need> {
         let rest = log.end() - self.at;
         if rest < TXN_HEADER as u64 {
+            mark!("a log ends within a transaction's header");
             return self.broken(Tail::Truncated, 0);
         }
         let header = log.txn_header(self.at)?;
         if header.stride() > rest {
+            mark!("a log ends within a transaction");
             return self.broken(Tail::Truncated, header.status);
         }
         if header.status == INCOMPLETE {
+            mark!("a log ends with a transaction marked incomplete");
             return self.broken(Tail::Incomplete, INCOMPLETE);
         }
         if header.length < header.records_at() {
@@ -269,6 +272,7 @@ impl Check {
         }
         let header = log.data_header(self.at, DATA_HEADER)?;
         if header.txn != txn.start {
+            mark!("a record belongs to another transaction");
             return damaged(self.at, Broken::OtherTransaction);
         }
         if self.at.saturating_add(header.record_len()) > end {
@@ -330,10 +334,14 @@ impl Check {
         let len = txn.header.stride();
         match txn.entry {
             Some(entry) if sum != Some(entry.sum) && !durable => {
+                mark!("a transaction was never acknowledged");
                 self.at = txn.start;
                 return Some(Verdict::Tail(Tail::Unacknowledged));
             }
-            Some(entry) if sum != Some(entry.sum) => self.damaged.push(entry.offset..entry.end()),
+            Some(entry) if sum != Some(entry.sum) => {
+                mark!("an acknowledged transaction is damaged");
+                self.damaged.push(entry.offset..entry.end());
+            }
             Some(_) => self.so_far.compared += len,
             None => self.so_far.structure += len,
         }

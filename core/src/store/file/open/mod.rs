@@ -232,6 +232,7 @@ impl<C> Opening<C> {
     fn on_magic(&mut self, _: ReadMagic, start: Start) {
         match start {
             Start::Log if self.is_replaced() => {
+                mark!("a log was put in place of ours");
                 // The index may be of the other log as well.
                 let at = self.log_len();
                 self.without_index(IndexUse::Ignored(Damaged { at, what: Broken::OtherLog }));
@@ -272,6 +273,7 @@ impl<C> Opening<C> {
     }
 
     fn on_sane(&mut self, _: Sanity, sane: Sane) {
+        mark!("an index is of use");
         self.report.index = IndexUse::Used;
         self.log.index = sane.index;
         self.log.end = sane.position;
@@ -280,6 +282,7 @@ impl<C> Opening<C> {
     }
 
     fn without_index(&mut self, why: IndexUse) {
+        mark!("a log is opened without an index");
         self.report.index = why;
         self.find_sums();
     }
@@ -292,6 +295,7 @@ impl<C> Opening<C> {
                 self.without_sums(SumsUse::Ignored(Damaged { at, what: Broken::OtherLog }));
             }
             Some(nonce) if len >= ENTRY as u64 => {
+                mark!("nobody else wrote since the checksums were started");
                 self.begin(Phase::Locate(Locate::new(nonce, self.checked_from())), len);
             }
             Some(_) | None => self.without_sums(SumsUse::Missing),
@@ -321,6 +325,7 @@ impl<C> Opening<C> {
     }
 
     fn without_sums(&mut self, why: SumsUse) {
+        mark!("the tail is judged by its structure");
         self.report.sums = why;
         self.check(None);
     }
@@ -380,7 +385,14 @@ impl<C> Opening<C> {
             return self.fail(|path| OpenError::Differs { path, ranges: checked.damaged });
         }
         if let Some(why) = checked.unvouched {
+            mark!("a checksum is not for what stands there");
             self.report.sums = SumsUse::Ignored(why);
+        }
+        if checked.sums.is_some() {
+            mark!("the checksums vouch for the tail");
+        }
+        if tail.is_some() {
+            mark!("a tail is cut off");
         }
         self.report.cut =
             tail.map(|why| Cut { at: checked.end, bytes: self.log_len() - checked.end, why, kept: None });

@@ -58,10 +58,12 @@ impl LogSoFar {
         let mut steps = Vec::new();
         let end = self.end;
         if self.create {
+            mark!("a log is created");
             steps.push(Step::CreateLog);
         } else if report.cut.is_some() {
             steps.extend([Step::KeepTail { from: end }, Step::CutLog { len: end }]);
         } else {
+            mark!("a log is whole and served as it is");
             // A process that died may have written what it had no time to sync; it is served from now on.
             steps.push(Step::SyncLog);
         }

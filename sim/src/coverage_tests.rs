@@ -1,0 +1,54 @@
+use super::*;
+
+fn mark(name: &'static str) -> Mark {
+    Mark { name, file: "core/src/commit/locks.rs" }
+}
+
+/// What so many runs reached that all reached the same.
+fn campaign(runs: u64, marks: &[&'static str], stages: &[usize]) -> Coverage {
+    let marks = marks.iter().map(|&name| (mark(name), 1)).collect();
+    let states = [State::new(2, 1, stages.iter().copied())].into();
+    let reached = Reached { marks, states };
+    let mut coverage = Coverage::default();
+    (0..runs).for_each(|_| coverage.add(&reached));
+    coverage
+}
+
+#[test]
+fn a_list_is_read_as_it_was_written() {
+    let list = campaign(RUNS, &["a vote waits", "it is (oddly) named"], &[3, 3]).list(8_000);
+    assert_eq!(list.to_string().parse(), Ok(list.clone()));
+    assert!(list.to_string().contains("seeds 8000\nmark a vote waits (core/src/commit/locks.rs)\n"));
+    assert!(list.to_string().ends_with("state server up, disk asked, two clients idle\n"), "{list}");
+}
+
+#[test]
+fn a_lost_mark_and_a_lost_state_are_named() {
+    let list = campaign(RUNS, &["a", "b"], &[3]).list(1);
+    assert_eq!(campaign(1, &["a", "b", "c"], &[3]).lost(&list), Vec::<String>::new());
+    let lost = campaign(1, &["a"], &[4]).lost(&list);
+    assert_eq!(
+        lost,
+        ["mark 'b', which was in core/src/commit/locks.rs", "state 'server up, disk asked, a client idle'"]
+    );
+}
+
+#[test]
+fn what_few_runs_reach_is_in_no_list() {
+    let list = campaign(RUNS - 1, &["a"], &[3]).list(1);
+    assert_eq!(Coverage::default().lost(&list), Vec::<String>::new());
+}
+
+#[test]
+fn more_clients_than_can_be_told_apart_are_one_state() {
+    let state = |clients: usize| State::new(0, 0, std::iter::repeat_n(0, clients));
+    assert_ne!(state(2), state(3));
+    assert_eq!(state(3), state(60));
+}
+
+#[test]
+fn what_is_no_list_is_named_by_its_line() {
+    for text in ["seeds 1\nmark nowhere\n", "seeds 1\nplace x (y)\n", "\nseeds many\n"] {
+        assert_eq!(text.parse::<List>(), Err(ListError(2)));
+    }
+}

@@ -1,0 +1,67 @@
+use super::*;
+use crate::event::ClientId;
+use std::time::Duration;
+use zeolith_core::wire::Codec;
+
+fn schedule() -> Schedule {
+    Schedule {
+        broken: Some((7, "client 0 is told of 3, and never of 2".to_owned())),
+        cause: "a member that joins during a broadcast\nwas left out".to_owned(),
+        setup: Setup { codec: Codec::Pickle, timeout: Some(Duration::from_secs(5)), clients: 3, bug: None },
+        events: vec![Event::Start, Event::Disk, Event::Connect(ClientId(2)), Event::Quiet],
+    }
+}
+
+#[test]
+fn a_schedule_is_read_as_it_was_written() {
+    for schedule in [schedule(), Schedule::default(), Schedule { cause: String::new(), ..schedule() }] {
+        assert_eq!(schedule.to_string().parse(), Ok(schedule));
+    }
+}
+
+#[test]
+fn a_file_says_what_a_person_would_write() {
+    let text = "# promise 7: client 0 is told of 3, and never of 2\n# cause: a member that joins during a broadcast\n\
+                # was left out\noption codec pickle\noption timeout 5000\noption clients 3\nstart\ndisk\nconnect 2\n\
+                quiet\n";
+    assert_eq!(schedule().to_string(), text);
+}
+
+#[test]
+fn empty_lines_and_white_space_mean_nothing() {
+    let loose = schedule().to_string().replace('\n', "  \r\n\n").replace("connect 2", "  connect\t2");
+    assert_eq!(loose.parse(), Ok(schedule()));
+}
+
+#[test]
+fn a_panic_of_many_lines_stays_in_the_header() {
+    let violation = Violation::panic("left: 1\nright: 2".to_owned());
+    let schedule = Schedule::of(Setup::default(), vec![Event::Start], Some(&violation));
+    assert_eq!(schedule.to_string().parse(), Ok(schedule));
+}
+
+#[test]
+fn what_is_not_understood_is_named_with_its_line() {
+    for (text, message) in [
+        ("start\nstrat\n", "line 2: there is no event 'strat'"),
+        ("start\nconnect\n", "line 2: expected 'connect CLIENT'"),
+        (
+            "\n# a remark\nconnect 2\n",
+            "line 3: there is no client 2: they are numbered from 0, and option clients is 2",
+        ),
+        ("option clients 0\n", "line 1: option clients is a number from 1 to 64, not '0'"),
+        ("option clients 65\n", "line 1: option clients is a number from 1 to 64, not '65'"),
+        ("option codec json\n", "line 1: option codec is 'pickle' or 'msgpack', not 'json'"),
+        ("option timeout -1\n", "line 1: option timeout is a number of milliseconds, not '-1'"),
+        ("option colour red\n", "line 1: there is no option 'colour'"),
+        ("option codec\n", "line 1: expected 'option NAME VALUE'"),
+        ("option codec pickle now\n", "line 1: expected 'option NAME VALUE'"),
+        ("start\noption codec pickle\n", "line 2: options come before all events"),
+        (
+            "option bug none-such\n",
+            "line 1: this build has no bug 'none-such' (planted bugs need the feature planted-bugs)",
+        ),
+    ] {
+        assert_eq!(text.parse::<Schedule>().expect_err(text).to_string(), message);
+    }
+}
