@@ -13,13 +13,19 @@ pub(crate) fn utc(time: WallTime, between: char) -> String {
 
 /// When a transaction was, in UTC to the second; `-` where its id is no time.
 pub(crate) fn moment(tid: Tid) -> String {
-    tid.wall().map_or_else(|| "-".to_owned(), |time| utc(time, ' '))
+    nearest(tid).map_or_else(|| "-".to_owned(), |time| utc(time, ' '))
 }
 
 /// The same as programs read it, to the microsecond: `2026-11-21T22:25:30.500000Z`.
 pub(crate) fn stamp(tid: Tid) -> Option<String> {
-    let time = tid.wall()?;
+    let time = nearest(tid)?;
     Some(format!("{}.{:06}Z", utc(time, 'T'), time.0 % 1_000_000))
+}
+
+/// The microsecond that the clock showed: a tid is rounded down, by less than half of one.
+fn nearest(tid: Tid) -> Option<WallTime> {
+    let below = (tid.0 & 0xffff_ffff) * 60_000_000 & 0xffff_ffff;
+    tid.wall().map(|time| WallTime(time.0 + (below >> 31)))
 }
 
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
