@@ -10,7 +10,7 @@ use zeolith_tests::process::wait_for;
 use zeolith_tests::python::Script;
 use zeolith_tests::server::{Config, Home, Maker, Server, zeolith};
 
-use crate::rig::{CODECS, assert_same, done, path, python, refused, serve};
+use crate::rig::{CODECS, assert_same, done, end, path, python, refused, serve};
 
 /// A folder with the source `Data.fs`.
 fn made(options: &[&str]) -> (Home, String) {
@@ -58,7 +58,7 @@ fn a_python_server_becomes_the_file_that_python_makes_of_it() {
             if same {
                 assert_same(&copy, &pythons);
             }
-            server.stop();
+            server.kill();
         }
     }
 }
@@ -75,7 +75,7 @@ fn a_file_goes_into_a_python_server_as_python_would_bring_it_there() {
             done(&["copy", &source, &url]);
             python("compare", &[&source, server.address()]);
             assert!(done(&["copy", &source, &url]).contains("Copied 0 transactions"));
-            server.stop();
+            server.kill();
             if same {
                 assert_same(other.path("Data.fs"), &pythons);
             }
@@ -92,7 +92,7 @@ fn the_file_of_a_running_server_can_be_copied() {
         python("change", &[server.address(), &format!("{maker:?}")]);
         // The second time it goes on behind the first.
         done(&["copy", &source, &copy]);
-        server.stop();
+        end(maker, server);
         let _ = fs::remove_file(&pythons);
         python("copy", &[&source, &pythons]);
         assert_same(&copy, &pythons);
@@ -153,7 +153,7 @@ fn a_destination_that_is_no_beginning_of_the_source_is_left_as_it_is() {
     assert_eq!(fs::read(&other).expect("a file"), before);
     let server = serve(Maker::Python, &home, Codec::Pickle);
     assert!(refused(&["copy", &other, server.address()]).contains("does not have"));
-    server.stop();
+    server.kill();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use zeolith_tests::server::{Home, Maker};
 
-use crate::rig::{CODECS, done, path, python, refused, run, serve};
+use crate::rig::{CODECS, done, end, path, python, refused, run, serve};
 
 /// What Python says of each object of a file: its oid and its history.
 fn described(file: &str) -> Vec<(String, Vec<Value>)> {
@@ -64,7 +64,7 @@ fn servers_tell_the_history_that_python_tells() {
             for (oid, history) in objects.iter().take(3) {
                 assert_history(server.address(), oid, history);
             }
-            server.stop();
+            end(maker, server);
         }
     }
 }
@@ -97,7 +97,7 @@ fn an_object_is_shown_the_same_wherever_it_is() {
             assert_eq!(done(&["show", server.address(), "0", "--at", second]), then);
             // Beside the server that writes to it.
             assert_eq!(done(&["show", &file, "0"]), shown);
-            server.stop();
+            end(maker, server);
         }
     }
 }
@@ -122,7 +122,7 @@ fn what_is_not_there_is_said() {
         assert!(refused(&["show", server.address(), "0x99"]).contains("has no object 0x99"));
         let other = format!("zeo://{}/other", server.address());
         assert!(refused(&["show", &other, "0"]).contains("no connection to a server"));
-        server.end();
+        server.kill();
     }
     for arguments in [["show", &file, "2a"], ["history", &file, "-5"], ["show", "http://localhost:1", "0"]] {
         assert_eq!(run(&arguments).code, Some(2), "{arguments:?}");

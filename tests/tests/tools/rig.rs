@@ -56,6 +56,14 @@ pub fn serve(maker: Maker, home: &Home, codec: Codec) -> Server {
     Server::start_as(maker, home, &Config::new(codec))
 }
 
+/// Ends a server. Python's is killed: asked to stop in the moment in which a client leaves, it may end with an error.
+pub fn end(maker: Maker, server: Server) {
+    match maker {
+        Maker::Python => server.kill(),
+        Maker::Zeolith => server.stop(),
+    }
+}
+
 /// Asserts that two files have the same bytes.
 pub fn assert_same(one: impl AsRef<Path>, other: impl AsRef<Path>) {
     let [one, other] = [one.as_ref(), other.as_ref()].map(|path| std::fs::read(path).expect("a file"));

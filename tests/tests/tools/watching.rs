@@ -12,7 +12,7 @@ use zeolith_core::wire::Codec;
 use zeolith_tests::process::{signal, wait_for};
 use zeolith_tests::server::{Config, Home, Maker, Server, zeolith};
 
-use crate::rig::{CODECS, done, path, python, refused, serve};
+use crate::rig::{CODECS, done, end, path, python, refused, serve};
 
 /// Nothing takes so long unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -103,7 +103,7 @@ fn watched(maker: Maker, codec: Codec) {
     }
     plain.interrupt(Signal::INT);
     classes.interrupt(Signal::TERM);
-    server.stop();
+    end(maker, server);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn what_happened_is_told_from_a_transaction_on_where_the_server_can() {
     let (tid, _) = change(&server, "live");
     while !watch.line().starts_with(&tid) {}
     watch.interrupt(Signal::INT);
-    server.stop();
+    server.kill();
     let server = serve(Maker::Zeolith, &home, Codec::Msgpack);
     let why = refused(&["watch", server.address(), "--from", &tids[1]]);
     assert!(why.contains(server.address()), "{why}");
