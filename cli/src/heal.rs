@@ -17,6 +17,7 @@ use zeolith_net::boot::BootError;
 use zeolith_net::offline::Offline;
 
 use crate::calendar::utc;
+use crate::ids;
 use crate::logging;
 use crate::options::{LogOptions, LogSink, LogTarget};
 use crate::serve::{EXIT_FAILURE, EXIT_USAGE};
@@ -191,10 +192,7 @@ fn after(text: &str) -> Result<After, &'static str> {
     if text == "now" {
         return Ok(After::Now);
     }
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    let plain = digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let tid = plain.then(|| u64::from_str_radix(digits, 16).ok()).flatten();
-    tid.map(|tid| After::Tid(Tid(tid))).ok_or("expected 16 hexadecimal digits, or now")
+    ids::tid(text).map(After::Tid).map_err(|_| "expected 16 hexadecimal digits, or now")
 }
 
 #[cfg(test)]

@@ -8,10 +8,15 @@ use zeolith_cli::bench::echo::{EchoArgs, echo};
 use zeolith_cli::bench::options::BenchArgs;
 use zeolith_cli::cache::{CacheCommand, cache};
 use zeolith_cli::check::{CheckArgs, check};
+use zeolith_cli::copy::{CopyArgs, copy};
 use zeolith_cli::heal::{HealArgs, heal};
+use zeolith_cli::history::{HistoryArgs, history};
 use zeolith_cli::serve::{ServeArgs, serve};
+use zeolith_cli::show::{ShowArgs, show};
 use zeolith_cli::sim::options::SimArgs;
 use zeolith_cli::sim::sim;
+use zeolith_cli::source::PLACES;
+use zeolith_cli::watch::{WatchArgs, watch};
 
 /// ZEO, rock solid: serves ZODB databases to the unmodified Python clients of ZEO 5 and 6.
 #[derive(Parser)]
@@ -32,6 +37,18 @@ enum Command {
     /// Read a whole database and tell whether it is sound; a server may be running
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Tell what is committed to a storage, while it is
+    #[command(after_help = help(WATCH_HELP))]
+    Watch(WatchArgs),
+    /// Show an object: class, references, and its state as a tree
+    #[command(after_help = help(SHOW_HELP))]
+    Show(ShowArgs),
+    /// List the revisions of an object
+    #[command(after_help = help(HISTORY_HELP))]
+    History(HistoryArgs),
+    /// Copy every transaction of a storage into another one
+    #[command(after_help = help(COPY_HELP))]
+    Copy(CopyArgs),
     /// Measure a ZEO server, or two against each other
     #[command(after_help = BENCH_HELP)]
     Bench(BenchArgs),
@@ -90,6 +107,54 @@ Examples:
 
 Exit codes: 0 sound, 1 damaged, missing, or no Data.fs, 2 bad usage";
 
+const WATCH_HELP: &str = "\
+One line a transaction: its id, its time in UTC, how many objects it changed, and which. What was committed while there was
+no connection comes in one line. Lost and new connections are told on standard error.
+
+Examples:
+  zeolith watch 127.0.0.1:8100 --classes
+  zeolith watch zeo://db1:8100,db2:8100/main --json | jq .oids
+  zeolith watch 8100 --from 040d2c8182222222
+
+Exit codes: 0 interrupted by INT or TERM, 1 no server answers, or it cannot iterate, 2 bad usage";
+
+const SHOW_HELP: &str = "\
+The pickles of the record are read, never executed: nothing in it is imported or called. Times are in UTC.
+
+Examples:
+  zeolith show /srv/db/Data.fs 0x0                        the root object, beside the running server
+  zeolith show 8100 0x2a --at 040d2c8182222222 --full     as it was after that transaction
+
+Exit codes: 0 shown, 1 no such object, or the storage cannot be read, 2 bad usage";
+
+const HISTORY_HELP: &str = "\
+The newest revision first. The size is that of the object's state; zero where it has none of its own, as after an undo.
+
+Examples:
+  zeolith history Data.fs 0x2a
+  zeolith history zeo://localhost:8100/main 42 -n 1000 --json
+
+Exit codes: 0 listed, 1 no such object, or the storage cannot be read, 2 bad usage";
+
+const COPY_HELP: &str = "\
+The copy has the same transactions, with their ids, times, users, descriptions and extension data, as FileStorage's
+copyTransactionsFrom makes it. The source may be in use; a file as the destination may not. Packed storages stay packed,
+undone changes stay undone. Blobs are not copied yet: the copy ends before the first.
+
+A copy that was interrupted goes on where it ended when the same command is run again; so does one whose source has grown.
+A destination that ends with a transaction which the source does not have is refused and left as it is.
+
+Examples:
+  zeolith copy zeo://db1:8100 backup.fs       a storage in use, into a file
+  zeolith copy Data.fs zeo://db2:8100/main    a file, into a server that is empty
+
+Exit codes: 0 copied, 1 the source cannot be read or iterated, or the destination not written, 2 bad usage";
+
+/// A help text with the forms of storages.
+fn help(text: &str) -> String {
+    format!("{PLACES}\n\n{text}")
+}
+
 const BENCH_HELP: &str = "\
 It works against any server of ZEO 5 or 6, Python's too, in the encoding that the server announces. It adds objects of
 its own, which nothing refers to, so that the next pack removes them, and changes these alone. Still, it writes to the
@@ -129,6 +194,10 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve(arguments),
         Command::Heal(arguments) => heal(&arguments),
         Command::Check(arguments) => check(&arguments),
+        Command::Watch(arguments) => watch(&arguments),
+        Command::Show(arguments) => show(&arguments),
+        Command::History(arguments) => history(&arguments),
+        Command::Copy(arguments) => copy(&arguments),
         Command::Bench(arguments) => bench(arguments),
         Command::Cache(command) => cache(&command),
         Command::Sim(arguments) => sim(arguments),

@@ -3,10 +3,21 @@
 use crate::boot::{self, BootError, Booted, Manner, StorageKind, StorageSpec, Summary};
 use crate::disk::{Disk, Ran};
 use std::path::Path;
-use zeolith_core::ids::Tid;
+use thiserror::Error;
+use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::limits;
 use zeolith_core::server::Context;
-use zeolith_core::store::{Outbox, Store, StoreDone, StoreError, Transaction};
+use zeolith_core::store::disk::FileId;
+use zeolith_core::store::file::FileStore;
+use zeolith_core::store::file::errand::{Errand, Step};
+use zeolith_core::store::file::format;
+use zeolith_core::store::file::load::Answer;
+use zeolith_core::store::file::transactions::Transactions;
+use zeolith_core::store::file::view::Walk;
+use zeolith_core::store::{
+    CopiedRecord, CopiedTransaction, Outbox, Past, Place, Record, Revision, Store, StoreDone, StoreError,
+    Transaction,
+};
 
 /// A Data.fs that this process holds until [`close`](Offline::close) or drop.
 #[derive(Debug)]
@@ -17,10 +28,51 @@ pub struct Offline {
     summary: Summary,
 }
 
+/// A way through the transactions of an [`Offline`].
+#[derive(Debug)]
+pub struct Cursor(Errand<Transactions>);
+
+/// Why a transaction cannot be copied into a Data.fs.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CopyError {
+    /// It is not later than the last one there.
+    #[error("transaction {tid} is not later than {last}, which is before it")]
+    Order {
+        /// The transaction.
+        tid: Tid,
+        /// The one before it.
+        last: Tid,
+    },
+    /// Its status is none of blank, `p` and `u`.
+    #[error("transaction {tid} has the status {:?}, which no complete transaction has", char::from(*status))]
+    Status {
+        /// The transaction.
+        tid: Tid,
+        /// Its status.
+        status: u8,
+    },
+    /// User, description or extension are longer than the format can count.
+    #[error("transaction {0} has a user, description or extension of more than 65,535 bytes")]
+    Strings(Tid),
+    /// The file could not be read or written. What was given may or may not be there, in part: from the first on.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Offline {
     /// Opens a Data.fs for writing exactly as a server does: takes the lock, recovers, reports to the log.
     pub fn open(path: &Path, create: bool) -> Result<Offline, BootError> {
-        let Booted { boot, disk, summary } = open(path, create, false, limits::CHECKED_AT_OPEN)?;
+        Offline::start(path, create, false, limits::CHECKED_AT_OPEN)
+    }
+
+    /// Opens a Data.fs for reading, which is possible beside a server: it shows what was committed until now, and changes
+    /// no file. Of a damaged one it shows what is sound. Whoever asks it to write panics.
+    pub fn open_read_only(path: &Path) -> Result<Offline, BootError> {
+        Offline::start(path, false, true, 0)
+    }
+
+    fn start(path: &Path, create: bool, read_only: bool, check_upto: u64) -> Result<Offline, BootError> {
+        let Booted { boot, disk, summary } = open(path, create, read_only, check_upto, read_only)?;
         let disk = disk.expect("a file storage has a disk");
         Ok(Offline { store: boot.store, disk, outbox: Outbox::default(), summary })
     }
@@ -35,6 +87,50 @@ impl Offline {
         self.store.last_tid()
     }
 
+    /// Bytes of the log.
+    pub fn size(&self) -> u64 {
+        self.store.size()
+    }
+
+    /// The revision of an object that was current just before `before`; `None`: it did not exist yet.
+    ///
+    /// # Errors
+    /// [`StoreError::NoObject`]: it was never stored, or did not exist any more.
+    pub fn load_before(&mut self, oid: Oid, before: Tid) -> Result<Option<Revision>, StoreError> {
+        let mut search = self.file().revision(oid, before).ok_or(StoreError::NoObject(oid))?;
+        match self.run(&mut search)? {
+            Answer::Revision(revision) => Ok(Some(revision)),
+            Answer::Nothing => Ok(None),
+            Answer::NoObject => Err(StoreError::NoObject(oid)),
+            Answer::Current(_) => unreachable!("nobody asked for the serial"),
+        }
+    }
+
+    /// The newest revisions of an object, at most `count` and at least one, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::NoObject`]; [`StoreError::TooLarge`] when they take more than 4 MB.
+    pub fn history(&mut self, oid: Oid, count: usize) -> Result<Vec<Past>, StoreError> {
+        let mut search = self.file().history(oid, count).ok_or(StoreError::NoObject(oid))?;
+        self.run(&mut search)?
+    }
+
+    /// All transactions from `from` on with their records, the oldest first. One is in memory at a time.
+    ///
+    /// Back pointers are followed: a record has its state, and in `same_as` the transaction it points to. An undone
+    /// transaction is told without records, which count for nothing.
+    pub fn transactions(&self, from: Tid) -> Cursor {
+        Cursor(self.file().transactions(from))
+    }
+
+    /// The next of these transactions; `None` at the end.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] and errors of the disk; nothing follows them.
+    pub fn next(&mut self, of: &mut Cursor) -> Result<Option<CopiedTransaction>, StoreError> {
+        self.run(&mut of.0)
+    }
+
     /// Appends transactions as one batch. They are durable when this returns; after an error they may or may not be
     /// there, and nothing more can be appended.
     ///
@@ -42,11 +138,30 @@ impl Offline {
     /// When the tids do not rise, or an object comes twice.
     pub fn append(&mut self, batch: Vec<Transaction>) -> Result<(), StoreError> {
         self.store.append(batch, &mut self.outbox);
-        match self.answer() {
-            StoreDone::Durable { .. } => Ok(()),
-            StoreDone::Refused { why } => Err(why),
-            other => unreachable!("no answer to an append: {other:?}"),
+        self.appended()
+    }
+
+    /// Appends transactions of another storage, as FileStorage's `copyTransactionsFrom` writes them: with their tids and
+    /// status, and with a pointer in the place of a state that stands in this file already. They are durable when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`CopyError`]. What is refused is refused before anything of the batch is written.
+    pub fn copy(&mut self, batch: Vec<CopiedTransaction>) -> Result<(), CopyError> {
+        admit(self.last_tid(), &batch)?;
+        let mut ready: Vec<Transaction> = Vec::new();
+        for transaction in batch {
+            // What a record points to has to be in the file before it is looked for.
+            let points_into = |ready: &[Transaction]| {
+                let first = ready.first().map(|transaction| transaction.tid);
+                first.is_some_and(|first| transaction.records.iter().any(|it| it.same_as >= Some(first)))
+            };
+            if points_into(&ready) {
+                self.append_copies(std::mem::take(&mut ready))?;
+            }
+            ready.push(self.copied(transaction)?);
         }
+        if ready.is_empty() { Ok(()) } else { Ok(self.append_copies(ready)?) }
     }
 
     /// Saves the index and lets go of the file. An error costs the next start a scan, and nothing else.
@@ -55,6 +170,60 @@ impl Offline {
         match self.answer() {
             StoreDone::Closed { result } => result,
             other => unreachable!("no answer to a close: {other:?}"),
+        }
+    }
+
+    fn file(&self) -> &FileStore<Context> {
+        match &self.store {
+            Store::File(store) => store,
+            Store::Memory(_) => unreachable!("a Data.fs is a file"),
+        }
+    }
+
+    /// A transaction with the places that its records point to.
+    fn copied(&mut self, transaction: CopiedTransaction) -> Result<Transaction, StoreError> {
+        let CopiedTransaction { tid, status, user, description, extension, records } = transaction;
+        let mut ready = Vec::with_capacity(records.len());
+        // What an undone transaction holds counts for nothing, and must not get into the index.
+        for record in records.into_iter().filter(|_| status != UNDONE) {
+            let same_as = self.place(&record)?;
+            ready.push(Record { oid: record.oid, data: record.data, same_as });
+        }
+        Ok(Transaction { tid, status, user, description, extension, records: ready })
+    }
+
+    /// Where the state of a record stands in this file. Where it does not, it is written once more.
+    fn place(&mut self, record: &CopiedRecord) -> Result<Option<Place>, StoreError> {
+        let Some(serial) = record.same_as else { return Ok(None) };
+        match self.file().find(record.oid, serial, record.data.clone()) {
+            Some(mut search) => self.run(&mut search),
+            None => Ok(None),
+        }
+    }
+
+    fn append_copies(&mut self, batch: Vec<Transaction>) -> Result<(), StoreError> {
+        match &mut self.store {
+            Store::File(store) => store.append_copies(batch, &mut self.outbox),
+            Store::Memory(_) => unreachable!("a Data.fs is a file"),
+        }
+        self.appended()
+    }
+
+    fn appended(&mut self) -> Result<(), StoreError> {
+        match self.answer() {
+            StoreDone::Durable { .. } => Ok(()),
+            StoreDone::Refused { why } => Err(why),
+            other => unreachable!("no answer to an append: {other:?}"),
+        }
+    }
+
+    /// Takes an errand to its answer.
+    fn run<W: Walk>(&mut self, errand: &mut Errand<W>) -> Result<W::Answer, StoreError> {
+        loop {
+            match self.file().pursue(errand)? {
+                Step::Answer(answer) => return Ok(answer),
+                Step::Read(span) => errand.take(self.disk.read(FileId::Log, span))?,
+            }
         }
     }
 
@@ -80,65 +249,43 @@ impl Offline {
 /// Checks all of a Data.fs, whatever its size, and changes nothing. A server may have it open meanwhile: what it has not
 /// finished is a tail in the report.
 pub fn check(path: &Path) -> Result<Summary, BootError> {
-    open(path, false, true, u64::MAX).map(|booted| booted.summary)
+    open(path, false, true, u64::MAX, false).map(|booted| booted.summary)
 }
 
-fn open(path: &Path, create: bool, read_only: bool, check_upto: u64) -> Result<Booted, BootError> {
+fn open(
+    path: &Path,
+    create: bool,
+    read_only: bool,
+    check_upto: u64,
+    serve_damaged: bool,
+) -> Result<Booted, BootError> {
     let kind = StorageKind::File { path: path.to_owned(), create, read_only };
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| BootError::Io { path: path.to_owned(), error })?;
-    let manner = Manner { queue: 0, check_upto, serve_damaged: false };
+    let manner = Manner { queue: 0, check_upto, serve_damaged };
     runtime.block_on(boot::open(StorageSpec { name: "1".into(), kind }, manner))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::Bytes;
-    use zeolith_core::ids::Oid;
-    use zeolith_core::store::Record;
-    use zeolith_core::store::file::open::IndexUse;
+/// The status of a transaction that counts for nothing.
+const UNDONE: u8 = format::UNDONE;
 
-    fn transaction(tid: u64) -> Transaction {
-        Transaction {
-            tid: Tid(tid),
-            status: b' ',
-            user: Bytes::new(),
-            description: Bytes::new(),
-            extension: Bytes::new(),
-            records: vec![Record { oid: Oid(tid), data: Some(Bytes::from_static(&[7; 100])) }],
+/// Refuses what the format or the order of tids does not allow.
+fn admit(mut last: Tid, batch: &[CopiedTransaction]) -> Result<(), CopyError> {
+    for &CopiedTransaction { tid, status, ref user, ref description, ref extension, .. } in batch {
+        if tid <= last {
+            return Err(CopyError::Order { tid, last });
         }
+        if !matches!(status, b' ' | b'p' | UNDONE) {
+            return Err(CopyError::Status { tid, status });
+        }
+        if [user, description, extension].iter().any(|string| string.len() > limits::METADATA) {
+            return Err(CopyError::Strings(tid));
+        }
+        last = tid;
     }
-
-    #[test]
-    fn what_was_appended_is_there_when_it_is_opened_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("Data.fs");
-        let mut storage = Offline::open(&path, true).unwrap();
-        storage.append(vec![transaction(1), transaction(2)]).unwrap();
-        storage.append(vec![transaction(3)]).unwrap();
-        storage.close().unwrap();
-        let storage = Offline::open(&path, false).unwrap();
-        assert_eq!((storage.last_tid(), storage.summary().objects), (Tid(3), 3));
-        assert_eq!((storage.summary().report.index, storage.summary().report.scanned), (IndexUse::Used, 0));
-    }
-
-    #[test]
-    fn nobody_else_opens_it_meanwhile() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("Data.fs");
-        let storage = Offline::open(&path, true).unwrap();
-        let error = Offline::open(&path, true).unwrap_err().to_string();
-        let holder = format!("is in use by process {}", std::process::id());
-        assert!(error.contains(&holder), "{error}");
-        drop(storage);
-        Offline::open(&path, false).unwrap();
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_not_made_unless_wanted() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = Offline::open(&folder.path().join("Data.fs"), false).unwrap_err().to_string();
-        assert!(error.contains("does not exist or is empty"), "{error}");
-    }
+    Ok(())
 }
+
+#[cfg(test)]
+#[path = "offline_tests.rs"]
+mod tests;

@@ -128,7 +128,7 @@ fn transaction(number: u64, objects: u64) -> Transaction {
         description: Bytes::from_static(b"many objects"),
         extension: Bytes::new(),
         records: oids
-            .map(|oid| Record { oid: Oid(oid), data: Some(Bytes::from(vec![b'x'; DATA])) })
+            .map(|oid| Record { oid: Oid(oid), data: Some(Bytes::from(vec![b'x'; DATA])), same_as: None })
             .collect(),
     }
 }

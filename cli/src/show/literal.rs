@@ -62,7 +62,7 @@ fn quoted(characters: impl Iterator<Item = char>) -> String {
 }
 
 /// A name from a record: without what a terminal would obey, and not endless.
-pub(super) fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     quoted(first(name, 500).chars())
 }
 

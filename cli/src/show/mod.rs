@@ -1,9 +1,13 @@
 //! An object's record as text for people: class, size, references, and the state as a tree. Nothing in it is executed.
 
+mod command;
 mod layout;
 mod literal;
 mod shapes;
 mod value;
+
+pub use command::{ShowArgs, show};
+pub(crate) use literal::plain;
 
 use flate2::read::ZlibDecoder;
 use std::borrow::Cow;

@@ -2,6 +2,7 @@
 
 use crate::ids::{Oid, Tid};
 use crate::store::Revision;
+pub use crate::store::{CopiedRecord, CopiedTransaction};
 use crate::wire::packet::Packet;
 use crate::wire::remote::{ConflictError, RemoteError};
 use crate::wire::reply::Conflict;
@@ -419,36 +420,6 @@ pub struct StorageInfo {
     pub read_only: bool,
     /// The address of the server, as configured.
     pub server: Option<ServerId>,
-}
-
-/// A transaction with all its records, as an iteration gives it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CopiedTransaction {
-    /// Its id.
-    pub tid: Tid,
-    /// Its status.
-    pub status: u8,
-    /// Who made it.
-    pub user: Bytes,
-    /// Why.
-    pub description: Bytes,
-    /// Extension data as a pickle; empty for none.
-    pub extension: Bytes,
-    /// What it wrote.
-    pub records: Vec<CopiedRecord>,
-}
-
-/// One record of such a transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CopiedRecord {
-    /// The object.
-    pub oid: Oid,
-    /// The transaction it is of.
-    pub serial: Tid,
-    /// Its state; `None` where its creation was undone, or it was deleted.
-    pub data: Option<Bytes>,
-    /// A transaction that has the same state, if known.
-    pub same_as: Option<Tid>,
 }
 
 /// One object in the order of oids.

@@ -327,7 +327,7 @@ impl Txn {
     /// The transaction as the store appends it.
     pub fn into_transaction(self, tid: Tid) -> Transaction {
         let records = self.items.into_iter().filter_map(|item| match item.kind {
-            Kind::Store(data) => Some(Record { oid: item.oid, data: Some(data) }),
+            Kind::Store(data) => Some(Record { oid: item.oid, data: Some(data), same_as: None }),
             Kind::Check => None,
         });
         Transaction {

@@ -139,7 +139,7 @@ mod tests {
             user: Bytes::new(),
             description: Bytes::new(),
             extension: Bytes::new(),
-            records: vec![Record { oid: Oid(1), data: data.map(Bytes::from_static) }],
+            records: vec![Record { oid: Oid(1), data: data.map(Bytes::from_static), same_as: None }],
         }
     }
 

@@ -219,6 +219,36 @@ pub enum StoreError {
     TooLarge(&'static str),
 }
 
+/// A transaction with all its records, as an iteration gives it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CopiedTransaction {
+    /// Its id.
+    pub tid: Tid,
+    /// Its status.
+    pub status: u8,
+    /// Who made it.
+    pub user: Bytes,
+    /// Why.
+    pub description: Bytes,
+    /// Extension data as a pickle; empty for none.
+    pub extension: Bytes,
+    /// What it wrote.
+    pub records: Vec<CopiedRecord>,
+}
+
+/// One record of such a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopiedRecord {
+    /// The object.
+    pub oid: Oid,
+    /// The transaction it is of.
+    pub serial: Tid,
+    /// Its state; `None` where its creation was undone, or it was deleted.
+    pub data: Option<Bytes>,
+    /// A transaction that has the same state, if known.
+    pub same_as: Option<Tid>,
+}
+
 /// A transaction ready to be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
@@ -243,7 +273,13 @@ pub struct Record {
     pub oid: Oid,
     /// The state; `None` deletes the object.
     pub data: Option<Bytes>,
+    /// Where the store has this state already, in a transaction that is copied: then it is not written once more.
+    pub same_as: Option<Place>,
 }
+
+/// Where a store keeps a revision; good for that store alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(u64);
 
 /// What a store wants and what it has to say, in order.
 #[derive(Debug)]

@@ -136,6 +136,16 @@ impl Disk {
         }
     }
 
+    /// Reads a span at once, whether that blocks or not.
+    pub(crate) fn read(&mut self, file: FileId, span: Span) -> Result<Bytes, DiskError> {
+        let read = match self.read_now(file, span) {
+            Ok(None) => self.open(file).and_then(|handle| copy::read(&handle, span)),
+            Ok(Some(bytes)) => Ok(bytes),
+            Err(error) => Err(error),
+        };
+        read.map_err(|error| disk_error(&error))
+    }
+
     /// Gives back the blocks that were reserved beyond the end of the log.
     pub(crate) fn trim(&mut self) -> io::Result<()> {
         if self.read_only {

@@ -77,7 +77,7 @@ impl Travels {
     fn zeolith_deletes(&self, oid: Oid) {
         let mut storage = Offline::open(&self.file, false).expect("a file that nobody else holds");
         let tid = now().max(storage.last_tid().next());
-        let record = Record { oid, data: None };
+        let record = Record { oid, data: None, same_as: None };
         storage.append(vec![transaction(tid, vec![record])]).expect("a disk with room");
         storage.close().expect("a disk with room");
         let mut notes = fs::File::options().append(true).open(&self.notes).expect("the notes");

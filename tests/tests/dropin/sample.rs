@@ -114,7 +114,7 @@ fn transaction(salt: u64, number: u64, objects: &[(u64, Option<usize>)]) -> Tran
         extension: Bytes::new(),
         records: objects
             .iter()
-            .map(|&(oid, len)| Record { oid: Oid(oid), data: len.map(|len| data(oid, len)) })
+            .map(|&(oid, len)| Record { oid: Oid(oid), data: len.map(|len| data(oid, len)), same_as: None })
             .collect(),
     }
 }

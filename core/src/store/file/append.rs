@@ -28,7 +28,7 @@ pub(super) struct Appender {
 struct Batch {
     end: u64,
     last: Tid,
-    /// By oid.
+    /// By oid, and those of one object in order.
     records: Vec<Placed>,
     sums_len: u64,
     log_synced: bool,
@@ -46,22 +46,29 @@ impl Appender {
         self.failed
     }
 
-    /// Puts out all the operations of a batch; gives its bytes in the log.
+    /// Puts out all the operations of a batch; gives its bytes in the log. In one of `copies` an object may come several
+    /// times.
     ///
     /// # Panics
-    /// When the batch before is not durable yet, tids do not rise, or an object comes twice.
-    pub(super) fn append<C>(&mut self, batch: Vec<Transaction>, book: &Book, out: &mut Outbox<C>) -> u64 {
+    /// When the batch before is not durable yet, tids do not rise, or an object comes twice where none may.
+    pub(super) fn append<C>(
+        &mut self,
+        batch: Vec<Transaction>,
+        copies: bool,
+        book: &Book,
+        out: &mut Outbox<C>,
+    ) -> u64 {
         assert!(self.batch.is_none(), "one batch at a time");
         let (first_status, last) = check_order(book.last, &batch);
         let start = book.end;
-        let mut layout = Layout::new(start, self.nonce, &batch);
+        let mut layout = Layout::new(start, self.nonce, &batch, copies);
         for transaction in batch {
             layout.lay(transaction, &book.index);
         }
         let (chunks, sums, mut records, end) = layout.finish();
-        records.sort_unstable_by_key(|record| record.oid);
+        records.sort_unstable_by_key(|record| (record.oid, record.at));
         let distinct = records.is_sorted_by(|a, b| a.oid < b.oid);
-        assert!(distinct, "locks keep an object from coming twice in a batch");
+        assert!(copies || distinct, "locks keep an object from coming twice in a batch");
 
         let sums_at = self.sums_len;
         let sums_len = sums_at + sums.len() as u64;

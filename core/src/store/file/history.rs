@@ -29,6 +29,13 @@ pub struct Found {
     prev: u64,
 }
 
+impl History {
+    /// At most `count` revisions, and at least one, from the record at `at` on.
+    pub(super) fn new(oid: Oid, count: usize, at: u64) -> History {
+        History { oid, at, pasts: Pasts::new(count) }
+    }
+}
+
 impl Walk for History {
     type Found = Found;
     type Answer = Result<Vec<Past>, StoreError>;
@@ -88,7 +95,7 @@ impl<C> Recall<C> {
             None => Err(StoreError::NoObject(oid)),
             Some(_) if count == 0 => Ok(Vec::new()),
             Some(origin) => {
-                let walk = History { oid, at: origin.at, pasts: Pasts::new(count) };
+                let walk = History::new(oid, count, origin.at);
                 return Recall { context, walk, reading: Reading::default() }.pursue(book, out);
             }
         };

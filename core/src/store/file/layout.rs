@@ -2,12 +2,13 @@
 
 use crate::ids::Oid;
 use crate::limits;
-use crate::store::Transaction;
 use crate::store::file::format::{DATA_HEADER, DataHeader, INCOMPLETE, NUMBER, STATUS, TxnHeader, footprint};
 use crate::store::file::index::{Index, SizeClass};
 use crate::store::file::lockfile::Nonce;
 use crate::store::file::sidecar::{ENTRY, Entry};
+use crate::store::{Place, Record, Transaction};
 use bytes::{BufMut, Bytes, BytesMut};
+use std::collections::BTreeMap;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Where a record of the batch goes.
@@ -33,11 +34,13 @@ pub(super) struct Layout {
     chunks: Vec<Bytes>,
     sums: BytesMut,
     records: Vec<Placed>,
+    /// Where objects are by the transactions laid so far; `None` where none comes twice.
+    moved: Option<BTreeMap<Oid, u64>>,
 }
 
 impl Layout {
-    /// A batch that goes to `start`.
-    pub(super) fn new(start: u64, nonce: Nonce, batch: &[Transaction]) -> Layout {
+    /// A batch that goes to `start`. In one of `copies` objects may come several times.
+    pub(super) fn new(start: u64, nonce: Nonce, batch: &[Transaction], copies: bool) -> Layout {
         let records = batch.iter().map(|transaction| transaction.records.len()).sum();
         let strings: usize = batch.iter().map(strings_len).sum();
         let fixed = batch.len() * (crate::store::file::format::TXN_HEADER + NUMBER)
@@ -52,15 +55,15 @@ impl Layout {
             chunks: Vec::with_capacity(2 * records + 1),
             sums: BytesMut::with_capacity(batch.len() * ENTRY),
             records: Vec::with_capacity(records),
+            moved: copies.then(BTreeMap::new),
         }
     }
 
-    /// Adds a transaction. Previous pointers come from the index.
+    /// Adds a transaction. Previous pointers come from the index, or from what was laid before.
     pub(super) fn lay(&mut self, transaction: Transaction, index: &Index) {
-        let data_len = |data: &Option<Bytes>| data.as_ref().map(Bytes::len);
         let length = footprint(
             strings_len(&transaction),
-            transaction.records.iter().map(|record| data_len(&record.data)),
+            transaction.records.iter().map(|record| own_data(record).map(Bytes::len)),
         );
         let header = TxnHeader {
             tid: transaction.tid,
@@ -77,16 +80,16 @@ impl Layout {
             self.head.put_slice(string);
         }
         let mut at = self.at + header.records_at();
+        let first = self.records.len();
         for record in transaction.records {
-            // Data of no bytes is a back pointer to nowhere: the format has no other way to say it.
-            let data = record.data.filter(|data| !data.is_empty());
-            let prev = index.get(record.oid).map_or(0, |entry| entry.at);
+            let data = own_data(&record).cloned();
+            let prev = self.previous(record.oid, index);
             let header = DataHeader {
                 oid: record.oid,
                 tid: transaction.tid,
                 prev,
                 txn: self.at,
-                data: data_len(&data).unwrap_or(0) as u64,
+                data: data.as_ref().map_or(0, Bytes::len) as u64,
             };
             header.put(&mut self.head);
             let len = header.record_len();
@@ -94,8 +97,12 @@ impl Layout {
             at += len;
             match data {
                 Some(data) => self.share(data, &mut sum),
-                None => self.head.put_u64(0),
+                None => self.head.put_u64(record.same_as.map_or(0, |Place(at)| at)),
             }
+        }
+        if let Some(moved) = &mut self.moved {
+            // Behind the whole transaction: two records of one object in it follow the same one, as in FileStorage.
+            moved.extend(self.records[first..].iter().map(|record| (record.oid, record.at)));
         }
         self.head.put_u64(header.length);
         self.sum_head(&mut sum);
@@ -110,6 +117,12 @@ impl Layout {
     pub(super) fn finish(mut self) -> (Vec<Bytes>, Bytes, Vec<Placed>, u64) {
         self.chunks.push(self.head.freeze());
         (self.chunks, self.sums.freeze(), self.records, self.at)
+    }
+
+    /// Where the object's record before this transaction is; zero for none.
+    fn previous(&self, oid: Oid, index: &Index) -> u64 {
+        let moved = self.moved.as_ref().and_then(|moved| moved.get(&oid).copied());
+        moved.or_else(|| index.get(oid).map(|entry| entry.at)).unwrap_or(0)
     }
 
     fn share(&mut self, data: Bytes, sum: &mut Xxh3) {
@@ -129,6 +142,12 @@ impl Layout {
             self.marked = true;
         }
     }
+}
+
+/// The data that goes into the record; `None` where a back pointer does. Data of no bytes is a pointer to nowhere: the
+/// format has no other way to say it.
+fn own_data(record: &Record) -> Option<&Bytes> {
+    record.data.as_ref().filter(|data| record.same_as.is_none() && !data.is_empty())
 }
 
 fn strings_len(transaction: &Transaction) -> usize {

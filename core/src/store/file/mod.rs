@@ -3,6 +3,8 @@
 //! [`Opening`](open::Opening) brings a storage up; the [`FileStore`] it yields answers loads from an index and one
 //! read each, and appends batches. Nothing here touches a file: everything is asked of the disk.
 
+pub mod errand;
+pub mod find;
 pub mod format;
 pub mod history;
 pub mod index;
@@ -12,6 +14,7 @@ pub mod lockfile;
 pub mod open;
 pub mod read;
 pub mod sidecar;
+pub mod transactions;
 pub mod view;
 
 mod append;
@@ -27,10 +30,14 @@ use crate::ids::{Oid, Tid};
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::{Outbox, StoreDone, StoreError, StoreOp, Transaction};
 use bytes::Bytes;
-use history::Recall;
-use load::Question;
+use errand::{Errand, Step};
+use find::Find;
+use history::{History, Recall};
+use load::{Load, Question};
 use lockfile::{Closed, Nonce};
 use read::{Lookup, Pending, Purpose};
+use transactions::Transactions;
+use view::Walk;
 
 #[cfg(feature = "planted-bugs")]
 use crate::planted::Bug;
@@ -97,16 +104,47 @@ impl<C> FileStore<C> {
     /// When the storage is read-only, an earlier batch is not answered yet, the tids do not rise, an object comes
     /// twice, or a string is longer than the format can count.
     pub fn append(&mut self, batch: Vec<Transaction>, out: &mut Outbox<C>) {
-        let appender = self.appender.as_mut().expect("nobody appends to a read-only storage");
-        if appender.failed() {
-            return out.done.push_back(StoreDone::Refused { why: StoreError::Failed });
-        }
-        let bytes = appender.append(batch, &self.book, out);
-        self.reservations.appended(bytes);
-        #[cfg(feature = "planted-bugs")]
-        if self.bug == Some(Bug::DurableBeforeSync) {
-            appender.settle(&mut self.book, out);
-        }
+        self.write(batch, false, out);
+    }
+
+    /// As [`append`](Self::append), for transactions of another storage: an object may come several times, also within
+    /// one transaction, and records may point to [places](Self::find) in this log.
+    ///
+    /// # Panics
+    /// As [`append`](Self::append), but for objects that come twice.
+    pub fn append_copies(&mut self, batch: Vec<Transaction>, out: &mut Outbox<C>) {
+        self.write(batch, true, out);
+    }
+
+    /// A way through all transactions from `from` on.
+    pub fn transactions(&self, from: Tid) -> Errand<Transactions> {
+        Errand::new(Transactions::new(from))
+    }
+
+    /// A search for the place where transaction `serial` gave `oid` the state `data`; `None`: there is no such object.
+    pub fn find(&self, oid: Oid, serial: Tid, data: Option<Bytes>) -> Option<Errand<Find>> {
+        let entry = self.book.index.get(oid)?;
+        Some(Errand::new(Find::new(oid, serial, data, entry.at)))
+    }
+
+    /// A search for the revision of `oid` that was current just before `before`; `None`: there is no such object.
+    pub fn revision(&self, oid: Oid, before: Tid) -> Option<Errand<Load>> {
+        let entry = self.book.index.get(oid)?;
+        Some(Errand::new(Load::new(oid, Question::Before(before), entry)))
+    }
+
+    /// A search for the newest revisions of `oid`, at most `count` and at least one; `None`: there is no such object.
+    pub fn history(&self, oid: Oid, count: usize) -> Option<Errand<History>> {
+        let entry = self.book.index.get(oid)?;
+        Some(Errand::new(History::new(oid, count, entry.at)))
+    }
+
+    /// Takes an errand as far as its bytes reach.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`]; the errand is over then.
+    pub fn pursue<W: Walk>(&self, errand: &mut Errand<W>) -> Result<Step<W::Answer>, StoreError> {
+        errand.pursue(&self.book)
     }
 
     /// Gives back room that was reserved for a transaction which was aborted.
@@ -197,6 +235,19 @@ impl<C> FileStore<C> {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: Bug) {
         self.bug = Some(bug);
+    }
+
+    fn write(&mut self, batch: Vec<Transaction>, copies: bool, out: &mut Outbox<C>) {
+        let appender = self.appender.as_mut().expect("nobody appends to a read-only storage");
+        if appender.failed() {
+            return out.done.push_back(StoreDone::Refused { why: StoreError::Failed });
+        }
+        let bytes = appender.append(batch, copies, &self.book, out);
+        self.reservations.appended(bytes);
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(Bug::DurableBeforeSync) {
+            appender.settle(&mut self.book, out);
+        }
     }
 
     fn reserve(&mut self, context: C, bytes: u64, out: &mut Outbox<C>) {

@@ -306,6 +306,7 @@ pub(crate) fn transaction(tid: u64, records: &[(u64, Option<&[u8]>)]) -> Transac
     let record = |(oid, data): &(u64, Option<&[u8]>)| Record {
         oid: Oid(*oid),
         data: data.map(Bytes::copy_from_slice),
+        same_as: None,
     };
     Transaction {
         tid: Tid(tid),

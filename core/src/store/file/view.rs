@@ -130,7 +130,12 @@ impl<'a> View<'a> {
 
     /// The `len` bytes at `at`, shared with whoever fetched them.
     pub fn bytes(&self, at: u64, len: usize) -> Result<Bytes, Need> {
-        let fetched = self.find(at, len, len)?;
+        self.bytes_or(at, len, len)
+    }
+
+    /// As [`View::bytes`]; when they are missing, `guess` bytes are asked for if that is more.
+    pub fn bytes_or(&self, at: u64, len: usize, guess: usize) -> Result<Bytes, Need> {
+        let fetched = self.find(at, len, guess.max(len))?;
         let from = (at - fetched.at) as usize;
         Ok(fetched.bytes.slice(from..from + len))
     }

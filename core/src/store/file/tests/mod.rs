@@ -1,6 +1,7 @@
 //! A file store on a disk in memory.
 
 mod appends;
+mod copies;
 mod crashes;
 mod damage;
 mod history;

@@ -1,0 +1,6 @@
+//! The tools that look into storages and copy them: over servers of both makers, and over files.
+
+mod copying;
+mod looking;
+mod rig;
+mod watching;
