@@ -1,6 +1,9 @@
 //! The log: one line an event, with the time in UTC, the level and the message, to any number of places.
 //!
-//! Files can be opened anew ([`LogFiles::reopen`]) after an operator renamed them.
+//! Files can be opened anew ([`LogFiles::reopen`]) after an operator renamed them. A server writes its log on threads of
+//! its own: whoever reads a log must not be able to hold it up. What does not fit into their queues is lost, and counted.
+
+mod behind;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -11,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
@@ -18,6 +22,7 @@ use zeolith_core::time::WallTime;
 
 use crate::calendar::utc;
 use crate::options::{LogOptions, LogTarget};
+use behind::Behind;
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +35,9 @@ pub enum LogError {
         /// Why not.
         source: io::Error,
     },
+    /// No thread can be had to write it.
+    #[error("cannot write the log: {0}")]
+    Thread(io::Error),
     /// The process logs elsewhere already.
     #[error("a log is set up already")]
     Taken,
@@ -49,22 +57,58 @@ impl LogFiles {
     }
 }
 
-/// Makes `options` the log of this process. To be called once.
+/// The threads that write a server's log.
+#[derive(Clone, Debug, Default)]
+pub struct LogThreads(Arc<Mutex<Vec<Behind>>>);
+
+impl LogThreads {
+    /// Returns when everything is written that was logged so far, or after a second or so where a reader stands still.
+    pub fn drain(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(Behind::drain);
+    }
+}
+
+/// Makes `options` the log of this process, which waits for every line to be written. To be called once.
 pub fn start(options: &LogOptions) -> Result<LogFiles, LogError> {
-    let (subscriber, files) = subscriber(options)?;
+    let (subscriber, files) = subscriber(options, &|sink| Ok(BoxMakeWriter::new(sink)))?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Taken)?;
     Ok(files)
 }
 
+/// The same for a server, which waits for no line.
+pub fn start_behind(options: &LogOptions) -> Result<(LogFiles, LogThreads), LogError> {
+    let (subscriber, files, threads) = subscriber_behind(options)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Taken)?;
+    Ok((files, threads))
+}
+
+fn subscriber_behind(
+    options: &LogOptions,
+) -> Result<(impl Subscriber + Send + Sync + use<>, LogFiles, LogThreads), LogError> {
+    let threads = LogThreads::default();
+    let (subscriber, files) = subscriber(options, &|sink| {
+        let behind = Behind::new(sink).map_err(LogError::Thread)?;
+        threads.0.lock().unwrap_or_else(PoisonError::into_inner).push(behind.clone());
+        Ok(BoxMakeWriter::new(behind))
+    })?;
+    Ok((subscriber, files, threads))
+}
+
 /// The log that `options` describe, and its files.
-pub fn subscriber(options: &LogOptions) -> Result<(impl Subscriber + Send + Sync, LogFiles), LogError> {
+fn subscriber(
+    options: &LogOptions,
+    writer: &dyn Fn(Sink) -> Result<BoxMakeWriter, LogError>,
+) -> Result<(impl Subscriber + Send + Sync + use<>, LogFiles), LogError> {
     let mut files = LogFiles::default();
     let mut layers = Vec::new();
     for place in &options.sinks {
         let sink = Sink::open(&place.target)?;
         files.sinks.push(sink.clone());
         layers.push(
-            tracing_subscriber::fmt::layer().event_format(OneLine).with_writer(sink).with_filter(place.level),
+            tracing_subscriber::fmt::layer()
+                .event_format(OneLine)
+                .with_writer(writer(sink)?)
+                .with_filter(place.level),
         );
     }
     Ok((Registry::default().with(layers), files))
@@ -72,13 +116,17 @@ pub fn subscriber(options: &LogOptions) -> Result<(impl Subscriber + Send + Sync
 
 /// One place of the log, shared between the log and who reopens it.
 #[derive(Clone, Debug)]
-struct Sink(Arc<Mutex<Output>>);
+struct Sink {
+    /// `None`: it cannot be opened anew.
+    path: Option<PathBuf>,
+    output: Arc<Mutex<Output>>,
+}
 
 #[derive(Debug)]
 enum Output {
     Stderr,
     Stdout,
-    File { path: PathBuf, file: File },
+    File(File),
 }
 
 impl Sink {
@@ -86,21 +134,34 @@ impl Sink {
         let output = match target {
             LogTarget::Stderr => Output::Stderr,
             LogTarget::Stdout => Output::Stdout,
-            LogTarget::File(path) => Output::File { path: path.clone(), file: append_to(path)? },
+            LogTarget::File(path) => Output::File(append_to(path)?),
         };
-        Ok(Sink(Arc::new(Mutex::new(output))))
+        let path = if let LogTarget::File(path) = target { Some(path.clone()) } else { None };
+        Ok(Sink { path, output: Arc::new(Mutex::new(output)) })
     }
 
     fn reopen(&self) -> Result<(), LogError> {
-        if let Output::File { path, file } = &mut *self.lock() {
-            *file = append_to(path)?;
+        // A terminal's output is not waited for: its thread may stand still in it.
+        if let Some(path) = &self.path {
+            let file = append_to(path)?;
+            *self.lock() = Output::File(file);
         }
         Ok(())
     }
 
     /// A thread that died while it logged leaves nothing half done here.
     fn lock(&self) -> MutexGuard<'_, Output> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Output::Stderr => io::stderr().write(bytes),
+            Output::Stdout => io::stdout().write(bytes),
+            Output::File(file) => file.write(bytes),
+        }
     }
 }
 
@@ -119,19 +180,26 @@ impl<'a> MakeWriter<'a> for Sink {
 
 impl Write for &Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut *self.lock() {
-            Output::Stderr => io::stderr().write(bytes),
-            Output::Stdout => io::stdout().write(bytes),
-            Output::File { file, .. } => file.write(bytes),
-        }
+        self.lock().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut *self.lock() {
             Output::Stderr => io::stderr().flush(),
             Output::Stdout => io::stdout().flush(),
-            Output::File { file, .. } => file.flush(),
+            Output::File(file) => file.flush(),
         }
+    }
+}
+
+/// For the thread that owns it.
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self).flush()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::banner::{Banner, Served};
 use crate::config::{self, ConfigError, FileConfig};
-use crate::logging::{self, LogFiles};
+use crate::logging::{self, LogFiles, LogThreads};
 use crate::options::{Address, DEFAULT_PORT, LogTarget, Notice, ServeOptions, StorageKind, StorageSpec};
 use crate::pidfile::PidFile;
 use crate::zconfig::{Host, ThisHost};
@@ -64,36 +64,39 @@ pub fn serve(arguments: ServeArgs) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    let files = match logging::start(&options.log) {
-        Ok(files) => files,
+    let (files, threads) = match logging::start_behind(&options.log) {
+        Ok(started) => started,
         Err(error) => {
             complain(&error);
             return ExitCode::from(EXIT_FAILURE);
         }
     };
-    end_at_a_panic();
+    end_at_a_panic(threads.clone());
     for notice in &options.notices {
         match notice {
             Notice::Info(text) => tracing::info!("{text}"),
             Notice::Warning(text) => tracing::warn!("{text}"),
         }
     }
-    run(options, &files)
+    let code = run(options, &files, &threads);
+    threads.drain();
+    code
 }
 
 /// From now on a panic of any thread ends the process: it says that an invariant is broken, and a server that goes on
 /// with what it knows to be wrong could acknowledge what is not there. The event loop alone would catch it.
-fn end_at_a_panic() {
+fn end_at_a_panic(threads: LogThreads) {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         tracing::error!("{panic}");
+        threads.drain();
         print(panic);
         std::process::abort();
     }));
 }
 
 /// Serves until a signal says stop.
-fn run(options: ServeOptions, files: &LogFiles) -> ExitCode {
+fn run(options: ServeOptions, files: &LogFiles, threads: &LogThreads) -> ExitCode {
     let codec = if options.msgpack { Codec::Msgpack } else { Codec::Pickle };
     let read_only = options.read_only;
     let logs_to_terminal = options.log.sinks.iter().any(|sink| sink.target == LogTarget::Stderr);
@@ -113,6 +116,8 @@ fn run(options: ServeOptions, files: &LogFiles) -> ExitCode {
     let pid_file = RefCell::new(None);
     let ready = |ready: &Ready| {
         *pid_file.borrow_mut() = options.pid_file.as_deref().and_then(PidFile::write);
+        // What was found comes before what is served.
+        threads.drain();
         announce(ready, codec, read_only);
     };
     let reopen = || match files.reopen() {
@@ -128,6 +133,7 @@ fn run(options: ServeOptions, files: &LogFiles) -> ExitCode {
             if !logs_to_terminal {
                 tracing::error!("{error}");
             }
+            threads.drain();
             complain(&error);
             let usage = matches!(error, ServeError::AddressInUse(_) | ServeError::Listen { .. });
             ExitCode::from(if usage { EXIT_USAGE } else { EXIT_FAILURE })

@@ -9,11 +9,16 @@ fn sink(path: &Path, level: LevelFilter) -> LogSink {
     LogSink { target: LogTarget::File(path.to_owned()), level }
 }
 
+/// A log that waits for every line.
+fn direct(sinks: Vec<LogSink>) -> Result<(impl Subscriber + Send + Sync + use<>, LogFiles), LogError> {
+    subscriber(&LogOptions { sinks }, &|sink| Ok(BoxMakeWriter::new(sink)))
+}
+
 #[test]
 fn an_event_is_one_line_with_time_level_message_and_fields() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("zeo.log");
-    let (log, _files) = subscriber(&LogOptions { sinks: vec![sink(&path, LevelFilter::INFO)] }).unwrap();
+    let (log, _files) = direct(vec![sink(&path, LevelFilter::INFO)]).unwrap();
     tracing::subscriber::with_default(log, || tracing::warn!(storage = "main", "it is late"));
     let text = fs::read_to_string(&path).unwrap();
     let (time, rest) = text.split_once(' ').unwrap();
@@ -25,7 +30,7 @@ fn an_event_is_one_line_with_time_level_message_and_fields() {
 fn what_a_client_sends_cannot_forge_a_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("zeo.log");
-    let (log, _files) = subscriber(&LogOptions { sinks: vec![sink(&path, LevelFilter::INFO)] }).unwrap();
+    let (log, _files) = direct(vec![sink(&path, LevelFilter::INFO)]).unwrap();
     tracing::subscriber::with_default(log, || {
         tracing::info!("label {}", "x\n2026-11-21T22:25:30Z ERROR gone\r\u{1b}[2J")
     });
@@ -38,7 +43,7 @@ fn every_place_has_its_own_level() {
     let directory = tempfile::tempdir().unwrap();
     let (all, few) = (directory.path().join("all.log"), directory.path().join("few.log"));
     let sinks = vec![sink(&all, LevelFilter::DEBUG), sink(&few, LevelFilter::ERROR)];
-    let (log, _files) = subscriber(&LogOptions { sinks }).unwrap();
+    let (log, _files) = direct(sinks).unwrap();
     tracing::subscriber::with_default(log, || {
         tracing::trace!("a");
         tracing::debug!("b");
@@ -52,7 +57,7 @@ fn every_place_has_its_own_level() {
 fn a_renamed_file_gets_a_successor_when_reopened() {
     let directory = tempfile::tempdir().unwrap();
     let (path, old) = (directory.path().join("zeo.log"), directory.path().join("zeo.log.1"));
-    let (log, files) = subscriber(&LogOptions { sinks: vec![sink(&path, LevelFilter::INFO)] }).unwrap();
+    let (log, files) = direct(vec![sink(&path, LevelFilter::INFO)]).unwrap();
     tracing::subscriber::with_default(log, || {
         tracing::info!("first");
         fs::rename(&path, &old).unwrap();
@@ -71,7 +76,7 @@ fn a_file_that_cannot_be_reopened_is_written_to_as_before() {
     fs::create_dir(&var).unwrap();
     let (path, other) = (var.join("zeo.log"), directory.path().join("other.log"));
     let sinks = vec![sink(&path, LevelFilter::INFO), sink(&other, LevelFilter::INFO)];
-    let (log, files) = subscriber(&LogOptions { sinks }).unwrap();
+    let (log, files) = direct(sinks).unwrap();
     tracing::subscriber::with_default(log, || {
         fs::rename(&var, &moved).unwrap();
         fs::rename(&other, directory.path().join("other.log.1")).unwrap();
@@ -86,6 +91,26 @@ fn a_file_that_cannot_be_reopened_is_written_to_as_before() {
 fn a_log_file_without_its_directory_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("missing").join("zeo.log");
-    let error = subscriber(&LogOptions { sinks: vec![sink(&path, LevelFilter::INFO)] }).err().unwrap();
+    let error = direct(vec![sink(&path, LevelFilter::INFO)]).err().unwrap();
     assert!(error.to_string().starts_with(&format!("cannot open the log file {}", path.display())));
+}
+
+#[test]
+fn the_lines_of_a_server_are_all_there_once_they_are_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, old) = (directory.path().join("zeo.log"), directory.path().join("zeo.log.1"));
+    let options = LogOptions { sinks: vec![sink(&path, LevelFilter::INFO)] };
+    let (log, files, threads) = subscriber_behind(&options).unwrap();
+    tracing::subscriber::with_default(log, || {
+        for number in 0..100 {
+            tracing::info!("line {number}");
+        }
+        fs::rename(&path, &old).unwrap();
+        files.reopen().unwrap();
+        tracing::info!("the last");
+    });
+    threads.drain();
+    let text = fs::read_to_string(&old).unwrap() + &fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), 101);
+    assert!(text.ends_with("INFO the last\n"));
 }

@@ -111,7 +111,7 @@ fn a_timeout_is_a_positive_number_of_seconds() {
 fn a_panic_on_any_thread_ends_the_process() {
     const CHILD: &str = "ZEOLITH_TEST_PANICS";
     if std::env::var_os(CHILD).is_some() {
-        end_at_a_panic();
+        end_at_a_panic(LogThreads::default());
         let _ = std::thread::spawn(|| panic!("an invariant is broken")).join();
         std::process::exit(0);
     }

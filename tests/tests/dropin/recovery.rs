@@ -294,7 +294,7 @@ fn a_check_tells_what_it_knows_and_how_beside_a_running_server_too() {
 
 #[test]
 fn a_flipped_bit_in_acknowledged_data_is_not_served_at_any_start_and_the_rest_if_wanted() {
-    let mut sample = Sample::crashed(0);
+    let mut sample = Sample::closed(0);
     let fourth = sample.transactions[3].clone();
     sample.log()[fourth.fields[15] - 1] ^= 1;
     is_refused(&sample, "or serve the rest with `zeolith serve --serve-damaged`");
@@ -314,6 +314,19 @@ fn a_flipped_bit_in_acknowledged_data_is_not_served_at_any_start_and_the_rest_if
         server.end();
     }
     assert_eq!(fs::read(&log).ok(), sample.files[0], "it stays as it is for whoever repairs it");
+}
+
+#[test]
+fn what_no_index_tells_apart_from_what_is_damaged_is_not_served_at_all() {
+    let mut sample = Sample::crashed(0);
+    let fourth = sample.transactions[3].clone();
+    // The id of a record's object: whose older state would be served for it, nobody knows.
+    sample.log()[fourth.fields[8] + 7] ^= 1;
+    is_refused(&sample, "and no saved index tells what is in them");
+    let (_home, log) = sample.put();
+    let output = run(&["serve", "--serve-damaged", "-a", "127.0.0.1:0", "-f"], &log);
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(printed(&output).contains("and no saved index tells what is in them"), "{}", printed(&output));
 }
 
 #[test]

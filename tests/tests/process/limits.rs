@@ -116,6 +116,34 @@ fn a_server_whose_log_and_banner_nobody_reads_serves_on() {
 }
 
 #[test]
+fn a_log_whose_reader_stands_still_holds_nobody_up() {
+    let home = Home::new();
+    let address = crate::rig::free_address();
+    let mut server = Command::new(zeolith())
+        .args(["serve", "-a", &address, "-f", "Data.fs"])
+        .current_dir(home.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    crate::rig::until("it listens", || Client::silent(&address).is_ok());
+    let mut client = Client::register(&address);
+    let mut tid = client.commit(Oid(1), Tid(0), b"first");
+    // Several times as much as a pipe holds.
+    for _ in 0..2_000 {
+        let mut wrong = Client::silent(&address).unwrap();
+        wrong.write(b"GET / HTTP/1.1\r\n\r\n");
+        wrong.hear_out();
+    }
+    tid = client.commit(Oid(1), tid, b"nobody waits");
+    assert_eq!(client.load(Oid(1)), Some((b"nobody waits".to_vec(), tid)));
+    zeolith_tests::process::signal(&server, Signal::TERM);
+    let status = zeolith_tests::process::wait_for(&mut server, PATIENCE).expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    drop(server.stderr.take());
+}
+
+#[test]
 fn an_error_that_nobody_reads_keeps_its_exit_code() {
     let home = Home::new();
     fs::write(home.path("Data.fs"), "garbage").unwrap();
