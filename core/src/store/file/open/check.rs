@@ -217,6 +217,7 @@ impl Check {
             }
         }
         if !self.is_durable() {
+            mark!("a checksum is not for what stands there");
             return Ok(Found::Over(Verdict::Tail(Tail::Unacknowledged)));
         }
         if !vouch.is_ours(&entry, self.at, log)? {

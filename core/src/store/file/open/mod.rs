@@ -396,7 +396,7 @@ impl<C> Opening<C> {
             }
         }
         if let Some(why) = checked.unvouched {
-            mark!("a checksum is not for what stands there");
+            mark!("the checksums are another log's");
             self.report.sums = SumsUse::Ignored(why);
         }
         if checked.sums.is_some() {
