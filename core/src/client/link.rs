@@ -4,7 +4,7 @@ use super::desk::Desk;
 use super::fault::{Fault, ServerFault};
 use super::purpose::Purpose;
 use super::replies::Abilities;
-use super::{ConnId, Output, ServerId, StorageInfo};
+use super::{Changes, ConnId, Error, Operation, Output, ServerId, StorageInfo};
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::time::Instant;
@@ -12,6 +12,7 @@ use crate::wire::Codec;
 use crate::wire::call::{self, MessageId, Request};
 use crate::wire::frame::{Frame, Frames, put_frame};
 use crate::wire::packet::Packet;
+use crate::wire::remote::RemoteError;
 use bytes::BytesMut;
 use std::collections::BTreeMap;
 
@@ -96,6 +97,30 @@ impl Link {
 
     pub(super) fn codec(&self) -> Codec {
         self.codec
+    }
+
+    /// Whether no reply of this server overtakes an invalidation that was due before it. Of Python's server on uvloop they
+    /// do, by one turn of its loop: what a reply says holds once a question asked after it was answered as well.
+    pub(super) fn in_order(&self) -> bool {
+        self.abilities.as_ref().is_some_and(|abilities| abilities.in_order)
+    }
+
+    /// Whether the server can do what a transaction wants. It would close the connection over the rest.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], as the server itself refuses what is answered.
+    pub(super) fn check_can(&self, changes: &Changes) -> Result<(), Error> {
+        let Some(abilities) = &self.abilities else { return Ok(()) };
+        let missing = changes.operations.iter().find_map(|operation| match operation {
+            Operation::Store { .. } | Operation::ReadCheck { .. } => None,
+            Operation::StoreBlob { .. } => (!abilities.supports_blobs).then_some("blobs"),
+            Operation::Delete { .. } => (!abilities.supports_deletion).then_some("deleting objects"),
+            Operation::Undo(_) => (!abilities.supports_undo).then_some("undo"),
+            Operation::Restore { .. } => (!abilities.supports_restoring).then_some("restoring objects"),
+        });
+        missing.map_or(Ok(()), |what| {
+            Err(Error::Refused(RemoteError::Unsupported(format!("the storage does not support {what}"))))
+        })
     }
 
     /// What is known of the storage and its server.

@@ -229,6 +229,8 @@ impl Client {
         let is_chosen = self.connector.is_chosen(conn);
         let link = self.connector.link(conn).expect("the connection the invalidation came on");
         if is_chosen && self.verification.outcome().is_some() {
+            // What comes after a transaction of ours says that nothing before it is under way.
+            self.commits.before(&mut self.desk, link, &mut self.loads, tid)?;
             for oid in &oids {
                 self.loads.on_changed(*oid, tid);
             }
@@ -264,6 +266,10 @@ impl Client {
                 self.verification.on_invalidations(desk, link, result)?;
                 self.check_ready()
             }
+            Purpose::Caught => {
+                self.verification.on_caught(desk, link)?;
+                self.check_ready()
+            }
             Purpose::Info => {
                 link.abilities = Some(replies::abilities(result.map_err(Fault::Refused)?)?);
                 self.check_ready()
@@ -275,12 +281,17 @@ impl Client {
                 Ok(())
             }
             Purpose::Oids => self.oids.on_reply(desk, link, result),
-            Purpose::Sync(ticket) => {
+            Purpose::Sync(ticket) if result.is_ok() && !link.in_order() => {
+                link.call(desk, Purpose::SyncAgain(ticket), &Request::Ping);
+                Ok(())
+            }
+            Purpose::Sync(ticket) | Purpose::SyncAgain(ticket) => {
                 desk.answer(ticket, result.map(|_| Answer::Done).map_err(Error::of));
                 Ok(())
             }
             Purpose::Vote(txn) => self.commits.on_vote(desk, link, &mut self.loads, txn, result),
             Purpose::Finish(txn) => self.commits.on_finish(desk, link, &mut self.loads, txn, result),
+            Purpose::Overtaken(txn) => self.commits.on_overtaken(desk, link, &mut self.loads, txn),
             Purpose::Abort(txn, ticket) => {
                 self.commits.on_abort(desk, link, txn, ticket);
                 Ok(())
@@ -456,7 +467,7 @@ impl Client {
         self.verification = Verification::default();
         for purpose in link.take_calls() {
             match purpose {
-                Purpose::Sync(ticket) => desk.answer(ticket, Err(fault.lost())),
+                Purpose::Sync(ticket) | Purpose::SyncAgain(ticket) => desk.answer(ticket, Err(fault.lost())),
                 // The transaction is gone with the connection.
                 Purpose::Abort(_, Some(ticket)) => desk.answer(ticket, Ok(Answer::Done)),
                 // The others are known to those who asked.

@@ -12,6 +12,8 @@ pub(super) enum Purpose {
     LastTransaction,
     /// To know what happened since the cache's last transaction.
     Invalidations,
+    /// To have what the answer to the one before has overtaken.
+    Caught,
     /// To know what the server can do.
     Info,
     /// For those who wait for the state of a revision.
@@ -20,10 +22,14 @@ pub(super) enum Purpose {
     Oids,
     /// To have everybody's transactions up to now.
     Sync(Ticket),
+    /// To have those that the answer to this has overtaken.
+    SyncAgain(Ticket),
     /// For a transaction.
     Vote(TxnRef),
     /// For a transaction.
     Finish(TxnRef),
+    /// To have what the answer to its finish has overtaken.
+    Overtaken(TxnRef),
     /// To know that a transaction is gone; a caller may want to know as well.
     Abort(TxnRef, Option<Ticket>),
     /// To have nobody else in the way of a look at an object's history.

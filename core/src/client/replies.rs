@@ -15,6 +15,10 @@ pub(super) struct Abilities {
     pub(super) bytes: u64,
     pub(super) supports_undo: bool,
     pub(super) supports_blobs: bool,
+    pub(super) supports_deletion: bool,
+    pub(super) supports_restoring: bool,
+    /// No reply overtakes an invalidation.
+    pub(super) in_order: bool,
 }
 
 /// The server's last transaction; `None` where old servers do not say.
@@ -75,5 +79,8 @@ pub(super) fn abilities(value: Value<'_>) -> Result<Abilities, Fault> {
         bytes: info.size.size,
         supports_undo: info.supports_undo,
         supports_blobs: info.provides("IBlobStorage"),
+        supports_deletion: info.provides("IExternalGC"),
+        supports_restoring: info.provides("IStorageRestoreable"),
+        in_order: info.in_order,
     })
 }

@@ -35,6 +35,8 @@ enum Stage {
     Voted,
     /// It is being made durable, for this caller.
     Finishing(Ticket),
+    /// It is durable; transactions before it may still be told of.
+    Overtaking(Ticket, Tid),
 }
 
 /// A transaction on the server.
@@ -83,7 +85,7 @@ impl Commits {
     ) {
         if link.read_only {
             desk.answer(ticket, Err(Error::ReadOnly));
-        } else if let Err(error) = check(&changes) {
+        } else if let Err(error) = check(&changes).and_then(|()| link.check_can(&changes)) {
             desk.answer(ticket, Err(error));
         } else {
             self.queue.push_back((ticket, until, changes));
@@ -288,8 +290,66 @@ impl Commits {
             }
             Err(error) => return Err(Fault::Refused(error)),
         };
+        if link.in_order() {
+            return self.apply(desk, link, loads, ticket, tid);
+        }
+        txn.stage = Stage::Overtaking(ticket, tid);
+        link.call(desk, Purpose::Overtaken(at), &Request::Ping);
+        Ok(())
+    }
+
+    /// Everything before a transaction has been told of.
+    ///
+    /// # Errors
+    /// As [`on_finish`](Self::on_finish).
+    pub(super) fn on_overtaken(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        loads: &mut Loads,
+        at: TxnRef,
+    ) -> Result<(), Fault> {
+        match self.current(at) {
+            Some(&mut Txn { stage: Stage::Overtaking(ticket, tid), .. }) => {
+                self.apply(desk, link, loads, ticket, tid)
+            }
+            // A later transaction said so before.
+            _ => Ok(()),
+        }
+    }
+
+    /// Transaction `next` is to be applied: a finished one before it comes first.
+    ///
+    /// # Errors
+    /// As [`on_finish`](Self::on_finish).
+    pub(super) fn before(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        loads: &mut Loads,
+        next: Tid,
+    ) -> Result<(), Fault> {
+        match &self.slot {
+            Some(Slot::Commit(txn)) => match txn.stage {
+                Stage::Overtaking(ticket, tid) if tid < next => self.apply(desk, link, loads, ticket, tid),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// A transaction is durable, and comes after all that were applied.
+    fn apply(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        loads: &mut Loads,
+        ticket: Ticket,
+        tid: Tid,
+    ) -> Result<(), Fault> {
+        let Some(Slot::Commit(txn)) = &self.slot else { unreachable!("it keeps its place") };
         let ordered = desk.check_order(tid);
-        let changed: Vec<Oid> = txn.changed.iter().copied().collect();
+        let finished = txn.finished(tid);
         if ordered.is_ok() {
             let states = txn.states();
             for (oid, state) in &states {
@@ -302,7 +362,7 @@ impl Commits {
             desk.advance(tid, states.into_keys().collect());
         }
         self.slot = None;
-        desk.answer(ticket, Ok(Answer::Finished(Finished { tid, changed })));
+        desk.answer(ticket, Ok(finished));
         ordered?;
         self.pump(desk, link);
         Ok(())
@@ -310,8 +370,7 @@ impl Commits {
 
     /// A caller gives a transaction up. `link` is there while it is ready.
     pub(super) fn abort(&mut self, desk: &mut Desk, link: Option<&mut Link>, at: TxnRef, ticket: Ticket) {
-        let here = self.current(at).is_some_and(|txn| !matches!(txn.stage, Stage::Finishing(_)));
-        if here {
+        if self.current(at).is_some_and(|txn| !txn.is_finishing()) {
             let link = link.expect("a transaction has its place on a connection that is ready");
             desk.answer(at.0, Err(Error::NoTransaction));
             self.leave(desk, link, Some(ticket));
@@ -326,7 +385,7 @@ impl Commits {
     /// Nobody waits for a transaction any more: it is given up, unless it is being finished.
     pub(super) fn forget(&mut self, desk: &mut Desk, link: Option<&mut Link>, at: TxnRef) {
         self.lost.remove(&at);
-        if self.current(at).is_some_and(|txn| !matches!(txn.stage, Stage::Finishing(_))) {
+        if self.current(at).is_some_and(|txn| !txn.is_finishing()) {
             let link = link.expect("a transaction has its place on a connection that is ready");
             self.leave(desk, link, None);
         }
@@ -394,6 +453,8 @@ impl Commits {
                 Stage::Finishing(ticket) => {
                     self.unsettled.push_back(txn.unsettled(desk, server, ticket, fault));
                 }
+                // The next verification tells of it, and of what came before.
+                Stage::Overtaking(ticket, tid) => desk.answer(ticket, Ok(txn.finished(tid))),
                 Stage::Voted => {
                     self.lost.insert(txn.at, fault.lost());
                     if self.lost.len() > limits::LOST_TRANSACTIONS {
@@ -445,10 +506,12 @@ impl Commits {
     /// The client is closed: what is being finished may or may not be.
     pub(super) fn close(&mut self, desk: &mut Desk) {
         let unknown = || Err(Error::OutcomeUnknown("the client was closed".to_owned()));
-        if let Some(Slot::Commit(txn)) = &self.slot
-            && let Stage::Finishing(ticket) = txn.stage
-        {
-            desk.answer(ticket, unknown());
+        if let Some(Slot::Commit(txn)) = &self.slot {
+            match txn.stage {
+                Stage::Finishing(ticket) => desk.answer(ticket, unknown()),
+                Stage::Overtaking(ticket, tid) => desk.answer(ticket, Ok(txn.finished(tid))),
+                _ => {}
+            }
         }
         let under_way = match self.slot.take() {
             Some(Slot::Settle(settlement)) => Some(settlement),
@@ -468,6 +531,15 @@ impl Commits {
 }
 
 impl Txn {
+    /// Whether it is, or may be, durable.
+    fn is_finishing(&self) -> bool {
+        matches!(self.stage, Stage::Finishing(_) | Stage::Overtaking(..))
+    }
+
+    fn finished(&self, tid: Tid) -> Answer {
+        Answer::Finished(Finished { tid, changed: self.changed.iter().copied().collect() })
+    }
+
     /// Sends its operations from this one on, up to the vote or to a blob, which takes its time.
     fn send(&mut self, desk: &mut Desk, link: &mut Link, from: usize) {
         for (place, operation) in self.changes.operations.iter().enumerate().skip(from) {

@@ -20,6 +20,8 @@ pub(super) struct Verification {
     /// What was kept had to be dropped, so that the answer under way is of no use.
     flooded: bool,
     outcome: Option<Verified>,
+    /// What changed since the cache's last transaction, until what the answer has overtaken is there.
+    told: Option<(Tid, Vec<Oid>)>,
 }
 
 /// Whether the server may be worked with at all.
@@ -100,7 +102,24 @@ impl Verification {
         if self.begins_anew(desk, link) {
             return Ok(());
         }
-        let Some((upto, oids)) = told else { return self.begin(desk, link, Verified::TooOld) };
+        let Some(told) = told else { return self.begin(desk, link, Verified::TooOld) };
+        self.told = Some(told);
+        if link.in_order() {
+            return self.on_caught(desk, link);
+        }
+        link.call(desk, Purpose::Caught, &Request::Ping);
+        Ok(())
+    }
+
+    /// Everything up to what was told is there, or kept.
+    ///
+    /// # Errors
+    /// As [`on_invalidations`](Self::on_invalidations).
+    pub(super) fn on_caught(&mut self, desk: &mut Desk, link: &mut Link) -> Result<(), Fault> {
+        if self.begins_anew(desk, link) {
+            return Ok(());
+        }
+        let (upto, oids) = self.told.take().expect("changes were told");
         for oid in &oids {
             desk.cache.forget(*oid);
         }
@@ -111,6 +130,7 @@ impl Verification {
     /// More came than is kept meanwhile: the cache is dropped, and begins anew where the server is after that.
     pub(super) fn on_flood(&mut self, desk: &mut Desk, link: &mut Link) {
         drop(link.take_kept());
+        self.told = None;
         desk.cache.clear();
         self.flooded = true;
         let server = desk.config.servers[link.server.0].clone();

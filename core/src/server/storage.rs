@@ -102,6 +102,7 @@ impl Storage {
             name: self.description.clone(),
             supports_undo: false,
             supports_record_iternext: false,
+            in_order: true,
             interfaces: INTERFACES,
         })
     }

@@ -3,7 +3,7 @@
 use crate::ids::{Oid, Tid};
 use crate::wire::Malformed;
 use crate::wire::call::undo_id;
-use crate::wire::reply::{Conflict, Size};
+use crate::wire::reply::{Conflict, IN_ORDER, Size};
 use crate::wire::tree::{Copier, Owned, Value};
 use crate::wire::writer::extension_pickle;
 use bytes::Bytes;
@@ -19,6 +19,8 @@ pub struct InfoResult<'a> {
     pub supports_undo: bool,
     /// Whether `record_iternext` works.
     pub supports_record_iternext: bool,
+    /// Whether the server promises that no reply overtakes an invalidation that was due before it.
+    pub in_order: bool,
     /// The interfaces of the storage as (module, name).
     pub interfaces: Vec<(&'a str, &'a str)>,
 }
@@ -163,6 +165,7 @@ impl<'a> Value<'a> {
             name: self.field("name")?.as_str()?,
             supports_undo: flag("supportsUndo"),
             supports_record_iternext: flag("supports_record_iternext"),
+            in_order: flag(IN_ORDER),
             interfaces,
         })
     }

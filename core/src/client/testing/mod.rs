@@ -4,5 +4,5 @@ mod names;
 mod scripted;
 mod world;
 
-pub(super) use scripted::{Scripted, info, none, revision};
+pub(super) use scripted::{Scripted, info, none, python_info, revision};
 pub(super) use world::{World, changes, client_config, store};

@@ -336,13 +336,26 @@ impl Scripted {
     }
 }
 
-/// What a server says of itself.
+/// What a server says of itself that can do everything, and lets no reply overtake an invalidation.
 pub(in crate::client) fn info() -> Owned {
-    let pairs: [(&str, Owned); 4] = [
+    described(true)
+}
+
+/// What Python's server says of itself.
+pub(in crate::client) fn python_info() -> Owned {
+    described(false)
+}
+
+fn described(in_order: bool) -> Owned {
+    let interfaces = ["IBlobStorage", "IExternalGC", "IStorageRestoreable"];
+    let interfaces = interfaces.map(|name| row!["ZODB.interfaces", name]);
+    let pairs: [(&str, Owned); 6] = [
         ("length", 0.into()),
         ("size", 4.into()),
         ("name", "scripted".into()),
         ("supportsUndo", true.into()),
+        ("zeolith.in_order", in_order.into()),
+        ("interfaces", Owned::Tuple(interfaces.into())),
     ];
     Owned::Dict(pairs.map(|(key, value)| (key.into(), value)).into())
 }

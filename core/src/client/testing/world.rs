@@ -465,7 +465,7 @@ fn downward(pipe: &mut Pipe, mut bytes: &[u8], script: &mut Script) -> Vec<Strin
             Ok(Delivery::Reply { id, result }) => {
                 let result = result.map(|value| tame(plain(value.to_owned().expect("plain data"))));
                 match (&id, &result) {
-                    (MessageId::Int(_), Ok(Owned::Dict(pairs))) if pairs.len() == 6 => {
+                    (MessageId::Int(_), Ok(Owned::Dict(pairs))) if pairs.len() == 7 => {
                         format!("reply {} = a description of the storage", script.id(&id))
                     }
                     _ => script.reply(&id, &result),

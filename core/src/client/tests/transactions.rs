@@ -1,6 +1,6 @@
 //! Transactions: one at a time on the server, whatever becomes of them.
 
-use super::super::testing::{Scripted, World, changes, none, store};
+use super::super::testing::{Scripted, World, changes, none, python_info, store};
 use super::super::{
     Answer, Call, Change, Changes, Error, Finished, Input, Operation, Output, Ticket, TxnRef,
 };
@@ -410,4 +410,79 @@ fn a_waiting_vote_is_released_when_the_other_transaction_ends() {
         assert!(matches!(world.answer(b, second), Some(Ok(Answer::Finished(_)))));
         assert_eq!(world.current(a, 1).unwrap().0, "two");
     }
+}
+
+/// A client of a server whose answers overtake what is due before them.
+fn overtaking(test: impl Fn(Scripted)) {
+    Scripted::everywhere(|mut rig| {
+        rig.greet(0);
+        rig.reply("register", Tid(100).into());
+        rig.reply("get_info", python_info());
+        test(rig);
+    });
+}
+
+#[test]
+fn what_an_answer_to_a_finish_has_overtaken_is_applied_before_it() {
+    overtaking(|mut rig| {
+        let ticket = vote(&mut rig, changes(vec![store(1, Tid::ZERO, "one")]));
+        rig.reply("vote", none());
+        rig.reply("tpc_finish", Tid(120).into());
+        assert_eq!((rig.answer(ticket), rig.client.last_tid()), (None, Some(Tid(100))));
+        rig.invalidate(110, &[2]);
+        rig.reply("ping", none());
+        assert!(matches!(rig.answer(ticket), Some(Ok(Answer::Finished(Finished { tid: Tid(120), .. })))));
+        assert_eq!(
+            rig.changes,
+            [
+                Change::Objects { tid: Tid(110), oids: vec![Oid(2)] },
+                Change::Objects { tid: Tid(120), oids: vec![Oid(1)] }
+            ]
+        );
+        assert!(rig.faults().is_empty());
+    });
+}
+
+#[test]
+fn a_later_transaction_says_that_nothing_was_overtaken_any_more() {
+    overtaking(|mut rig| {
+        let ticket = vote(&mut rig, changes(vec![store(1, Tid::ZERO, "one")]));
+        rig.reply("vote", none());
+        rig.reply("tpc_finish", Tid(120).into());
+        rig.invalidate(130, &[1]);
+        assert!(matches!(rig.answer(ticket), Some(Ok(Answer::Finished(_)))));
+        let tid = |change: &Change| match change {
+            Change::Objects { tid, .. } | Change::Everything { tid } => tid.0,
+        };
+        let told: Vec<u64> = rig.changes.iter().map(tid).collect();
+        assert_eq!(told, [120, 130]);
+        rig.reply("ping", none());
+        assert_eq!(rig.client.cached(Oid(1), Tid::MAX), None);
+        assert!(rig.faults().is_empty());
+    });
+}
+
+#[test]
+fn a_finish_whose_connection_is_lost_before_what_it_overtook_came_is_a_finish_and_the_cache_stays_before_it()
+{
+    overtaking(|mut rig| {
+        let ticket = vote(&mut rig, changes(vec![store(1, Tid::ZERO, "one")]));
+        rig.reply("vote", none());
+        rig.reply("tpc_finish", Tid(120).into());
+        rig.cut();
+        assert!(matches!(rig.answer(ticket), Some(Ok(Answer::Finished(Finished { tid: Tid(120), .. })))));
+        assert_eq!(rig.client.last_tid(), Some(Tid(100)), "the next verification tells of what came before");
+    });
+}
+
+#[test]
+fn a_round_trip_on_such_a_server_takes_two() {
+    overtaking(|mut rig| {
+        let ticket = rig.ask(Call::Sync);
+        rig.reply("ping", none());
+        assert_eq!(rig.answer(ticket), None);
+        rig.invalidate(110, &[1]);
+        rig.reply("ping", none());
+        assert_eq!((rig.answer(ticket), rig.client.last_tid()), (Some(Ok(Answer::Done)), Some(Tid(110))));
+    });
 }

@@ -3,7 +3,7 @@
 use super::super::config::WhenBehind;
 use super::super::event::{Event, Verified};
 use super::super::fault::Fault;
-use super::super::testing::{Scripted, client_config, info, none, revision};
+use super::super::testing::{Scripted, client_config, info, none, python_info, revision};
 use super::super::{Change, Error};
 use crate::cache::Cache;
 use crate::ids::{Oid, Tid};
@@ -45,13 +45,13 @@ fn what_comes_meanwhile_is_kept_and_applied_if_it_is_later() {
         rig.greet(0);
         rig.invalidate(120, &[3]);
         rig.reply("register", Tid(120).into());
+        rig.reply("get_info", info());
         rig.invalidate(130, &[2]);
         rig.invalidate(140, &[4]);
         assert_eq!(rig.client.last_tid(), Some(Tid(100)));
         assert!(rig.client.cached(Oid(2), Tid(101)).is_some(), "what was right at 100 is right");
         // The answer was given after 130.
         rig.reply("getInvalidations", row![Tid(130), oids(&[2, 3])]);
-        rig.reply("get_info", info());
         let [first, second] = &rig.changes[..] else { panic!("{:?}", rig.changes) };
         assert_eq!(first, &Change::Objects { tid: Tid(130), oids: vec![Oid(2), Oid(3)] });
         assert_eq!(second, &Change::Objects { tid: Tid(140), oids: vec![Oid(4)] });
@@ -175,10 +175,10 @@ fn so_much_is_kept_meanwhile_and_no_more() {
     let mut rig = Scripted::with(CODECS[1], client_config(1), cache());
     rig.greet(0);
     rig.reply("register", Tid(120).into());
+    rig.reply("get_info", info());
     rig.invalidate(130, &most);
     rig.invalidate(140, &[1]);
     rig.reply("getInvalidations", row![Tid(120), oids(&[])]);
-    rig.reply("get_info", info());
     assert_eq!((rig.changes.len(), verified(&rig)), (3, Some(Verified::Quick)));
     assert_eq!(rig.client.last_tid(), Some(Tid(140)));
 
@@ -205,10 +205,33 @@ fn nothing_is_loaded_before_the_cache_is_verified() {
         let load = rig.load(1, 0);
         rig.greet(0);
         rig.reply("register", Tid(120).into());
+        rig.reply("get_info", info());
         assert_eq!((rig.count("loadBefore"), rig.answers.len()), (0, 0));
         rig.reply("getInvalidations", row![Tid(120), oids(&[1])]);
-        rig.reply("get_info", info());
         rig.reply("loadBefore", revision("new", 110, None));
         assert_eq!(rig.loaded(load), ("new".to_owned(), 110));
+    });
+}
+
+#[test]
+fn what_an_answer_has_overtaken_is_waited_for() {
+    with_cache(|mut rig| {
+        rig.greet(0);
+        rig.reply("register", Tid(120).into());
+        rig.reply("get_info", python_info());
+        // 130 was due before the answer, and comes after it.
+        rig.reply("getInvalidations", row![Tid(130), oids(&[2])]);
+        rig.invalidate(130, &[2]);
+        rig.invalidate(140, &[3]);
+        assert!(!rig.client.is_ready());
+        rig.reply("ping", none());
+        assert_eq!(
+            rig.changes,
+            [
+                Change::Objects { tid: Tid(130), oids: vec![Oid(2)] },
+                Change::Objects { tid: Tid(140), oids: vec![Oid(3)] }
+            ]
+        );
+        assert!(rig.client.is_ready() && rig.faults().is_empty());
     });
 }

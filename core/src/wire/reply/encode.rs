@@ -12,6 +12,10 @@ use bytes::BytesMut;
 /// The longest object either encoding can express, with room for what surrounds it.
 const LONGEST_OBJECT: usize = u32::MAX as usize - (1 << 16);
 
+/// An entry of `get_info` that only our server has: no reply overtakes an invalidation that was due before it. Python's
+/// server keeps to that on one of its two event loops. Python's clients pass over it.
+pub(in crate::wire) const IN_ORDER: &str = "zeolith.in_order";
+
 /// The method that marks a reply.
 pub(in crate::wire) const REPLY: &str = ".reply";
 
@@ -99,7 +103,9 @@ impl Size {
 
 impl Info {
     fn write(&self, writer: &mut Writer<'_>) {
-        let keys = ["length", "size", "name", "supportsUndo", "supports_record_iternext", "interfaces"];
+        let keys =
+            ["length", "size", "name", "supportsUndo", "supports_record_iternext", "interfaces", IN_ORDER];
+        let keys = keys.into_iter().take(if self.in_order { 7 } else { 6 });
         writer.dict(keys, |w, key| {
             w.str(key);
             match key {
@@ -108,6 +114,7 @@ impl Info {
                 "name" => w.str(&self.name),
                 "supportsUndo" => w.bool(self.supports_undo),
                 "supports_record_iternext" => w.bool(self.supports_record_iternext),
+                IN_ORDER => w.bool(true),
                 _ => w.tuple(self.interfaces.len(), |w| {
                     for (module, name) in self.interfaces {
                         w.tuple(2, |w| {

@@ -7,7 +7,7 @@ mod status;
 use crate::ids::{Oid, Tid};
 use bytes::Bytes;
 
-pub(in crate::wire) use encode::REPLY;
+pub(in crate::wire) use encode::{IN_ORDER, REPLY};
 pub use history::{Extensions, PastRevision};
 pub use status::{Status, status_json};
 
@@ -68,6 +68,8 @@ pub struct Info {
     pub supports_undo: bool,
     /// Whether `record_iternext` works.
     pub supports_record_iternext: bool,
+    /// Whether no reply overtakes an invalidation that was due before it; not said when false, as by Python's server.
+    pub in_order: bool,
     /// The interfaces of the storage as (module, name); Python's client offers the operations of those it knows.
     pub interfaces: &'static [(&'static str, &'static str)],
 }

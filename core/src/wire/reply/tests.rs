@@ -68,6 +68,7 @@ fn replies() -> Vec<(&'static str, MessageId, Reply)> {
         name: "/data/Data.fs".into(),
         supports_undo: true,
         supports_record_iternext: false,
+        in_order: false,
         interfaces: &[("ZODB.interfaces", "IStorage"), ("ZODB.interfaces", "IStorageUndoable")],
     };
     let conflict = Conflict { oid: OID, committed: NEXT, read: TID, data: data.clone() };
