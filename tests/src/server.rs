@@ -31,6 +31,8 @@ pub enum Maker {
     Zeolith,
     /// Python's `runzeo`, asked for by `ZEOLITH_PEER_SERVER=python`: the tests themselves are held against it.
     Python,
+    /// The same on uvloop, which it takes where it is installed.
+    PythonOnUvloop,
 }
 
 const RUNZEO: &str = "import sys; sys.modules['uvloop'] = None; import ZEO.runzeo; ZEO.runzeo.main()";
@@ -56,6 +58,7 @@ impl Maker {
                 command.arg("serve");
                 command
             }
+            Maker::PythonOnUvloop => Command::new(python::program("runzeo")),
             Maker::Python => {
                 let mut command = Command::new(python::program("python"));
                 // Without uvloop: there the server's invalidations, which wait for the loop's next turn, are overtaken

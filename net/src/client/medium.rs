@@ -15,7 +15,7 @@ pub struct FileMedium(File);
 #[derive(Debug, Error)]
 pub enum FileError {
     /// Another process has it.
-    #[error("the cache file {} is in use by another process; every client needs one of its own", .0.display())]
+    #[error("the cache file {} is in use by another client; every one needs a file of its own, and lets go of it when it is closed", .0.display())]
     Held(PathBuf),
     /// It is no file, so it cannot be cut or lengthened.
     #[error("{} is not a file", .0.display())]

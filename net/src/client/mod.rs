@@ -130,8 +130,10 @@ impl Client {
         let server_sync = options.server_sync;
         let wait = options.wait;
         let client = Client { owner: Arc::new(Owner { shared: open::open(options).await?, server_sync }) };
-        if wait {
-            client.ready().await?;
+        if wait && let Err(error) = client.ready().await {
+            // Whoever tries again finds the cache's file free.
+            client.close().await;
+            return Err(error.into());
         }
         Ok(client)
     }

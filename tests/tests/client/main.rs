@@ -9,6 +9,7 @@ mod following;
 mod hostile;
 mod loads;
 mod lost;
+mod overtaking;
 mod proxy;
 mod rig;
 mod totals;
