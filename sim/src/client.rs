@@ -118,11 +118,6 @@ impl Client {
         self.stage == Stage::Finishing
     }
 
-    /// The id of the finish under way.
-    pub fn finish_id(&self) -> Option<i64> {
-        self.finish
-    }
-
     /// What it has put on its way since it was last asked.
     pub fn take_out(&mut self) -> BytesMut {
         self.out.split()

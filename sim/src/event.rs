@@ -9,6 +9,10 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientId(pub usize);
 
+/// A server of the world, by number. The first is written to; the others serve copies of its storage to read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServerNo(pub usize);
+
 /// Stands for all bytes that are on their way.
 pub const ALL: usize = usize::MAX;
 

@@ -12,6 +12,7 @@ pub mod client;
 pub mod coverage;
 pub mod disk;
 pub mod event;
+pub mod history;
 pub mod ledger;
 pub mod log;
 pub mod network;

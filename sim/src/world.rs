@@ -1,16 +1,16 @@
 //! The world: clients, their connections, a server and its disk, and the checkers that watch them.
 
-use crate::checkers::{Checkers, Kind, Seen, Violation};
+use crate::checkers::{Checkers, ConnName, Kind, Seen, ServerNo, Violation};
 use crate::client::Client;
 use crate::coverage::State;
 use crate::disk::Fate;
 use crate::event::{ClientId, Event};
-use crate::ledger::Ledger;
+use crate::ledger::Books;
 use crate::log;
 use crate::network::Link;
 use crate::node::{Came, Node};
 use crate::options::Setup;
-use crate::reader::{Heard, Reader};
+use crate::reader::Reader;
 use crate::record::{self, Record, Sign};
 use crate::settle;
 use crate::trace::Trace;
@@ -24,12 +24,15 @@ use zeolith_core::time::{Instant, WallTime};
 
 /// Wall-clock time at the start of every world: 2026-11-21 22:25:30 UTC.
 const BEGINNING: u64 = 1_795_299_930_000_000;
+/// The only server.
+const SERVER: ServerNo = ServerNo(0);
 /// Time that passes with every event.
 const STEP: Duration = Duration::from_micros(100);
 
 #[derive(Debug)]
 struct Connection {
     id: ConnId,
+    name: ConnName,
     link: Link,
     reader: Reader,
 }
@@ -43,7 +46,7 @@ pub struct World {
     clients: Vec<Client>,
     connections: BTreeMap<ClientId, Connection>,
     next_conn: u64,
-    ledger: Ledger,
+    books: Books,
     checkers: Checkers,
     /// What happened.
     pub trace: Trace,
@@ -62,7 +65,7 @@ impl World {
             clients: (0..setup.clients).map(|n| Client::new(ClientId(n), setup.codec)).collect(),
             connections: BTreeMap::new(),
             next_conn: 0,
-            ledger: Ledger::default(),
+            books: Books::new(1),
             checkers: Checkers::default(),
             trace: Trace::default(),
             moved: 0,
@@ -143,7 +146,9 @@ impl World {
         }
         self.next_conn += 1;
         let id = ConnId(self.next_conn);
-        self.connections.insert(client, Connection { id, link: Link::default(), reader: Reader::default() });
+        let name = ConnName { server: SERVER, client, number: self.next_conn };
+        let reader = Reader::new(name, self.setup.codec);
+        self.connections.insert(client, Connection { id, name, link: Link::default(), reader });
         self.clients[client.0].on_connected();
         self.sign(|| Sign::Connected(client));
         self.input(Input::Opened { conn: id, address: format!("client {}", client.0) })?;
@@ -169,7 +174,7 @@ impl World {
         let client = &mut self.clients[id.0];
         let out = client.take_out();
         if client.is_finishing() {
-            self.ledger.finish_sent.insert(client.attempt());
+            self.books.finish_sent.insert(client.attempt());
         }
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.link.up.send(&out);
@@ -189,6 +194,8 @@ impl World {
         if let Some(record) = &mut self.record {
             record.arrived(client, record::Way::Up, bytes.len());
         }
+        let (checkers, books) = (&mut self.checkers, &self.books);
+        connection.reader.on_up(&bytes, &mut |seen| checkers.see(&seen, books))?;
         let wall = self.wall();
         self.input(Input::Received { conn, bytes: &bytes, wall })?;
         Ok(true)
@@ -225,7 +232,7 @@ impl World {
     fn cut(&mut self, client: ClientId) -> Result<bool, Violation> {
         let Some(connection) = self.forget(client) else { return Ok(false) };
         if !connection.link.closing {
-            self.checkers.see(&Seen::Gone(client), &self.ledger)?;
+            self.checkers.see(&Seen::Gone(connection.name), &self.books)?;
             self.input(Input::Closed { conn: connection.id })?;
         }
         Ok(true)
@@ -265,8 +272,9 @@ impl World {
         self.node.crash(fate);
         self.sign(|| Sign::Crashed(fate));
         for client in self.connections.keys().copied().collect::<Vec<_>>() {
-            self.forget(client);
-            self.checkers.see(&Seen::Gone(client), &self.ledger)?;
+            if let Some(connection) = self.forget(client) {
+                self.checkers.see(&Seen::Gone(connection.name), &self.books)?;
+            }
         }
         Ok(!was_down)
     }
@@ -309,8 +317,8 @@ impl World {
         }
         if came == Came::Up {
             let (log, _) = log::read(self.node.disk.contents(FileId::Log), 0);
-            self.checkers.see(&Seen::Reopened(&log), &self.ledger)?;
-            self.ledger.reopened(&self.node.disk);
+            self.checkers.see(&Seen::Reopened(SERVER, &log), &self.books)?;
+            self.books.of_mut(SERVER).reopened(&self.node.disk);
             self.sign(|| Sign::Up);
         }
         Ok(())
@@ -319,12 +327,14 @@ impl World {
     /// Reads the log again, unless it is being recovered.
     fn look(&mut self) -> Result<(), Violation> {
         if self.node.is_up() {
-            let known = self.ledger.logged.len();
-            self.ledger.look(&self.node.disk);
-            for at in known..self.ledger.logged.len() {
-                let logged = &self.ledger.logged[at];
+            let ledger = self.books.of_mut(SERVER);
+            let known = ledger.logged.len();
+            ledger.look(&self.node.disk);
+            let logged = ledger.logged.len();
+            for at in known..logged {
+                let logged = &self.books.of(SERVER).logged[at];
                 let tid = logged.tid;
-                self.checkers.see(&Seen::Logged(logged), &self.ledger)?;
+                self.checkers.see(&Seen::Logged(SERVER, logged), &self.books)?;
                 self.sign(|| Sign::Logged(tid));
             }
         }
@@ -337,9 +347,9 @@ impl World {
                 Output::Send { conn, packet } => self.send(conn, &packet.to_vec())?,
                 Output::Close { conn } => {
                     let owner = self.connections.iter_mut().find(|(_, connection)| connection.id == conn);
-                    if let Some((&client, connection)) = owner {
+                    if let Some((_, connection)) = owner {
                         connection.link.closing = true;
-                        self.checkers.see(&Seen::Gone(client), &self.ledger)?;
+                        self.checkers.see(&Seen::Gone(connection.name), &self.books)?;
                     }
                 }
                 Output::Log(event) => self.trace.note(&event),
@@ -356,22 +366,15 @@ impl World {
         if let Some(record) = &mut self.record {
             record.sent(client, record::Way::Down, bytes);
         }
-        let finish = self.clients[client.0].finish_id();
-        for heard in connection.reader.read(self.setup.codec, bytes, finish) {
-            let seen = match &heard {
-                Heard::Registered(tid) => Seen::Registered(client, *tid),
-                Heard::Finished(tid) => Seen::Finished(client, *tid),
-                Heard::Invalidated(tid, oids) => Seen::Invalidated(client, *tid, oids),
-                &Heard::Loaded(oid, serial, until) => Seen::Loaded { client, oid, serial, until },
-                Heard::Other => continue,
-            };
-            self.trace.note(&format_args!("{seen:?}"));
-            self.checkers.see(&seen, &self.ledger)?;
+        let (checkers, books, trace) = (&mut self.checkers, &mut self.books, &mut self.trace);
+        connection.reader.on_down(bytes, &mut |seen| {
+            trace.note(&format_args!("{seen:?}"));
+            checkers.see(&seen, books)?;
             if let Some((_, shown)) = seen.shown() {
-                self.ledger.shown.extend(shown.into_iter().flatten());
+                books.of_mut(SERVER).shown.extend(shown.into_iter().flatten());
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Tells the checkers that everybody had time.
@@ -381,7 +384,7 @@ impl World {
             .filter(|&id| !self.clients[id.0].is_idle())
             .map(|id| (id, self.clients[id.0].waits_for()))
             .collect();
-        self.checkers.see(&Seen::Quiet(&waiting), &self.ledger)?;
+        self.checkers.see(&Seen::Quiet(&waiting), &self.books)?;
         Ok(true)
     }
 
@@ -416,6 +419,6 @@ impl World {
 
     /// Transactions in the log.
     pub fn transactions(&self) -> usize {
-        self.ledger.logged.len()
+        self.books.of(SERVER).logged.len()
     }
 }
