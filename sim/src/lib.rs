@@ -18,6 +18,7 @@ pub mod log;
 pub mod network;
 pub mod node;
 pub mod options;
+pub mod oracle;
 mod panics;
 pub mod picture;
 pub mod reader;
