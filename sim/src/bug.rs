@@ -1,6 +1,7 @@
 //! The deliberate faults a world can have: those of [`zeolith_core::planted`] with the feature `planted-bugs`, none
 //! without it.
 
+use zeolith_core::client::Client;
 use zeolith_core::server::{Context, Server};
 use zeolith_core::store::file::open::Opening;
 
@@ -52,3 +53,6 @@ pub(crate) fn plant_in_server(bug: Bug, server: &mut Server) {
 pub(crate) fn plant_in_server(bug: Bug, _: &mut Server) {
     match bug {}
 }
+
+/// The client's own deliberate faults.
+pub(crate) fn plant_in_client(_: Bug, _: &mut Client) {}
