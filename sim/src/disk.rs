@@ -291,7 +291,13 @@ impl SimDisk {
     pub fn crash(&mut self, fate: Fate) {
         self.queue.clear();
         self.begun.clear();
-        self.failed = false;
+        // What a failed sync left in the system's memory is not there any more when it is read again.
+        if std::mem::take(&mut self.failed) {
+            for file in self.files.values_mut() {
+                file.current = file.durable.clone();
+                file.unsynced.iter().for_each(|change| apply(&mut file.current, change));
+            }
+        }
         let Fate::Power(dice) = fate else { return };
         let mut rng = Rng::new(Seed(dice));
         for file in self.files.values_mut() {

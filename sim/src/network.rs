@@ -44,6 +44,31 @@ impl Stream {
     }
 }
 
+/// Where messages end in a stream, whatever the pieces it comes in.
+#[derive(Debug, Default)]
+pub struct Ends {
+    head: Vec<u8>,
+    /// Bytes of the message's body still to come.
+    left: usize,
+}
+
+impl Ends {
+    /// How many of these bytes belong to the message that is coming in.
+    pub fn next(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        if self.left == 0 {
+            at = bytes.len().min(4 - self.head.len());
+            self.head.extend_from_slice(&bytes[..at]);
+            let Ok(head) = <[u8; 4]>::try_from(&self.head[..]) else { return at };
+            self.head.clear();
+            self.left = u32::from_be_bytes(head) as usize;
+        }
+        let body = self.left.min(bytes.len() - at);
+        self.left -= body;
+        at + body
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -61,6 +86,8 @@ pub struct Connection {
     pub down: Stream,
     /// What was said on it.
     pub reader: Reader,
+    /// Where messages to the server end.
+    pub ends: Ends,
     /// The transaction that the server was told of last, and whose it is.
     pub txn: Option<(TxnId, Attempt)>,
 }
@@ -119,6 +146,7 @@ impl Network {
             up: Stream::default(),
             down: Stream::default(),
             reader: Reader::new(name, codec),
+            ends: Ends::default(),
             txn: None,
         };
         self.connections.insert(Far(self.made), connection);
@@ -227,5 +255,28 @@ impl Network {
 
     fn on(&self, wire: Wire) -> impl Iterator<Item = &Connection> {
         self.connections.values().filter(move |connection| connection.wire == wire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_end_where_they_do_in_pieces_of_any_size() {
+        let stream = [&[0, 0, 0, 3][..], b"abc", &[0, 0, 0, 1], b"d"].concat();
+        for size in 1..=stream.len() {
+            let (mut ends, mut found, mut at) = (Ends::default(), Vec::new(), 0);
+            for piece in stream.chunks(size) {
+                let mut rest = piece;
+                while !rest.is_empty() {
+                    let taken = ends.next(rest);
+                    at += taken;
+                    found.push(at);
+                    rest = &rest[taken..];
+                }
+            }
+            assert!(found.contains(&7) && found.contains(&12), "{size}: {found:?}");
+        }
     }
 }
