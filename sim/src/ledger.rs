@@ -1,11 +1,11 @@
 //! What really happened, as far as the world can know it without believing the server: which transactions clients
 //! asked for, which stand in the log, which are safe on the disk, and which were shown to anybody.
 
-use crate::checkers::ServerNo;
 use crate::disk::SimDisk;
-use crate::event::ClientId;
+use crate::event::{ClientId, ServerNo};
 use crate::log::{self, Logged};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Bound;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::store::disk::FileId;
@@ -32,6 +32,13 @@ impl Attempt {
         let mut data = format!("{}.{}.{}.", self.client.0, self.number, oid.0).into_bytes();
         data.resize(data.len() + padding, b'x');
         data
+    }
+}
+
+/// As every record's data begins.
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.client.0, self.number)
     }
 }
 
