@@ -163,8 +163,12 @@ impl App {
             0..9 if self.txns.len() < TRANSACTIONS => self.start(scene, rng),
             9 if !self.asked.is_empty() && rng.chance(1, 2) => self.forget(scene, rng),
             _ if self.asked.len() < QUESTIONS => {
-                let call = self.look(scene, rng);
-                self.ask(scene, call, Purpose::Look, None);
+                match self.look(scene, rng) {
+                    Call::Load { oid, before } => {
+                        self.load(scene, oid, before, Purpose::Look, None);
+                    }
+                    call => self.ask(scene, call, Purpose::Look, None),
+                }
                 true
             }
             _ => false,
@@ -247,6 +251,23 @@ impl App {
         scene.machine.handle(scene.now, Input::Ask { ticket, call });
     }
 
+    /// Looks into the cache, and asks for what is not there.
+    fn load(
+        &mut self,
+        scene: &mut Scene<'_>,
+        oid: Oid,
+        before: Tid,
+        purpose: Purpose,
+        attempt: Option<Attempt>,
+    ) -> Option<Revision> {
+        let found = scene.machine.cached(oid, before);
+        match &found {
+            Some(revision) => scene.notes.cached.push((oid, before, revision.clone())),
+            None => self.ask(scene, Call::Load { oid, before }, purpose, attempt),
+        }
+        found
+    }
+
     /// Begins a transaction: it reads what it needs as of the last transaction it knows of.
     fn start(&mut self, scene: &mut Scene<'_>, rng: &mut Rng) -> bool {
         let Some(last) = scene.machine.last_tid() else { return false };
@@ -269,15 +290,9 @@ impl App {
         let (found, stage) = (BTreeMap::new(), Stage::Reading);
         self.txns.insert(number, Txn { at, work, dice, before, missing: missing.clone(), found, stage });
         for oid in missing {
-            match scene.machine.cached(oid, before) {
-                Some(revision) => {
-                    scene.notes.cached.push((oid, before, revision.clone()));
-                    self.read(scene, number, oid, Some(revision));
-                }
-                None => {
-                    let attempt = Some(self.attempt(number));
-                    self.ask(scene, Call::Load { oid, before }, Purpose::Read(number, oid), attempt);
-                }
+            let attempt = Some(self.attempt(number));
+            if let Some(revision) = self.load(scene, oid, before, Purpose::Read(number, oid), attempt) {
+                self.read(scene, number, oid, Some(revision));
             }
         }
         self.vote_if_read(scene, number);

@@ -44,7 +44,7 @@ fn transaction(bytes: &[u8]) -> Option<(Logged, usize)> {
     let tid = Tid(number(bytes, 0)?);
     let len = usize::try_from(number(bytes, 8)?).ok()?;
     let whole = bytes.get(..len.checked_add(8)?)?;
-    if whole[16] == b'c' || number(whole, len)? != len as u64 {
+    if len < 23 || whole[16] == b'c' || number(whole, len)? != len as u64 {
         return None;
     }
     let mut at = 23 + short(whole, 17)? + short(whole, 19)? + short(whole, 21)?;

@@ -167,6 +167,11 @@ impl Client {
         self.connector.is_ready()
     }
 
+    /// The server that questions are sent to; `None` while there is none.
+    pub fn server(&self) -> Option<ServerId> {
+        self.connector.server()
+    }
+
     /// The cache.
     pub fn cache(&self) -> &Cache {
         &self.desk.cache

@@ -382,7 +382,7 @@ impl Commits {
     ) -> Result<(), Fault> {
         let Some(Slot::Settle(settlement)) = &mut self.slot else { return Ok(()) };
         let ending = match purpose {
-            Purpose::Fence(at) if settlement.is_of(at) => settlement.on_fence(desk, link),
+            Purpose::Fence(at) if settlement.is_of(at) => settlement.on_fence(desk, link, result),
             Purpose::Settle(at) if settlement.is_of(at) => settlement.on_history(desk, link, result)?,
             // Of one whose time was over.
             _ => return Ok(()),

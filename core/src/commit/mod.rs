@@ -391,6 +391,14 @@ impl Commits {
     /// Asks for the current serial of everything whose lock is new or whose store was replaced.
     fn check_all(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
         let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        if self.durable.failed() {
+            mark!("a vote comes after the store failed");
+            // What was on its way to the disk may be there after the next start. Whoever asks with a read check what
+            // became of it must not take this answer for one.
+            let Phase::Checking { vote, .. } = &txn.phase else { unreachable!("it is being checked") };
+            let vote = vote.clone();
+            return self.fail(conn, &vote, txn::remote(StoreError::Failed), scene);
+        }
         let key = txn.key;
         let mut asked = 0;
         for (at, oid) in txn.unchecked() {

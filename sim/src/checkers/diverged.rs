@@ -1,6 +1,6 @@
 //! Promise 10: behind or diverged.
 
-use super::{Checker, ConnName, Seen};
+use super::{Checker, ConnName, Seen, ServerNo};
 use crate::event::ClientId;
 use crate::ledger::Books;
 use std::collections::BTreeMap;
@@ -14,13 +14,14 @@ pub struct BehindOrDiverged {
 }
 
 impl BehindOrDiverged {
-    /// A client that answers questions is at a transaction of one of its servers.
-    fn on_ready(&self, client: ClientId, last: Tid, books: &Books) -> Result<(), String> {
-        let Some(conns) = self.conns.get(&client).filter(|conns| !conns.is_empty()) else { return Ok(()) };
-        if conns.iter().any(|conn| books.of(conn.server).knows(last)) {
-            return Ok(());
+    /// A client that answers questions is at a transaction of its server.
+    fn on_ready(&self, client: ClientId, at: ServerNo, last: Tid, books: &Books) -> Result<(), String> {
+        let mut conns = self.conns.get(&client).into_iter().flatten();
+        // What is on its way to a client of a server that died is not known to be lost yet.
+        if conns.any(|conn| conn.server == at) && !books.of(at).knows(last) {
+            return Err(format!("client {} trusts its cache as of {last}, which its server does not know", client.0));
         }
-        Err(format!("client {} trusts its cache as of {last}, which its server does not know", client.0))
+        Ok(())
     }
 }
 
@@ -46,11 +47,8 @@ impl Checker for BehindOrDiverged {
             }
             Seen::State { clients } => {
                 for (client, machine) in clients {
-                    // What is on its way to a client of a server that died is not known to be lost yet.
-                    if machine.is_ready()
-                        && let Some(last) = machine.cache().last_tid()
-                    {
-                        self.on_ready(*client, last, books)?;
+                    if let (Some(server), Some(last)) = (machine.server(), machine.cache().last_tid()) {
+                        self.on_ready(*client, ServerNo(server.0), last, books)?;
                     }
                 }
             }

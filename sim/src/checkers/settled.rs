@@ -68,7 +68,8 @@ impl LostFinish {
                 }
             }
             Err(error) if matches!(asked.call, Call::Vote(_) | Call::Finish(_)) && is_certain(error) => {
-                if let Some(transaction) = committed.next() {
+                // One that an older backup took away has left nothing.
+                if let Some(transaction) = books.of(ServerNo(0)).committed(attempt) {
                     let tid = transaction.tid;
                     return Err(format!(
                         "{attempt:?} is committed as {tid}, and its caller is told: {error}"
