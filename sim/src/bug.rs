@@ -54,5 +54,12 @@ pub(crate) fn plant_in_server(bug: Bug, _: &mut Server) {
     match bug {}
 }
 
-/// The client's own deliberate faults.
-pub(crate) fn plant_in_client(_: Bug, _: &mut Client) {}
+#[cfg(feature = "planted-bugs")]
+pub(crate) fn plant_in_client(bug: Bug, client: &mut Client) {
+    client.plant(bug);
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+pub(crate) fn plant_in_client(bug: Bug, _: &mut Client) {
+    match bug {}
+}

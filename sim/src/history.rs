@@ -2,6 +2,7 @@
 
 use crate::event::ClientId;
 use crate::ledger::Attempt;
+use std::collections::BTreeMap;
 use zeolith_core::client::Call;
 use zeolith_core::ids::{Oid, Tid};
 
@@ -106,4 +107,8 @@ pub struct History {
     pub transactions: Vec<Transaction>,
     /// The backups, in their order.
     pub restores: Vec<Restore>,
+    /// Who wrote a revision, as its data said to somebody who merged it: what was read is in the transactions.
+    pub writers: BTreeMap<(Oid, Tid), Attempt>,
+    /// When programs were started again: what one began with says nothing of the one before.
+    pub restarts: Vec<(ClientId, Place)>,
 }

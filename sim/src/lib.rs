@@ -20,6 +20,7 @@ pub mod medium;
 pub mod network;
 pub mod node;
 pub mod options;
+pub mod oracle;
 mod panics;
 pub mod picture;
 pub mod program;

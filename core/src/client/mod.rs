@@ -56,6 +56,9 @@ use transaction::Commits;
 use verify::Verification;
 use waiting::{Question, Waiting};
 
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
+
 /// The client.
 #[derive(Debug)]
 pub struct Client {
@@ -195,6 +198,10 @@ impl Client {
             }
         }
         self.tree = tree;
+        #[cfg(feature = "planted-bugs")]
+        if self.desk.bug == Some(Bug::AppliedLate) && self.connector.is_chosen(conn) {
+            self.apply_late(conn);
+        }
     }
 
     fn on_frame(&mut self, conn: ConnId, frame: &Frame<'_>, tree: &mut Tree) -> Result<(), Fault> {
@@ -233,6 +240,10 @@ impl Client {
     fn on_invalidate(&mut self, conn: ConnId, tid: Tid, oids: Vec<Oid>) -> Result<(), Fault> {
         let is_chosen = self.connector.is_chosen(conn);
         let link = self.connector.link(conn).expect("the connection the invalidation came on");
+        #[cfg(feature = "planted-bugs")]
+        if self.desk.bug == Some(Bug::AppliedLate) && link.keep(tid, oids.clone()) {
+            return Ok(());
+        }
         if is_chosen && self.verification.outcome().is_some() {
             for oid in &oids {
                 self.loads.on_changed(*oid, tid);
@@ -340,6 +351,10 @@ impl Client {
         self.commits.pump(&mut self.desk, link);
         self.connector.on_ready();
         while let Some(Question { ticket, until, call }) = self.waiting.pop() {
+            #[cfg(feature = "planted-bugs")]
+            if self.desk.bug == Some(Bug::QuestionForgotten) {
+                continue;
+            }
             if self.desk.is_open(ticket) && !self.answer_from_cache(ticket, &call) {
                 self.ask(ticket, call, Some(until));
             }
@@ -489,6 +504,27 @@ impl Client {
         // The medium is somebody else's from now on.
         self.desk.cache.flush();
         self.desk.cache = Cache::in_memory(0);
+    }
+
+    /// Applies what came with the last chunk, unless the cache is being verified.
+    #[cfg(feature = "planted-bugs")]
+    fn apply_late(&mut self, conn: ConnId) {
+        let Some(link) = self.connector.link(conn).filter(|_| self.verification.outcome().is_some()) else {
+            return;
+        };
+        let result = link.take_kept().into_iter().try_for_each(|(tid, oids)| {
+            oids.iter().for_each(|oid| self.loads.on_changed(*oid, tid));
+            verify::apply(&mut self.desk, tid, oids)
+        });
+        if let Err(fault) = result {
+            self.give_up(conn, &fault);
+        }
+    }
+
+    /// Switches a deliberate fault on.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: Bug) {
+        self.desk.bug = Some(bug);
     }
 
     /// Checks what must always hold between two inputs.

@@ -22,6 +22,9 @@ use crate::wire::tree::Value;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
+
 /// How far a transaction is.
 #[derive(Debug)]
 enum Stage {
@@ -300,6 +303,10 @@ impl Commits {
                 }
             }
             desk.advance(tid, states.into_keys().collect());
+            #[cfg(feature = "planted-bugs")]
+            if desk.bug == Some(Bug::FinishUntold) {
+                desk.untell();
+            }
         }
         self.slot = None;
         desk.answer(ticket, Ok(Answer::Finished(Finished { tid, changed })));
@@ -391,6 +398,10 @@ impl Commits {
     pub(super) fn on_lost(&mut self, desk: &mut Desk, server: ServerId, fault: &Fault) -> Vec<Question> {
         match self.slot.take() {
             Some(Slot::Commit(txn)) => match txn.stage {
+                #[cfg(feature = "planted-bugs")]
+                Stage::Finishing(ticket) if desk.bug == Some(Bug::LostFinishDenied) => {
+                    desk.answer(ticket, Err(fault.lost()))
+                }
                 Stage::Finishing(ticket) => {
                     self.unsettled.push_back(txn.unsettled(desk, server, ticket, fault));
                 }

@@ -38,6 +38,17 @@ pub enum Wanted {
     Objects(Vec<(Oid, Mode)>),
 }
 
+#[cfg(feature = "planted-bugs")]
+impl Wanted {
+    /// Without those that are only read.
+    pub(super) fn without_shared(mut self) -> Wanted {
+        if let Wanted::Objects(objects) = &mut self {
+            objects.retain(|(_, mode)| *mode == Mode::Exclusive);
+        }
+        self
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Place {
     txn: TxnKey,

@@ -40,6 +40,15 @@ impl Checker for JoinAndLeave {
                     return Err(format!("{conn} is told of {tid}, and never of {missed}, since {moved}"));
                 }
             }
+            Seen::Loaded { conn, oid, serial, .. } => {
+                if let (Some(moved), Some(told)) = (self.moved.get(&conn), self.told.on(conn))
+                    && told < serial
+                {
+                    return Err(format!(
+                        "{conn} is given {serial} of {oid}, and never told of it, since {moved}"
+                    ));
+                }
+            }
             Seen::Quiet(_) => {
                 for (conn, told) in self.told.all() {
                     let last = books.of(conn.server).last();
@@ -88,6 +97,8 @@ mod tests {
     fn a_transaction_missed_while_somebody_went_is_caught() {
         assert!(with_another(&[Seen::Invalidated(CONN, Tid(4), &[Oid(0), Oid(4)])]).is_err());
         assert!(with_another(&[Seen::Finished(CONN, Tid(4))]).is_err());
+        let (oid, before, serial, until) = (Oid(3), Tid::MAX, Tid(3), None);
+        assert!(with_another(&[Seen::Loaded { conn: CONN, oid, before, serial, until }]).is_err());
         assert!(with_another(&[Seen::Quiet(&[])]).is_err());
     }
 

@@ -94,16 +94,16 @@ impl Default for Checkers {
         // Where one thing breaks several promises, the closest to it is named.
         Checkers(vec![
             Box::new(durable::DurableThenVisible),
-            Box::new(overtaking::NoOvertaking::default()),
             Box::new(lost::NothingLost),
             Box::new(join::JoinAndLeave::default()),
+            Box::new(overtaking::NoOvertaking::default()),
             Box::new(own::OwnFinish::default()),
             Box::new(last::LastTransaction::default()),
             Box::new(diverged::BehindOrDiverged::default()),
             Box::new(window::VerifyWindow::default()),
             Box::new(reconnect::Reconnect::default()),
-            Box::new(complete::Completeness::default()),
             Box::new(order::ApplyInOrder::default()),
+            Box::new(complete::Completeness::default()),
             Box::new(joined::JoinedLoads),
             Box::new(before::LoadBefore),
             Box::new(cached::CacheSoundness),

@@ -3,7 +3,7 @@
 use super::{Checker, ConnName, Seen};
 use crate::event::ClientId;
 use crate::ledger::Books;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use zeolith_core::client::{Answer, Call, Change};
 use zeolith_core::ids::{Oid, Tid};
 
@@ -15,12 +15,14 @@ struct Stream {
     conn: ConnName,
     /// The last transaction told since the connection was registered.
     told: Tid,
+    /// The transactions of others told since then.
+    others: BTreeSet<Tid>,
     /// For each reply, what was told when it was first sent.
     replies: BTreeMap<Reply, Tid>,
 }
 
 /// A client applies each message's effect on the cache before it looks at the next: when it answers with a reply, it has
-/// told its callers of every transaction that was told to it before that reply.
+/// told its callers of every transaction that was told to it before that reply, and it tells of them in their order.
 #[derive(Debug, Default)]
 pub struct ApplyInOrder {
     /// Each client's last two connections: bytes of the one before may still be on their way.
@@ -32,6 +34,29 @@ pub struct ApplyInOrder {
 impl ApplyInOrder {
     fn stream(&mut self, conn: ConnName) -> Option<&mut Stream> {
         self.streams.get_mut(&conn.client)?.iter_mut().find(|stream| stream.conn == conn)
+    }
+
+    /// A client passes over no transaction that was told to it before the one it tells of.
+    fn on_change(&mut self, client: ClientId, change: &Change, books: &Books) -> Result<(), String> {
+        let (Change::Objects { tid, .. } | Change::Everything { tid }) = *change;
+        let last = self.changed.insert(client, tid);
+        let newest = self.streams.get_mut(&client).and_then(|streams| streams.last_mut());
+        let (Some(last), Some(stream)) = (last, newest) else { return Ok(()) };
+        let others = std::mem::take(&mut stream.others);
+        stream.others = others.range(tid.next()..).copied().collect();
+        let (Change::Objects { oids, .. }, ledger) = (change, books.of(stream.conn.server)) else {
+            return Ok(());
+        };
+        for other in others.range(..tid).filter(|&&other| other > last && ledger.knows(tid)) {
+            let changed = ledger.changes.get(other);
+            if changed.is_some_and(|changed| changed.iter().any(|oid| !oids.contains(oid))) {
+                return Err(format!(
+                    "client {} goes from {last} to {tid}, and was told of {other}",
+                    client.0
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn on_loaded(&self, client: ClientId, reply: Reply) -> Result<(), String> {
@@ -57,15 +82,26 @@ impl Checker for ApplyInOrder {
         3
     }
 
-    fn see(&mut self, seen: &Seen<'_>, _: &Books) -> Result<(), String> {
+    fn see(&mut self, seen: &Seen<'_>, books: &Books) -> Result<(), String> {
         match *seen {
             Seen::Registered(conn, _) => {
                 let streams = self.streams.entry(conn.client).or_default();
-                streams.push(Stream { conn, told: Tid::ZERO, replies: BTreeMap::new() });
+                streams.push(Stream {
+                    conn,
+                    told: Tid::ZERO,
+                    others: BTreeSet::new(),
+                    replies: BTreeMap::new(),
+                });
                 let old = streams.len().saturating_sub(2);
                 streams.drain(..old);
             }
-            Seen::Invalidated(conn, tid, _) | Seen::Finished(conn, tid) => {
+            Seen::Invalidated(conn, tid, _) => {
+                if let Some(stream) = self.stream(conn) {
+                    stream.told = tid;
+                    stream.others.insert(tid);
+                }
+            }
+            Seen::Finished(conn, tid) => {
                 if let Some(stream) = self.stream(conn) {
                     stream.told = tid;
                 }
@@ -75,16 +111,8 @@ impl Checker for ApplyInOrder {
                     stream.replies.entry((oid, before, serial, until)).or_insert(stream.told);
                 }
             }
-            Seen::Changed { client, change: Change::Objects { tid, .. } | Change::Everything { tid } } => {
-                self.changed.insert(client, *tid);
-            }
-            // The first time that an empty cache comes to a transaction nobody is told.
-            Seen::State { clients } => {
-                let last = clients.iter().filter_map(|(client, machine)| Some((*client, machine.last_tid()?)));
-                self.changed.extend(last);
-            }
+            Seen::Changed { client, change } => self.on_change(client, change, books)?,
             Seen::Reset { client, kept } => {
-                self.streams.remove(&client);
                 self.changed.remove(&client);
                 self.changed.extend(kept.map(|kept| (client, kept)));
             }
@@ -122,6 +150,19 @@ mod tests {
     #[test]
     fn an_answer_behind_what_came_before_it_is_good() {
         assert_eq!(answered(true), Ok(()));
+    }
+
+    #[test]
+    fn a_transaction_that_passes_another_is_caught() {
+        let (late, begin) = (objects(5, &[0, 5]), objects(3, &[0, 3]));
+        let seen = [
+            Seen::Registered(CONN, Tid(3)),
+            Seen::Changed { client: CLIENT, change: &begin },
+            Seen::Invalidated(CONN, Tid(4), &[Oid(0), Oid(4)]),
+            Seen::Finished(CONN, Tid(5)),
+            Seen::Changed { client: CLIENT, change: &late },
+        ];
+        assert!(history(&mut ApplyInOrder::default(), &books(), &seen).is_err());
     }
 
     #[test]
