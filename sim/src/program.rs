@@ -40,7 +40,7 @@ impl Program {
         let machine = machine(setup, id, 0, cache(setup, medium.as_ref(), 0), now);
         let app = App::new(id, !setup.readers.has(id));
         let told = VecDeque::new();
-        Program { setup, id, machine, app, told, behind: false, medium, boot: 0, lives: 0, due: None }
+        Program { setup, id, machine, app, told, behind: false, medium, boot: 0, lives: 0, due: Some(now) }
     }
 
     /// It ends, and is started again.

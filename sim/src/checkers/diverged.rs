@@ -83,9 +83,9 @@ mod tests {
     #[test]
     fn a_client_that_trusts_a_cache_its_server_knows_nothing_of_is_caught() {
         let mut checker = BehindOrDiverged::default();
-        assert_eq!(checker.on_ready(CLIENT, Tid(9), &books()), Ok(()), "it has no server");
+        assert_eq!(checker.on_ready(CLIENT, ServerNo(0), Tid(9), &books()), Ok(()), "it has no server");
         assert_eq!(history(&mut checker, &books(), &[Seen::Registered(CONN, Tid(5))]), Ok(()));
-        assert_eq!(checker.on_ready(CLIENT, Tid(4), &books()), Ok(()));
-        assert!(checker.on_ready(CLIENT, Tid(9), &books()).is_err());
+        assert_eq!(checker.on_ready(CLIENT, ServerNo(0), Tid(4), &books()), Ok(()));
+        assert!(checker.on_ready(CLIENT, ServerNo(0), Tid(9), &books()).is_err());
     }
 }
