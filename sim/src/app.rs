@@ -25,6 +25,8 @@ pub enum Told {
     Answer(Ticket, Result<Answer, Error>),
     /// States to be merged.
     Resolve(TxnRef, Box<Merge>),
+    /// Anything may have changed, in another history even.
+    Everything,
 }
 
 /// What the world notes of what applications do.
@@ -224,7 +226,9 @@ impl App {
         self.asked.remove(&ticket);
         match purpose {
             Purpose::Read(number, _) => self.end(scene, number, Outcome::Failed),
-            Purpose::Vote(number) | Purpose::Finish(number) => self.end(scene, number, self.unanswered(number)),
+            Purpose::Vote(number) | Purpose::Finish(number) => {
+                self.end(scene, number, self.unanswered(number))
+            }
             Purpose::Look => {}
         }
         scene.machine.handle(scene.now, Input::Forget { ticket });
@@ -363,6 +367,7 @@ impl App {
         let (ticket, result) = match told {
             Told::Answer(ticket, result) => (ticket, result),
             Told::Resolve(txn, merge) => return self.merge(scene, txn, &merge),
+            Told::Everything => return self.give_up_reading(scene),
         };
         let Some((_, purpose)) = self.asked.remove(&ticket) else { return };
         match (purpose, result) {
@@ -390,6 +395,14 @@ impl App {
                 self.end(scene, number, Outcome::Failed);
             }
             (purpose, Ok(answer)) => unreachable!("{purpose:?} is answered with {answer:?}"),
+        }
+    }
+
+    /// What was read may be of another history than what would be read now: no transaction may see both.
+    fn give_up_reading(&mut self, scene: &mut Scene<'_>) {
+        let reading = self.txns.iter().filter(|(_, txn)| txn.stage == Stage::Reading);
+        for number in reading.map(|(&number, _)| number).collect::<Vec<_>>() {
+            self.end(scene, number, Outcome::Failed);
         }
     }
 

@@ -73,6 +73,8 @@ pub struct SimDisk {
     begun: Vec<Begun>,
     /// Bits of the log that have turned, by place: the file's images hold what was written there.
     rot: BTreeMap<usize, u8>,
+    /// Where the log ended before its last sync, and before the one before that.
+    ends: [usize; 2],
     /// It has failed since the machine started.
     failed: bool,
 }
@@ -189,9 +191,10 @@ impl SimDisk {
         }
     }
 
-    /// Turns a bit of what stands durably in the log; false when nothing does.
+    /// Turns a bit of what stands in the log, and was there before its last two syncs: damage behind that cannot be told
+    /// from the rest of a crash. False when there is nothing.
     pub fn turn_bit(&mut self, dice: u64) -> bool {
-        let len = self.durable(FileId::Log).len().min(self.contents(FileId::Log).len());
+        let len = self.ends[1].min(self.contents(FileId::Log).len());
         if len <= 4 {
             return false;
         }
@@ -253,6 +256,9 @@ impl SimDisk {
             Begun::Sync { file: id, changes } => {
                 let changes = self.synced(id, changes);
                 let file = self.files.entry(id).or_default();
+                if id == FileId::Log && !changes.is_empty() {
+                    self.ends = [file.durable.len(), self.ends[0].min(file.durable.len())];
+                }
                 changes.iter().for_each(|change| apply(&mut file.durable, change));
                 DiskDone::Synced { file: id, result: Ok(()) }
             }

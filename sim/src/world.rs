@@ -149,9 +149,7 @@ impl World {
             Event::Crash(server, fate) => servers::crash(self, server, fate),
             Event::Start(server) => servers::start(self, server),
             Event::Clock(server, micros) => Ok(servers::set_clock(self, server, micros)),
-            Event::Pass(milliseconds) => {
-                self.advance(Duration::from_millis(milliseconds)).map(|()| true)
-            }
+            Event::Pass(milliseconds) => self.advance(Duration::from_millis(milliseconds)).map(|()| true),
             Event::Quiet => settle::settle(self).and_then(|()| self.quiet()),
         }
     }

@@ -19,7 +19,10 @@ impl BehindOrDiverged {
         let mut conns = self.conns.get(&client).into_iter().flatten();
         // What is on its way to a client of a server that died is not known to be lost yet.
         if conns.any(|conn| conn.server == at) && !books.of(at).knows(last) {
-            return Err(format!("client {} trusts its cache as of {last}, which its server does not know", client.0));
+            return Err(format!(
+                "client {} trusts its cache as of {last}, which its server does not know",
+                client.0
+            ));
         }
         Ok(())
     }
@@ -83,9 +86,9 @@ mod tests {
     #[test]
     fn a_client_that_trusts_a_cache_its_server_knows_nothing_of_is_caught() {
         let mut checker = BehindOrDiverged::default();
-        assert_eq!(checker.on_ready(CLIENT, Tid(9), &books()), Ok(()), "it has no server");
+        assert_eq!(checker.on_ready(CLIENT, ServerNo(0), Tid(9), &books()), Ok(()), "it has no server");
         assert_eq!(history(&mut checker, &books(), &[Seen::Registered(CONN, Tid(5))]), Ok(()));
-        assert_eq!(checker.on_ready(CLIENT, Tid(4), &books()), Ok(()));
-        assert!(checker.on_ready(CLIENT, Tid(9), &books()).is_err());
+        assert_eq!(checker.on_ready(CLIENT, ServerNo(0), Tid(4), &books()), Ok(()));
+        assert!(checker.on_ready(CLIENT, ServerNo(0), Tid(9), &books()).is_err());
     }
 }

@@ -114,7 +114,8 @@ impl Checker for ApplyInOrder {
             Seen::Changed { client, change } => self.on_change(client, change, books)?,
             // The first time that an empty cache comes to a transaction nobody is told.
             Seen::State { clients } => {
-                let last = clients.iter().filter_map(|(client, machine)| Some((*client, machine.last_tid()?)));
+                let last =
+                    clients.iter().filter_map(|(client, machine)| Some((*client, machine.last_tid()?)));
                 self.changed.extend(last);
             }
             Seen::Reset { client, kept } => {

@@ -7,7 +7,7 @@ use crate::event::{ClientId, Loss, ServerNo, Way, Wire};
 use crate::record::Sign;
 use zeolith_core::client::event::Event as Said;
 use zeolith_core::client::fault::Fault;
-use zeolith_core::client::{Input, Output};
+use zeolith_core::client::{Change, Input, Output};
 use zeolith_core::rng::{Rng, Seed};
 
 /// A program takes its next step.
@@ -125,6 +125,10 @@ fn carry_out(world: &mut World, client: ClientId, output: Output) -> Result<(), 
         Output::Changed(change) => {
             world.trace.note(&format_args!("client {} knows {change:?}", client.0));
             world.see(&Seen::Changed { client, change: &change })?;
+            if let Change::Everything { .. } = change {
+                // Before any answer that follows.
+                world.programs[client.0].told.push_front(Told::Everything);
+            }
         }
         Output::Log(event) => {
             world.trace.note(&format_args!("client {}: {event}", client.0));
@@ -145,7 +149,9 @@ fn carry_out(world: &mut World, client: ClientId, output: Output) -> Result<(), 
 fn told(result: &Result<zeolith_core::client::Answer, zeolith_core::client::Error>) -> String {
     use zeolith_core::client::Answer;
     match result {
-        Ok(Answer::Loaded(Some(revision))) => format!("revision {} until {:?}", revision.serial, revision.until),
+        Ok(Answer::Loaded(Some(revision))) => {
+            format!("revision {} until {:?}", revision.serial, revision.until)
+        }
         Ok(Answer::State(state)) => format!("a state of {} bytes", state.len()),
         Ok(other) => format!("{other:?}"),
         Err(error) => error.to_string(),
