@@ -417,6 +417,8 @@ impl App {
             let writes = &mut scene.notes.history.transactions[txn.at].writes;
             let write = writes.iter_mut().find(|write| write.oid == oid).expect("it stores what is merged");
             write.merged = Some(committed);
+            let writer = Attempt::of(&merge.committed).map(|writer| ((oid, committed), writer));
+            scene.notes.history.writers.extend(writer);
         }
         scene.machine.handle(scene.now, Input::Resolved { txn: at, oid, state });
     }

@@ -13,6 +13,7 @@ use crate::ledger::Books;
 use crate::network::Network;
 use crate::node::Node;
 use crate::options::Setup;
+use crate::oracle;
 use crate::program::Program;
 use crate::record::{Record, Sign};
 use crate::settle;
@@ -201,6 +202,11 @@ impl World {
         let waiting: Vec<(ClientId, String)> =
             programs.filter_map(|(n, program)| Some((ClientId(n), program.waits_for()?))).collect();
         self.see(&Seen::Quiet(&waiting))?;
+        oracle::judge(&self.notes.history).map_err(|contradiction| Violation {
+            promise: oracle::ORACLE,
+            kind: Kind::Safety,
+            what: contradiction.to_string(),
+        })?;
         self.programs.iter().for_each(|program| program.machine.cache().check_invariants());
         Ok(true)
     }

@@ -103,6 +103,10 @@ impl Checker for LostFinish {
             Seen::Gone(conn) => {
                 self.registered.remove(&conn);
             }
+            Seen::Reset { client, .. } => {
+                self.registered.retain(|conn, _| conn.client != client);
+                self.last.remove(&client);
+            }
             Seen::State { clients } => {
                 for (client, machine) in clients {
                     self.last.extend(machine.last_tid().map(|last| (*client, last)));

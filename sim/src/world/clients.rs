@@ -39,6 +39,8 @@ pub(super) fn restart(world: &mut World, id: ClientId, loss: Loss) -> Result<boo
     let now = world.now;
     let program = &mut world.programs[id.0];
     program.app.on_end(&mut world.notes);
+    let at = world.notes.place();
+    world.notes.history.restarts.push((id, at));
     world.programs[id.0].restart(loss, now);
     for far in world.network.all(|wire| wire.client == id) {
         super::wires::hang_up(world, far);
