@@ -112,7 +112,13 @@ impl Checker for ApplyInOrder {
                 }
             }
             Seen::Changed { client, change } => self.on_change(client, change, books)?,
+            // The first time that an empty cache comes to a transaction nobody is told.
+            Seen::State { clients } => {
+                let last = clients.iter().filter_map(|(client, machine)| Some((*client, machine.last_tid()?)));
+                self.changed.extend(last);
+            }
             Seen::Reset { client, kept } => {
+                self.streams.remove(&client);
                 self.changed.remove(&client);
                 self.changed.extend(kept.map(|kept| (client, kept)));
             }
