@@ -133,7 +133,7 @@ fn retry(world: &mut World) -> Result<bool, Violation> {
     world.step(Event::Pass(PAUSE))?;
     for client in clients {
         if tries(world, client) {
-            let dice = world.now().0;
+            let dice = world.programs()[client.0].app.number();
             world.step(Event::Begin(client, dice))?;
         }
     }
