@@ -118,6 +118,11 @@ impl App {
         self.asked.is_empty() && self.txns.is_empty()
     }
 
+    /// Transactions it has begun.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Whether it goes on trying.
     pub fn wants(&self) -> bool {
         self.wants

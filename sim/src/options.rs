@@ -146,6 +146,7 @@ impl Options {
         // Asked first and replaced afterwards: the events of a seed stay as alike as they can.
         let faults: Faults = Fault::ALL.iter().copied().filter(|_| coin()).collect();
         let faults = asked.faults.unwrap_or(faults).possible();
+        let silence = rng.chance(1, 4).then_some(Duration::from_secs(5));
         let clients = 2 + rng.below(3) as usize;
         let servers = if rng.chance(1, 4) { 2 } else { 1 };
         let queue = if rng.chance(1, 4) { 1 + rng.below(5) as usize } else { 100 };
@@ -156,7 +157,8 @@ impl Options {
             readers = Clients::default();
         }
         let bug = asked.bug;
-        let setup = Setup { codec, timeout, clients, servers, queue, readers, fallbacks, files, cache, bug };
+        let setup =
+            Setup { codec, timeout, silence, clients, servers, queue, readers, fallbacks, files, cache, bug };
         (Options { setup, faults }, rng)
     }
 }

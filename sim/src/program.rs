@@ -120,7 +120,7 @@ fn machine(setup: Setup, id: ClientId, life: u64, cache: Cache, now: Instant) ->
         access,
         reconnect_min: Duration::from_millis(1),
         reconnect_max: Duration::from_millis(500),
-        silence_timeout: Some(Duration::from_secs(20)),
+        silence_timeout: setup.silence,
         ..Config::default()
     };
     let mut machine = Client::new(now, config, cache, Seed(life << 8 | id.0 as u64));

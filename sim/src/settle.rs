@@ -11,6 +11,8 @@ use std::time::Duration;
 const ROUNDS: usize = 2_000;
 /// Time in which everybody who keeps trying must have come to an end.
 const TIME: Duration = Duration::from_secs(120);
+/// How long a program waits before it tries again, in milliseconds.
+const PAUSE: u64 = 100;
 /// The longest that [`Event::Flow`] waits for a client to want a connection.
 const WANT: Duration = Duration::from_secs(1);
 
@@ -58,7 +60,7 @@ pub(crate) fn settle(world: &mut World) -> Result<(), Violation> {
         let mut moved = servers(world)?;
         moved |= network(world)?;
         moved |= programs(world)?;
-        if moved {
+        if moved || (world.now() < end && retry(world)?) {
             continue;
         }
         let is_done = world.programs().iter().all(|program| program.waits_for().is_none());
@@ -113,10 +115,27 @@ fn programs(world: &mut World) -> Result<bool, Violation> {
         } else if program.behind && !program.machine.is_ready() {
             // As the server's operator says: drop the cache.
             moved |= world.step(Event::Restart(client, Loss::Cache))?;
-        } else if program.app.is_idle() && program.app.wants() && program.machine.is_ready() {
-            let dice = world.now().0;
-            moved |= world.step(Event::Begin(client, dice))?;
         }
     }
     Ok(moved)
+}
+
+/// Whoever keeps trying tries again after a pause.
+fn retry(world: &mut World) -> Result<bool, Violation> {
+    let tries = |world: &World, client: ClientId| {
+        let program = &world.programs()[client.0];
+        program.app.is_idle() && program.app.wants() && program.machine.is_ready()
+    };
+    let clients: Vec<ClientId> = (0..world.programs().len()).map(ClientId).collect();
+    if !clients.iter().any(|&client| tries(world, client)) {
+        return Ok(false);
+    }
+    world.step(Event::Pass(PAUSE))?;
+    for client in clients {
+        if tries(world, client) {
+            let dice = world.programs()[client.0].app.number();
+            world.step(Event::Begin(client, dice))?;
+        }
+    }
+    Ok(true)
 }

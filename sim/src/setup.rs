@@ -49,6 +49,8 @@ pub struct Setup {
     pub codec: Codec,
     /// The server's transaction timeout.
     pub timeout: Option<Duration>,
+    /// How long clients put up with a server that owes an answer and says nothing; `None` for ever.
+    pub silence: Option<Duration>,
     /// Clients, at most [`CLIENTS_MAX`].
     pub clients: usize,
     /// Servers, at most [`SERVERS_MAX`]: one that is written to, and others that serve copies of its storage.
@@ -73,6 +75,7 @@ impl Default for Setup {
         Setup {
             codec: Codec::Msgpack,
             timeout: None,
+            silence: None,
             clients: 2,
             servers: 1,
             queue: 100,
@@ -124,6 +127,10 @@ impl Setup {
             "timeout" => {
                 let milliseconds = value.parse().map_err(|_| wrong("timeout", "a number of milliseconds"))?;
                 self.timeout = Some(Duration::from_millis(milliseconds));
+            }
+            "silence" => {
+                let milliseconds = value.parse().map_err(|_| wrong("silence", "a number of milliseconds"))?;
+                self.silence = Some(Duration::from_millis(milliseconds));
             }
             "clients" => {
                 let clients = value.parse().ok().filter(|clients| (1..=CLIENTS_MAX).contains(clients));
@@ -185,6 +192,9 @@ impl fmt::Display for Setup {
         writeln!(f, "option codec {codec}")?;
         if let Some(timeout) = self.timeout {
             writeln!(f, "option timeout {}", timeout.as_millis())?;
+        }
+        if let Some(silence) = self.silence {
+            writeln!(f, "option silence {}", silence.as_millis())?;
         }
         writeln!(f, "option clients {}", self.clients)?;
         let usual = Setup::default();

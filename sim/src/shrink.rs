@@ -259,7 +259,8 @@ impl Shrinker {
     fn make_world_plain(&mut self) {
         let usual = Setup::default();
         let servers = self.events().iter().filter_map(|event| event.server()).max();
-        let plainer: [&dyn Fn(Setup) -> Setup; 7] = [
+        let plainer: [&dyn Fn(Setup) -> Setup; 8] = [
+            &|setup| Setup { silence: None, ..setup },
             &|setup| Setup { servers: servers.map_or(1, |server| server.0 + 1), ..setup },
             &|setup| Setup { timeout: None, ..setup },
             &|setup| Setup { queue: usual.queue, ..setup },
