@@ -231,7 +231,9 @@ impl App {
         self.asked.remove(&ticket);
         match purpose {
             Purpose::Read(number, _) => self.end(scene, number, Outcome::Failed),
-            Purpose::Vote(number) | Purpose::Finish(number) => self.end(scene, number, self.unanswered(number)),
+            Purpose::Vote(number) | Purpose::Finish(number) => {
+                self.end(scene, number, self.unanswered(number))
+            }
             Purpose::Look => {}
         }
         scene.machine.handle(scene.now, Input::Forget { ticket });
@@ -420,6 +422,8 @@ impl App {
             let writes = &mut scene.notes.history.transactions[txn.at].writes;
             let write = writes.iter_mut().find(|write| write.oid == oid).expect("it stores what is merged");
             write.merged = Some(committed);
+            let writer = Attempt::of(&merge.committed).map(|writer| ((oid, committed), writer));
+            scene.notes.history.writers.extend(writer);
         }
         scene.machine.handle(scene.now, Input::Resolved { txn: at, oid, state });
     }

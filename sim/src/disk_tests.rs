@@ -2,8 +2,7 @@ use super::*;
 
 fn disk_with(synced: &'static [u8], unsynced: &'static [u8]) -> SimDisk {
     let mut disk = SimDisk::default();
-    let write =
-        |at, bytes| DiskOp::Write { file: FileId::Log, at, chunks: vec![Bytes::from_static(bytes)] };
+    let write = |at, bytes| DiskOp::Write { file: FileId::Log, at, chunks: vec![Bytes::from_static(bytes)] };
     disk.submit(write(0, synced));
     disk.submit(DiskOp::Sync { file: FileId::Log });
     disk.submit(write(synced.len() as u64, unsynced));

@@ -14,6 +14,7 @@ pub mod coverage;
 pub mod disk;
 pub mod event;
 pub mod history;
+pub mod hunt;
 pub mod ledger;
 pub mod log;
 pub mod medium;

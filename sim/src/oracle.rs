@@ -15,6 +15,9 @@ use zeolith_core::ids::{Oid, Tid};
 /// Stands for the oracle where a promise's number is told.
 pub const ORACLE: u32 = 21;
 
+/// How many ways to lay transactions into orders are looked at, about.
+const POSSIBILITIES: usize = 64;
+
 /// Why a history is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
@@ -132,12 +135,42 @@ impl fmt::Display for Shown<'_> {
 /// # Errors
 /// The first contradiction: of identities, then of single transactions in their order, then between them.
 pub fn judge(history: &History) -> Result<(), Contradiction> {
-    let present = Present::of(history)?;
-    for transaction in &history.transactions {
-        present.judge(history, transaction)?;
+    let mut first = Ok(());
+    for eras in possible_eras(history) {
+        let result = judge_with(history, &eras);
+        if result.is_ok() {
+            return judge_sessions(history);
+        }
+        first = first.and(result);
     }
-    present.judge_real_time(history)?;
-    judge_sessions(history)
+    first
+}
+
+fn judge_with(history: &History, of: &Eras) -> Result<(), Contradiction> {
+    let present = Present::of(history, of)?;
+    for transaction in &history.transactions {
+        present.judge(history, of, transaction)?;
+    }
+    present.judge_real_time(history, of)
+}
+
+/// In which order each transaction was committed, if it was.
+type Eras = BTreeMap<Attempt, usize>;
+
+/// What was asked for before a backup was put back and answered after that may be of either order. Of very many of
+/// these not all possibilities are given.
+fn possible_eras(history: &History) -> Vec<Eras> {
+    let mut all = vec![Eras::new()];
+    for transaction in &history.transactions {
+        let span = era_at(history, transaction.asked)..=era_at(history, transaction.ended);
+        let more = if all.len() < POSSIBILITIES { span } else { *span.start()..=*span.start() };
+        let with = |era: usize, mut eras: Eras| {
+            eras.insert(transaction.attempt, era);
+            eras
+        };
+        all = more.flat_map(|era| all.iter().cloned().map(move |eras| with(era, eras))).collect();
+    }
+    all
 }
 
 /// The transactions that happened.
@@ -148,7 +181,7 @@ struct Present<'a> {
 }
 
 impl<'a> Present<'a> {
-    fn of(history: &'a History) -> Result<Present<'a>, Contradiction> {
+    fn of(history: &'a History, of: &Eras) -> Result<Present<'a>, Contradiction> {
         let transactions: BTreeMap<Attempt, &Transaction> =
             history.transactions.iter().map(|transaction| (transaction.attempt, transaction)).collect();
         let mut by_attempt = BTreeMap::new();
@@ -166,7 +199,7 @@ impl<'a> Present<'a> {
         };
         for transaction in &history.transactions {
             if let Outcome::Committed(tid) = transaction.outcome {
-                happened(transaction.attempt, tid, era(history, transaction))?;
+                happened(transaction.attempt, tid, of[&transaction.attempt])?;
             }
         }
         for reader in &history.transactions {
@@ -181,7 +214,7 @@ impl<'a> Present<'a> {
                 if wrote.write(read.oid).is_none() {
                     return Err(unwritten);
                 }
-                happened(writer, serial, era(history, wrote))?;
+                happened(writer, serial, of[&writer])?;
             }
         }
         for (&(oid, serial), writer) in &history.writers {
@@ -189,14 +222,14 @@ impl<'a> Present<'a> {
                 && wrote.write(oid).is_some()
                 && wrote.outcome != Outcome::Failed
             {
-                happened(*writer, serial, era(history, wrote))?;
+                happened(*writer, serial, of[writer])?;
             }
         }
         let mut eras = vec![BTreeMap::new(); history.restores.len() + 1];
         for (attempt, &tid) in &by_attempt {
             let transaction = transactions[attempt];
             for (at, objects) in eras.iter_mut().enumerate() {
-                if is_in(history, at, era(history, transaction), tid) {
+                if is_in(history, at, of[attempt], tid) {
                     for write in &transaction.writes {
                         let object: &mut BTreeMap<Tid, &Transaction> = objects.entry(write.oid).or_default();
                         object.insert(tid, transaction);
@@ -214,14 +247,14 @@ impl<'a> Present<'a> {
 
     /// Judges what one transaction read and changed. A client may not know yet of a backup that was put back: what it
     /// read has to agree with one order.
-    fn judge(&self, history: &History, transaction: &Transaction) -> Result<(), Contradiction> {
+    fn judge(&self, history: &History, of: &Eras, transaction: &Transaction) -> Result<(), Contradiction> {
         let newest = era_at(history, transaction.ended);
         let result = self.judge_reads(newest, transaction);
         if result.is_err() && (0..newest).all(|era| self.judge_reads(era, transaction).is_err()) {
             return result;
         }
         match self.by_attempt.get(&transaction.attempt) {
-            Some(&tid) => self.judge_commit(era(history, transaction), transaction, tid),
+            Some(&tid) => self.judge_commit(of[&transaction.attempt], transaction, tid),
             None => Ok(()),
         }
     }
@@ -256,11 +289,11 @@ impl<'a> Present<'a> {
     }
 
     /// Whoever asks for a commit when another is answered gets a later tid.
-    fn judge_real_time(&self, history: &History) -> Result<(), Contradiction> {
+    fn judge_real_time(&self, history: &History, of: &Eras) -> Result<(), Contradiction> {
         for era_no in 0..self.eras.len() {
             let mut asked: Vec<(Place, Tid, &Transaction)> = Vec::new();
             let mut ended: Vec<(Place, Tid, &Transaction)> = Vec::new();
-            for transaction in history.transactions.iter().filter(|it| era(history, it) == era_no) {
+            for transaction in history.transactions.iter().filter(|it| of[&it.attempt] == era_no) {
                 let Some(&tid) = self.by_attempt.get(&transaction.attempt) else { continue };
                 asked.push((transaction.asked, tid, transaction));
                 if transaction.outcome == Outcome::Committed(tid) {
@@ -292,11 +325,6 @@ impl<'a> Present<'a> {
 /// The order of transactions that is the storage's at a place: how many backups were put back before.
 fn era_at(history: &History, place: Place) -> usize {
     history.restores.iter().filter(|restore| restore.at < place).count()
-}
-
-/// The order in which a transaction was committed, if it was.
-fn era(history: &History, transaction: &Transaction) -> usize {
-    era_at(history, transaction.asked)
 }
 
 /// Whether a transaction that was committed in order `of` stands in order `at`: the backups between have to have it.

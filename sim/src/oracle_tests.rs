@@ -181,3 +181,19 @@ fn a_backup_takes_away_what_came_after_it_and_nothing_else() {
     history.restores[0].kept = Tid(2);
     assert!(judge(&history).is_err(), "2 was kept, and 4 changed object 1 over 1");
 }
+
+#[test]
+fn what_was_answered_after_a_backup_may_be_of_either_order() {
+    let over = |base: u64| {
+        let mut transactions = two();
+        // Asked for before the backup, answered after it.
+        let mut late = transaction(1, 4, 1).writes(1, base, None).ends(committed(7));
+        (late.began, late.asked, late.ended) = (Place(31), Place(32), Place(40));
+        transactions.push(late);
+        let restores = vec![Restore { at: Place(35), kept: Tid(1) }];
+        judge(&History { transactions, restores, ..History::default() })
+    };
+    assert_eq!(over(2), Ok(()), "as it was before");
+    assert_eq!(over(1), Ok(()), "as the backup has it");
+    assert!(over(5).is_err());
+}

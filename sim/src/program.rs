@@ -61,7 +61,11 @@ impl Program {
     }
 
     /// What the application works with.
-    pub fn scene<'a>(&'a mut self, now: Instant, books: &'a mut crate::app::Notes) -> (&'a mut App, Scene<'a>) {
+    pub fn scene<'a>(
+        &'a mut self,
+        now: Instant,
+        books: &'a mut crate::app::Notes,
+    ) -> (&'a mut App, Scene<'a>) {
         (&mut self.app, Scene { now, machine: &mut self.machine, notes: books })
     }
 
@@ -85,7 +89,9 @@ impl Program {
         match (app, self.machine.is_ready()) {
             (None, true) => None,
             (app, true) => app,
-            (app, false) => Some(format!("for a connection{}", app.map_or(String::new(), |it| format!(", {it}")))),
+            (app, false) => {
+                Some(format!("for a connection{}", app.map_or(String::new(), |it| format!(", {it}"))))
+            }
         }
     }
 }
@@ -108,7 +114,9 @@ fn machine(setup: Setup, id: ClientId, life: u64, cache: Cache, now: Instant) ->
     };
     let config = Config {
         // Who only writes is told of the one server that can be written to.
-        servers: (0..if access == Access::Write { 1 } else { setup.servers }).map(|at| format!("server {at}")).collect(),
+        servers: (0..if access == Access::Write { 1 } else { setup.servers })
+            .map(|at| format!("server {at}"))
+            .collect(),
         access,
         reconnect_min: Duration::from_millis(1),
         reconnect_max: Duration::from_millis(500),

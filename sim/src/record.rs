@@ -179,21 +179,11 @@ impl Record {
                 (true, Way::Up) => {
                     (call_label(self.codec, frame.bytes(), &mut tree, conn, &mut self.calls), false)
                 }
-                (true, Way::Down) => {
-                    reply_label(self.codec, frame.bytes(), &mut tree, conn, &mut self.calls)
-                }
+                (true, Way::Down) => reply_label(self.codec, frame.bytes(), &mut tree, conn, &mut self.calls),
             };
             line.greeted = true;
             line.under_way.push((end, self.messages.len()));
-            self.messages.push(Message {
-                wire,
-                way,
-                label,
-                commits,
-                sent: step,
-                arrived: None,
-                lost: false,
-            });
+            self.messages.push(Message { wire, way, label, commits, sent: step, arrived: None, lost: false });
         }
         line.sent += bytes.len() as u64;
     }

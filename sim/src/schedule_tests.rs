@@ -58,10 +58,7 @@ fn what_is_not_understood_is_named_with_its_line() {
     for (text, message) in [
         ("start\nstrat\n", "line 2: there is no event 'strat'"),
         ("start\nconnect\n", "line 2: expected 'connect CLIENT [@SERVER]'"),
-        (
-            "start @1\n",
-            "line 1: there is no server 1: they are numbered from 0, and option servers is 1",
-        ),
+        ("start @1\n", "line 1: there is no server 1: they are numbered from 0, and option servers is 1"),
         ("option servers 5\n", "line 1: option servers is a number from 1 to 4, not '5'"),
         ("option files 1,\n", "line 1: option files is numbers of clients with commas between, not '1,'"),
         (

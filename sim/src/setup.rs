@@ -175,7 +175,12 @@ const CLIENTS: &str = "numbers of clients with commas between";
 
 fn clients(text: &str) -> Option<Clients> {
     let numbers: Result<Vec<usize>, _> = text.split(',').map(str::parse).collect();
-    numbers.ok().filter(|numbers| numbers.iter().all(|&n| n < CLIENTS_MAX))?.into_iter().collect::<Clients>().into()
+    numbers
+        .ok()
+        .filter(|numbers| numbers.iter().all(|&n| n < CLIENTS_MAX))?
+        .into_iter()
+        .collect::<Clients>()
+        .into()
 }
 
 impl fmt::Display for Setup {

@@ -13,6 +13,7 @@ use crate::ledger::Books;
 use crate::network::Network;
 use crate::node::Node;
 use crate::options::Setup;
+use crate::oracle;
 use crate::program::Program;
 use crate::record::{Record, Sign};
 use crate::settle;
@@ -149,9 +150,7 @@ impl World {
             Event::Crash(server, fate) => servers::crash(self, server, fate),
             Event::Start(server) => servers::start(self, server),
             Event::Clock(server, micros) => Ok(servers::set_clock(self, server, micros)),
-            Event::Pass(milliseconds) => {
-                self.advance(Duration::from_millis(milliseconds)).map(|()| true)
-            }
+            Event::Pass(milliseconds) => self.advance(Duration::from_millis(milliseconds)).map(|()| true),
             Event::Quiet => settle::settle(self).and_then(|()| self.quiet()),
         }
     }
@@ -203,6 +202,11 @@ impl World {
         let waiting: Vec<(ClientId, String)> =
             programs.filter_map(|(n, program)| Some((ClientId(n), program.waits_for()?))).collect();
         self.see(&Seen::Quiet(&waiting))?;
+        oracle::judge(&self.notes.history).map_err(|contradiction| Violation {
+            promise: oracle::ORACLE,
+            kind: Kind::Safety,
+            what: contradiction.to_string(),
+        })?;
         self.programs.iter().for_each(|program| program.machine.cache().check_invariants());
         Ok(true)
     }

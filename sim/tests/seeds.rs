@@ -4,9 +4,9 @@ use zeolith_core::planted::Bug;
 use zeolith_core::rng::Seed;
 use zeolith_sim::campaign::{Plan, campaign};
 use zeolith_sim::coverage::List;
+use zeolith_sim::hunt::hunt;
 use zeolith_sim::options::Asked;
-use zeolith_sim::run::{Outcome, replay, run};
-use zeolith_sim::shrink::shrink;
+use zeolith_sim::run::{replay, run};
 
 /// Seeds run by the test command.
 const SEEDS: std::ops::Range<u64> = 0..8_000;
@@ -59,26 +59,20 @@ fn a_seed_gives_the_same_run_every_time_and_so_do_its_events_alone() {
 
 /// Whether a planted bug is found by the checker of its promise and shrunk; how not.
 fn find_and_shrink(bug: Bug) -> Result<(), String> {
-    let asked = Asked { bug: Some(bug), ..Asked::default() };
-    let (seed, found) = (0..FOUND_WITHIN)
-        .map(|seed| (seed, run(Seed(seed), asked)))
-        .find(|(_, outcome)| outcome.violation.is_some())
+    let found = hunt(bug, 0..FOUND_WITHIN, SHRUNK_TO)
         .ok_or_else(|| format!("{} was not found in {FOUND_WITHIN} seeds", bug.name()))?;
-    let name = format!("{} in seed {seed}", bug.name());
-    let promise = |outcome: &Outcome| outcome.broken().map(|violation| violation.promise);
-    if promise(&found) != Some(bug.promise()) {
-        return Err(format!("{name} breaks something else: {}", found.broken().expect("it was found")));
+    let name = format!("{} in seed {}", bug.name(), found.seed);
+    if found.broken.promise != bug.promise() {
+        return Err(format!("{name} breaks something else: {}", found.broken));
     }
-    if replay(found.setup, &found.events).broken() != found.broken() {
+    let outcome = found.shrunk.outcome;
+    if replay(found.shrunk.setup, &outcome.events).broken() != outcome.broken() {
         return Err(format!("{name}: its events alone break something else"));
     }
-    let broken = found.broken().expect("it was found");
-    let shrunk = shrink(found.setup, &found.events, broken).ok_or(format!("{name} breaks nothing again"))?;
-    let left = shrunk.outcome.events.len();
-    if promise(&shrunk.outcome) != Some(bug.promise()) || left > SHRUNK_TO {
-        return Err(format!("{name}: {left} events are left\n{}", shrunk.outcome));
+    match outcome.events.len() {
+        left if left > SHRUNK_TO => Err(format!("{name}: {left} events are left\n{outcome}")),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 #[test]

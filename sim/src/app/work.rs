@@ -93,7 +93,8 @@ impl Work {
             }
             Work::Counter => vec![store(COUNTER, value(COUNTER) + 1, padding)],
             Work::Graph => {
-                let nodes: Vec<Oid> = (GRAPH.start..GRAPH.end).map(Oid).filter(|oid| read.contains_key(oid)).collect();
+                let nodes: Vec<Oid> =
+                    (GRAPH.start..GRAPH.end).map(Oid).filter(|oid| read.contains_key(oid)).collect();
                 let fresh = Oid(GRAPH.start + rng.below(GRAPH.end - GRAPH.start));
                 let changed = nodes.first().copied().filter(|_| rng.chance(4, 5)).unwrap_or(fresh);
                 let checked = nodes.iter().filter(|&&oid| oid != changed);

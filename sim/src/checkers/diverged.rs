@@ -19,7 +19,10 @@ impl BehindOrDiverged {
         let mut conns = self.conns.get(&client).into_iter().flatten();
         // What is on its way to a client of a server that died is not known to be lost yet.
         if conns.any(|conn| conn.server == at) && !books.of(at).knows(last) {
-            return Err(format!("client {} trusts its cache as of {last}, which its server does not know", client.0));
+            return Err(format!(
+                "client {} trusts its cache as of {last}, which its server does not know",
+                client.0
+            ));
         }
         Ok(())
     }

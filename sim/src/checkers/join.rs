@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct JoinAndLeave {
     told: Told,
-    /// For each connection, who came or went since it was told something.
+    /// For each connection, who came or went last.
     moved: BTreeMap<ConnName, String>,
 }
 
@@ -34,7 +34,7 @@ impl Checker for JoinAndLeave {
                 self.moved.remove(&conn);
             }
             Seen::Invalidated(conn, tid, _) | Seen::Finished(conn, tid) => {
-                if let Some(moved) = self.moved.remove(&conn)
+                if let Some(moved) = self.moved.get(&conn)
                     && let Some(missed) = self.told.missed(conn, tid, books.of(conn.server))
                 {
                     return Err(format!("{conn} is told of {tid}, and never of {missed}, since {moved}"));

@@ -1,5 +1,6 @@
 //! Promise 3: apply in order.
 
+use super::window::verifies;
 use super::{Checker, ConnName, Seen};
 use crate::event::ClientId;
 use crate::ledger::Books;
@@ -13,7 +14,9 @@ type Reply = (Oid, Tid, Tid, Option<Tid>);
 #[derive(Debug)]
 struct Stream {
     conn: ConnName,
-    /// The last transaction told since the connection was registered.
+    /// It is not ready yet, for all that the server can know: what it is told then is kept for later.
+    verifies: bool,
+    /// The last transaction told since then.
     told: Tid,
     /// The transactions of others told since then.
     others: BTreeSet<Tid>,
@@ -88,6 +91,7 @@ impl Checker for ApplyInOrder {
                 let streams = self.streams.entry(conn.client).or_default();
                 streams.push(Stream {
                     conn,
+                    verifies: true,
                     told: Tid::ZERO,
                     others: BTreeSet::new(),
                     replies: BTreeMap::new(),
@@ -95,8 +99,13 @@ impl Checker for ApplyInOrder {
                 let old = streams.len().saturating_sub(2);
                 streams.drain(..old);
             }
-            Seen::Invalidated(conn, tid, _) => {
+            Seen::Asked { conn, request } => {
                 if let Some(stream) = self.stream(conn) {
+                    stream.verifies &= verifies(request);
+                }
+            }
+            Seen::Invalidated(conn, tid, _) => {
+                if let Some(stream) = self.stream(conn).filter(|stream| !stream.verifies) {
                     stream.told = tid;
                     stream.others.insert(tid);
                 }
@@ -114,7 +123,8 @@ impl Checker for ApplyInOrder {
             Seen::Changed { client, change } => self.on_change(client, change, books)?,
             // The first time that an empty cache comes to a transaction nobody is told.
             Seen::State { clients } => {
-                let last = clients.iter().filter_map(|(client, machine)| Some((*client, machine.last_tid()?)));
+                let last =
+                    clients.iter().filter_map(|(client, machine)| Some((*client, machine.last_tid()?)));
                 self.changed.extend(last);
             }
             Seen::Reset { client, kept } => {
@@ -137,6 +147,9 @@ impl Checker for ApplyInOrder {
 mod tests {
     use super::super::forged::{CLIENT, CONN, asked, books, history, loaded, objects, revision};
     use super::*;
+    use zeolith_core::wire::call::Request;
+
+    const READ: Request<'static> = Request::LoadBefore(Oid(3), Tid::MAX);
 
     fn answered(told: bool) -> Result<(), String> {
         let (oid, before) = (Oid(3), Tid::MAX);
@@ -145,6 +158,7 @@ mod tests {
         let change = objects(4, &[0, 4]);
         let mut seen = vec![
             Seen::Registered(CONN, Tid(3)),
+            Seen::Asked { conn: CONN, request: &READ },
             Seen::Invalidated(CONN, Tid(4), &[Oid(0), Oid(4)]),
             Seen::Loaded { conn: CONN, oid, before, serial: Tid(3), until: None },
         ];
@@ -164,6 +178,7 @@ mod tests {
         let seen = [
             Seen::Registered(CONN, Tid(3)),
             Seen::Changed { client: CLIENT, change: &begin },
+            Seen::Asked { conn: CONN, request: &READ },
             Seen::Invalidated(CONN, Tid(4), &[Oid(0), Oid(4)]),
             Seen::Finished(CONN, Tid(5)),
             Seen::Changed { client: CLIENT, change: &late },

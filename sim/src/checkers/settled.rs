@@ -103,11 +103,9 @@ impl Checker for LostFinish {
             Seen::Gone(conn) => {
                 self.registered.remove(&conn);
             }
-            // What a program sent before it ended may still arrive.
-            Seen::Reset { client, kept } => {
+            Seen::Reset { client, .. } => {
                 self.registered.retain(|conn, _| conn.client != client);
                 self.last.remove(&client);
-                self.last.extend(kept.map(|kept| (client, kept)));
             }
             Seen::State { clients } => {
                 for (client, machine) in clients {

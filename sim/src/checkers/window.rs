@@ -18,6 +18,18 @@ struct Newest {
     told: BTreeSet<Tid>,
 }
 
+/// Whether a client asks this before it is ready.
+pub(super) fn verifies(request: &Request<'_>) -> bool {
+    matches!(
+        request,
+        Request::Register { .. }
+            | Request::GetInfo
+            | Request::SetClientLabel(_)
+            | Request::LastTransaction
+            | Request::GetInvalidations(_)
+    )
+}
+
 /// Invalidations between register and ready are kept; after verifying to V exactly those after V apply.
 #[derive(Debug, Default)]
 pub struct VerifyWindow {
@@ -74,18 +86,10 @@ impl Checker for VerifyWindow {
                 }
             }
             Seen::Asked { conn, request } => {
-                let verifies = matches!(
-                    request,
-                    Request::Register { .. }
-                        | Request::GetInfo
-                        | Request::SetClientLabel(_)
-                        | Request::LastTransaction
-                        | Request::GetInvalidations(_)
-                );
                 if let Some(newest) = self.newest.get_mut(&conn.client)
                     && newest.conn == conn
                 {
-                    newest.open &= verifies;
+                    newest.open &= verifies(request);
                 }
             }
             Seen::Changed { client, change } => self.on_change(client, change, books)?,

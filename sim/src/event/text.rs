@@ -124,12 +124,8 @@ impl<'a> Arguments<'a> {
             "connect" => (self.wire().map(Event::Connect), "connect CLIENT [@SERVER]"),
             "act" => (self.client_and(hex, Event::Act), "act CLIENT DICE"),
             "begin" => (self.client_and(hex, Event::Begin), "begin CLIENT DICE"),
-            "to-server" => {
-                (self.wire_and(piece, Event::ToServer), "to-server CLIENT [@SERVER] BYTES|all")
-            }
-            "to-client" => {
-                (self.wire_and(piece, Event::ToClient), "to-client CLIENT [@SERVER] BYTES|all")
-            }
+            "to-server" => (self.wire_and(piece, Event::ToServer), "to-server CLIENT [@SERVER] BYTES|all"),
+            "to-client" => (self.wire_and(piece, Event::ToClient), "to-client CLIENT [@SERVER] BYTES|all"),
             "late" => (self.wire_and(piece, Event::Late), "late CLIENT [@SERVER] BYTES|all"),
             "flow" => (self.wire().map(Event::Flow), "flow CLIENT [@SERVER]"),
             "cut" => {

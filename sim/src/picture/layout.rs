@@ -66,7 +66,14 @@ impl Layout {
             heights.push(height);
             bottom += height;
         }
-        Layout { clients: record.clients, servers: record.servers, places, heights, is_roomy: own >= 15.0, bottom }
+        Layout {
+            clients: record.clients,
+            servers: record.servers,
+            places,
+            heights,
+            is_roomy: own >= 15.0,
+            bottom,
+        }
     }
 
     /// Nodes from left to right: servers stand among their clients, with their disks at the side.

@@ -39,6 +39,8 @@ pub(super) fn restart(world: &mut World, id: ClientId, loss: Loss) -> Result<boo
     let now = world.now;
     let program = &mut world.programs[id.0];
     program.app.on_end(&mut world.notes);
+    let at = world.notes.place();
+    world.notes.history.restarts.push((id, at));
     world.programs[id.0].restart(loss, now);
     for far in world.network.all(|wire| wire.client == id) {
         super::wires::hang_up(world, far);
@@ -149,7 +151,9 @@ fn carry_out(world: &mut World, client: ClientId, output: Output) -> Result<(), 
 fn told(result: &Result<zeolith_core::client::Answer, zeolith_core::client::Error>) -> String {
     use zeolith_core::client::Answer;
     match result {
-        Ok(Answer::Loaded(Some(revision))) => format!("revision {} until {:?}", revision.serial, revision.until),
+        Ok(Answer::Loaded(Some(revision))) => {
+            format!("revision {} until {:?}", revision.serial, revision.until)
+        }
         Ok(Answer::State(state)) => format!("a state of {} bytes", state.len()),
         Ok(other) => format!("{other:?}"),
         Err(error) => error.to_string(),

@@ -4,9 +4,11 @@ use super::{World, wires};
 use crate::checkers::{Kind, Seen, Violation};
 use crate::disk::Fate;
 use crate::event::{Failure, ServerNo, Way};
+use crate::history::Restore;
 use crate::log;
 use crate::node::Came;
 use crate::record::Sign;
+use zeolith_core::ids::Tid;
 use zeolith_core::server::output::Output;
 use zeolith_core::server::{ConnId, Context, Input};
 use zeolith_core::store::disk::{DiskDone, FileId};
@@ -80,6 +82,11 @@ pub(super) fn restore(world: &mut World, server: ServerNo) -> Result<bool, Viola
     let backup = world.backup.clone();
     let (log, _) = log::read(&backup, 0);
     world.nodes[server.0].disk.restore(backup);
+    if server == ServerNo(0) {
+        let (at, last) = (world.notes.place(), log.last());
+        let kept = last.map_or(Tid::ZERO, |transaction| transaction.tid);
+        world.notes.history.restores.push(Restore { at, kept });
+    }
     world.see(&Seen::Restored(server, &log))?;
     world.books.restored(server, &world.nodes[server.0].disk);
     Ok(true)

@@ -166,7 +166,9 @@ fn end_at_client(world: &mut World, far: ConnId, why: &str) -> Result<(), Violat
 
 /// For the record: the client has no such connection any more.
 pub(super) fn hang_up(world: &mut World, far: ConnId) {
-    let Some(connection) = world.network.far(far).filter(|connection| connection.near.is_some()) else { return };
+    let Some(connection) = world.network.far(far).filter(|connection| connection.near.is_some()) else {
+        return;
+    };
     let wire = connection.wire;
     if let Some(record) = &mut world.record {
         record.gone(far);
