@@ -2,8 +2,10 @@
 //! also fail, and bits may turn on it.
 
 use crate::event::Failure;
+use crate::log;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
+use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::server::Context;
 use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Span};
@@ -199,8 +201,15 @@ impl SimDisk {
             return false;
         }
         let mut rng = Rng::new(Seed(dice));
-        self.rot.insert(4 + rng.below(len as u64 - 4) as usize, 1 << rng.below(8));
-        true
+        let (at, bit) = (4 + rng.below(len as u64 - 4) as usize, 1 << rng.below(8));
+        let mut turned = self.contents(FileId::Log).to_vec();
+        turned[at] ^= bit;
+        // Where it is not even known which objects were there, nobody can refuse to serve just these.
+        let is_data = shape(&turned) == shape(self.contents(FileId::Log));
+        if is_data {
+            self.rot.insert(at, bit);
+        }
+        is_data
     }
 
     /// Takes everything away, and puts this log there.
@@ -330,6 +339,13 @@ fn lose_sectors(image: &mut Vec<u8>, at: usize, bytes: &[u8], keep_all: bool, rn
         }
         from = to;
     }
+}
+
+/// Which transactions a log has, of which objects, and how long their states are.
+fn shape(log: &[u8]) -> Vec<(Tid, Vec<(Oid, usize)>)> {
+    let (transactions, _) = log::read(log, 0);
+    let records = |records: Vec<(Oid, Vec<u8>)>| records.into_iter().map(|(oid, data)| (oid, data.len()));
+    transactions.into_iter().map(|it| (it.tid, records(it.records).collect())).collect()
 }
 
 #[cfg(test)]

@@ -79,14 +79,14 @@ impl Node {
             leftovers: Vec::new(),
             pid: 1,
         };
-        // A world that damages the log wants to see how loads of it are refused.
+        // As a server is started that nobody has told otherwise: a log that is damaged is not served.
         let options = OpenOptions {
             path: "Data.fs".into(),
             create: true,
             read_only: false,
             queue: self.setup.queue,
             check_upto: limits::CHECKED_AT_OPEN,
-            serve_damaged: true,
+            serve_damaged: false,
         };
         let mut opening = Opening::new(found, options, Seed(self.starts));
         if let Some(bug) = self.setup.bug {
