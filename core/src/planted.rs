@@ -1,4 +1,4 @@
-//! Deliberate faults, one for each promise whose checker must be seen to catch it. Never in a production build.
+//! Deliberate faults, one or more for each promise whose checker must be seen to catch it. Never in a production build.
 
 /// A fault that is switched on for a whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,13 +7,45 @@ pub enum Bug {
     DurableBeforeSync,
     /// Promise 2: a load whose object was committed while its bytes were read is answered as planned.
     StaleRead,
+    /// Promise 3: a client applies the invalidations of a chunk behind its other messages.
+    AppliedLate,
+    /// Promise 4: a client keeps as current what changed while it had no connection.
+    KeptAcrossReconnect,
+    /// Promise 5: a client is at the server's last transaction before it knows what that changed.
+    LastTidAhead,
+    /// Promise 6: a client answers that a transaction is committed, and does not tell of its changes.
+    FinishUntold,
     /// Promise 7: an invalidation names only the first object of its transaction.
     InvalidationCutShort,
+    /// Promise 8: nobody is told of a transaction whose client vanished before it was durable.
+    MissedWhenCommitterLeft,
+    /// Promise 9: a client forgets the invalidations that came before it was ready.
+    KeptInvalidationsDropped,
+    /// Promise 10: `getInvalidations` is answered for a tid that is between two of this history.
+    DivergedAnswered,
+    /// Promise 11: a client does not tell what changed while it had no connection.
+    VerifiedUntold,
+    /// Promise 11: a transaction is queued without its objects when its client vanished before it was durable.
+    QueuedWithoutObjects,
+    /// Promise 12: a client whose finish was not answered says that nothing was committed.
+    LostFinishDenied,
     /// Promise 13: a client that vanishes takes its locks with it.
     LocksKeptAtDisconnect,
-    /// Promise 19: recovery judges the tail of the log by its structure alone though the checksums may be trusted, so
-    /// that a transaction with lost sectors is kept.
+    /// Promise 13: a transaction that has had its time keeps its locks.
+    LocksKeptAtTimeout,
+    /// Promise 13: a transaction that is to resolve conflicts loses its locks until it votes again.
+    LocksLetGoBetweenRounds,
+    /// Promise 14: a load joins one of the same object before another tid.
+    OtherLoadJoined,
+    /// Promise 16: a load before a tid is answered with whatever is current.
+    CurrentForOlder,
+    /// Promise 18: what a transaction only read is compared at its vote, and not locked.
+    ReadCheckNotHeld,
+    /// Promise 19: recovery judges the tail of the log by its structure alone though the checksums may be trusted,
+    /// so that a transaction with lost sectors is kept.
     TornTailKept,
+    /// Promise 20: a client forgets the questions that waited for a connection.
+    QuestionForgotten,
 }
 
 impl Bug {
@@ -21,9 +53,25 @@ impl Bug {
     pub const ALL: &[Bug] = &[
         Bug::DurableBeforeSync,
         Bug::StaleRead,
+        Bug::AppliedLate,
+        Bug::KeptAcrossReconnect,
+        Bug::LastTidAhead,
+        Bug::FinishUntold,
         Bug::InvalidationCutShort,
+        Bug::MissedWhenCommitterLeft,
+        Bug::KeptInvalidationsDropped,
+        Bug::DivergedAnswered,
+        Bug::VerifiedUntold,
+        Bug::QueuedWithoutObjects,
+        Bug::LostFinishDenied,
         Bug::LocksKeptAtDisconnect,
+        Bug::LocksKeptAtTimeout,
+        Bug::LocksLetGoBetweenRounds,
+        Bug::OtherLoadJoined,
+        Bug::CurrentForOlder,
+        Bug::ReadCheckNotHeld,
         Bug::TornTailKept,
+        Bug::QuestionForgotten,
     ];
 
     /// What it is called in a schedule and on a command line.
@@ -31,9 +79,25 @@ impl Bug {
         match self {
             Bug::DurableBeforeSync => "durable-before-sync",
             Bug::StaleRead => "stale-read",
+            Bug::AppliedLate => "applied-late",
+            Bug::KeptAcrossReconnect => "kept-across-reconnect",
+            Bug::LastTidAhead => "last-tid-ahead",
+            Bug::FinishUntold => "finish-untold",
             Bug::InvalidationCutShort => "invalidation-cut-short",
+            Bug::MissedWhenCommitterLeft => "missed-when-committer-left",
+            Bug::KeptInvalidationsDropped => "kept-invalidations-dropped",
+            Bug::DivergedAnswered => "diverged-answered",
+            Bug::VerifiedUntold => "verified-untold",
+            Bug::QueuedWithoutObjects => "queued-without-objects",
+            Bug::LostFinishDenied => "lost-finish-denied",
             Bug::LocksKeptAtDisconnect => "locks-kept-at-disconnect",
+            Bug::LocksKeptAtTimeout => "locks-kept-at-timeout",
+            Bug::LocksLetGoBetweenRounds => "locks-let-go-between-rounds",
+            Bug::OtherLoadJoined => "other-load-joined",
+            Bug::CurrentForOlder => "current-for-older",
+            Bug::ReadCheckNotHeld => "read-check-not-held",
             Bug::TornTailKept => "torn-tail-kept",
+            Bug::QuestionForgotten => "question-forgotten",
         }
     }
 
@@ -42,9 +106,22 @@ impl Bug {
         match self {
             Bug::DurableBeforeSync => 1,
             Bug::StaleRead => 2,
+            Bug::AppliedLate => 3,
+            Bug::KeptAcrossReconnect => 4,
+            Bug::LastTidAhead => 5,
+            Bug::FinishUntold => 6,
             Bug::InvalidationCutShort => 7,
-            Bug::LocksKeptAtDisconnect => 13,
+            Bug::MissedWhenCommitterLeft => 8,
+            Bug::KeptInvalidationsDropped => 9,
+            Bug::DivergedAnswered => 10,
+            Bug::VerifiedUntold | Bug::QueuedWithoutObjects => 11,
+            Bug::LostFinishDenied => 12,
+            Bug::LocksKeptAtDisconnect | Bug::LocksKeptAtTimeout | Bug::LocksLetGoBetweenRounds => 13,
+            Bug::OtherLoadJoined => 14,
+            Bug::CurrentForOlder => 16,
+            Bug::ReadCheckNotHeld => 18,
             Bug::TornTailKept => 19,
+            Bug::QuestionForgotten => 20,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The deliberate faults a world can have: those of [`zeolith_core::planted`] with the feature `planted-bugs`, none
 //! without it.
 
+use zeolith_core::client::Client;
 use zeolith_core::server::{Context, Server};
 use zeolith_core::store::file::open::Opening;
 
@@ -50,5 +51,15 @@ pub(crate) fn plant_in_server(bug: Bug, server: &mut Server) {
 
 #[cfg(not(feature = "planted-bugs"))]
 pub(crate) fn plant_in_server(bug: Bug, _: &mut Server) {
+    match bug {}
+}
+
+#[cfg(feature = "planted-bugs")]
+pub(crate) fn plant_in_client(bug: Bug, client: &mut Client) {
+    client.plant(bug);
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+pub(crate) fn plant_in_client(bug: Bug, _: &mut Client) {
     match bug {}
 }

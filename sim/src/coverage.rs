@@ -102,7 +102,7 @@ impl Coverage {
         List {
             seeds,
             marks: marks.map(|(mark, _)| (mark.name.to_owned(), mark.file.replace('\\', "/"))).collect(),
-            states: states.map(|(state, _)| state.name(crate::client::STAGES)).collect(),
+            states: states.map(|(state, _)| state.name(crate::world::STAGES)).collect(),
         }
     }
 
@@ -110,7 +110,7 @@ impl Coverage {
     pub fn lost(&self, list: &List) -> Vec<String> {
         let marks: BTreeSet<&str> = self.marks.keys().map(|mark| mark.name).collect();
         let states: BTreeSet<String> =
-            self.states.keys().map(|state| state.name(crate::client::STAGES)).collect();
+            self.states.keys().map(|state| state.name(crate::world::STAGES)).collect();
         let marks = list.marks.iter().filter(|(name, _)| !marks.contains(name.as_str()));
         let states = list.states.iter().filter(|&name| !states.contains(name));
         let marks = marks.map(|(name, file)| format!("mark '{name}', which was in {file}"));

@@ -1,10 +1,14 @@
-//! A disk that forgets: what was written and not synced may be lost in a crash, in any subset and torn at sectors.
+//! A disk that forgets: what was written and not synced may be lost in a crash, in any subset and torn at sectors. It may
+//! also fail, and bits may turn on it.
 
+use crate::event::Failure;
+use crate::log;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
+use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::server::Context;
-use zeolith_core::store::disk::{DiskDone, DiskOp, FileId, Span};
+use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Span};
 
 /// What survives a power loss is decided in pieces of this size.
 const SECTOR: usize = 512;
@@ -69,6 +73,12 @@ pub struct SimDisk {
     queue: VecDeque<DiskOp<Context>>,
     /// Operations begun: they end in any order.
     begun: Vec<Begun>,
+    /// Bits of the log that have turned, by place: the file's images hold what was written there.
+    rot: BTreeMap<usize, u8>,
+    /// Where the log ended before its last sync, and before the one before that.
+    ends: [usize; 2],
+    /// It has failed since the machine started.
+    failed: bool,
 }
 
 impl SimDisk {
@@ -85,6 +95,16 @@ impl SimDisk {
     /// Operations that may end.
     pub fn begun(&self) -> usize {
         self.begun.len()
+    }
+
+    /// Whether it has failed since the machine started.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Whether a bit has turned on it.
+    pub fn is_rotten(&self) -> bool {
+        !self.rot.is_empty()
     }
 
     /// What a person would call the next operation to begin.
@@ -132,7 +152,94 @@ impl SimDisk {
         None
     }
 
+    /// Fails at an operation; the answer, unless there is no such operation, or it is one that cannot fail there.
+    pub fn fail(&mut self, failure: Failure) -> Option<DiskDone<Context>> {
+        let done = match failure {
+            Failure::Full => self.fail_to_begin(&DiskError::Full),
+            Failure::Write => self.fail_to_begin(&DiskError::Io("a bad sector".into())),
+            Failure::End(at) => (at < self.begun.len()).then(|| self.fail_to_end(at)),
+        };
+        self.failed |= done.is_some();
+        done
+    }
+
+    fn fail_to_begin(&mut self, error: &DiskError) -> Option<DiskDone<Context>> {
+        let error = error.clone();
+        let done = match self.queue.front()? {
+            DiskOp::Read { .. } | DiskOp::Sync { .. } => return None,
+            DiskOp::Write { file, .. } | DiskOp::SetLen { file, .. } => {
+                DiskDone::WriteFailed { file: *file, error }
+            }
+            DiskOp::Replace { file, .. } => DiskDone::Synced { file: *file, result: Err(error) },
+            DiskOp::Reserve { upto } => DiskDone::Reserved { upto: *upto, result: Err(error) },
+            DiskOp::KeepTail { .. } => DiskDone::Kept { result: Err(error) },
+        };
+        self.queue.pop_front();
+        Some(done)
+    }
+
+    /// A read gives nothing. A sync loses what it covered: a later one that succeeds does not bring it to the disk.
+    fn fail_to_end(&mut self, at: usize) -> DiskDone<Context> {
+        let error = DiskError::Io("a bad sector".into());
+        match self.begun.remove(at) {
+            Begun::Read(op) => match *op {
+                DiskOp::Read { pending, .. } => DiskDone::Read { pending, result: Err(error) },
+                op => unreachable!("only reads are begun as reads: {op:?}"),
+            },
+            Begun::Sync { file, changes } => {
+                drop(self.synced(file, changes));
+                DiskDone::Synced { file, result: Err(error) }
+            }
+        }
+    }
+
+    /// Turns a bit of what stands in the log, and was there before its last two syncs: damage behind that cannot be told
+    /// from the rest of a crash. False when there is nothing.
+    pub fn turn_bit(&mut self, dice: u64) -> bool {
+        let len = self.ends[1].min(self.contents(FileId::Log).len());
+        if len <= 4 {
+            return false;
+        }
+        let mut rng = Rng::new(Seed(dice));
+        let (at, bit) = (4 + rng.below(len as u64 - 4) as usize, 1 << rng.below(8));
+        let mut turned = self.contents(FileId::Log).to_vec();
+        turned[at] ^= bit;
+        // Where it is not even known which objects were there, nobody can refuse to serve just these.
+        let is_data = shape(&turned) == shape(self.contents(FileId::Log));
+        if is_data {
+            self.rot.insert(at, bit);
+        }
+        is_data
+    }
+
+    /// Takes everything away, and puts this log there.
+    pub fn restore(&mut self, log: Vec<u8>) {
+        *self = SimDisk::default();
+        self.files.insert(FileId::Log, SimFile { durable: log.clone(), current: log, unsynced: Vec::new() });
+    }
+
+    /// Somebody looks after the disk: what has turned is as it was.
+    pub fn mend(&mut self) {
+        self.rot.clear();
+    }
+
+    /// The changes that a sync covered.
+    fn synced(&mut self, id: FileId, changes: usize) -> Vec<Change> {
+        for begun in &mut self.begun {
+            if let Begun::Sync { file, changes: other } = begun
+                && *file == id
+            {
+                *other = other.saturating_sub(changes);
+            }
+        }
+        self.files.entry(id).or_default().unsynced.drain(..changes).collect()
+    }
+
     fn change(&mut self, file: FileId, change: Change) {
+        if let (FileId::Log, Change::Write { at, bytes }) = (file, &change) {
+            let at = *at as usize;
+            self.rot.retain(|place, _| !(at..at + bytes.len()).contains(place));
+        }
         let file = self.files.entry(file).or_default();
         apply(&mut file.current, &change);
         file.unsynced.push(change);
@@ -156,30 +263,31 @@ impl SimDisk {
                 op => unreachable!("only reads are begun as reads: {op:?}"),
             },
             Begun::Sync { file: id, changes } => {
+                let changes = self.synced(id, changes);
                 let file = self.files.entry(id).or_default();
-                for change in file.unsynced.drain(..changes) {
-                    apply(&mut file.durable, &change);
+                if id == FileId::Log && !changes.is_empty() {
+                    self.ends = [file.durable.len(), self.ends[0].min(file.durable.len())];
                 }
-                for begun in &mut self.begun {
-                    if let Begun::Sync { file, changes: other } = begun
-                        && *file == id
-                    {
-                        *other = other.saturating_sub(changes);
-                    }
-                }
+                changes.iter().for_each(|change| apply(&mut file.durable, change));
                 DiskDone::Synced { file: id, result: Ok(()) }
             }
         }
     }
 
-    fn read(&self, file: FileId, span: Span) -> Bytes {
-        let Some(file) = self.files.get(&file) else { return Bytes::new() };
+    fn read(&self, id: FileId, span: Span) -> Bytes {
+        let Some(file) = self.files.get(&id) else { return Bytes::new() };
         let start = file.current.len().min(span.at as usize);
         let end = file.current.len().min(start + span.len);
-        Bytes::copy_from_slice(&file.current[start..end])
+        let mut bytes = file.current[start..end].to_vec();
+        if id == FileId::Log {
+            for (place, bit) in self.rot.range(start..end) {
+                bytes[place - start] ^= bit;
+            }
+        }
+        bytes.into()
     }
 
-    /// What a reader of the file sees; empty when it is not there.
+    /// What was written to the file, whatever became of it on the disk; empty when it is not there.
     pub fn contents(&self, file: FileId) -> &[u8] {
         self.files.get(&file).map_or(&[], |file| &file.current)
     }
@@ -198,6 +306,13 @@ impl SimDisk {
     pub fn crash(&mut self, fate: Fate) {
         self.queue.clear();
         self.begun.clear();
+        // What a failed sync left in the system's memory is not there any more when it is read again.
+        if std::mem::take(&mut self.failed) {
+            for file in self.files.values_mut() {
+                file.current = file.durable.clone();
+                file.unsynced.iter().for_each(|change| apply(&mut file.current, change));
+            }
+        }
         let Fate::Power(dice) = fate else { return };
         let mut rng = Rng::new(Seed(dice));
         for file in self.files.values_mut() {
@@ -226,49 +341,13 @@ fn lose_sectors(image: &mut Vec<u8>, at: usize, bytes: &[u8], keep_all: bool, rn
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn disk_with(synced: &'static [u8], unsynced: &'static [u8]) -> SimDisk {
-        let mut disk = SimDisk::default();
-        let write =
-            |at, bytes| DiskOp::Write { file: FileId::Log, at, chunks: vec![Bytes::from_static(bytes)] };
-        disk.submit(write(0, synced));
-        disk.submit(DiskOp::Sync { file: FileId::Log });
-        disk.submit(write(synced.len() as u64, unsynced));
-        while disk.can_begin() {
-            assert!(disk.begin().is_none());
-        }
-        disk.end(0);
-        disk
-    }
-
-    #[test]
-    fn what_was_synced_survives_every_power_loss() {
-        for dice in 0..50 {
-            let mut disk = disk_with(b"synced", b"not");
-            disk.crash(Fate::Power(dice));
-            assert!(disk.contents(FileId::Log).starts_with(b"synced"));
-        }
-    }
-
-    #[test]
-    fn what_was_not_synced_survives_some_power_losses() {
-        let survives = |dice| {
-            let mut disk = disk_with(b"synced", b"not");
-            disk.crash(Fate::Power(dice));
-            disk.contents(FileId::Log) == b"syncednot"
-        };
-        let survived = (0..50).filter(|&dice| survives(dice)).count();
-        assert!((10..50).contains(&survived), "{survived} of 50");
-    }
-
-    #[test]
-    fn a_process_that_dies_loses_nothing_it_wrote() {
-        let mut disk = disk_with(b"synced", b"not");
-        disk.crash(Fate::Process);
-        assert_eq!(disk.contents(FileId::Log), b"syncednot");
-        assert_eq!(disk.durable(FileId::Log), b"synced");
-    }
+/// Which transactions a log has, of which objects, and how long their states are.
+fn shape(log: &[u8]) -> Vec<(Tid, Vec<(Oid, usize)>)> {
+    let (transactions, _) = log::read(log, 0);
+    let records = |records: Vec<(Oid, Vec<u8>)>| records.into_iter().map(|(oid, data)| (oid, data.len()));
+    transactions.into_iter().map(|it| (it.tid, records(it.records).collect())).collect()
 }
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;

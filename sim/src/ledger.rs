@@ -2,9 +2,11 @@
 //! asked for, which stand in the log, which are safe on the disk, and which were shown to anybody.
 
 use crate::disk::SimDisk;
-use crate::event::ClientId;
+use crate::event::{ClientId, ServerNo};
 use crate::log::{self, Logged};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Bound;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::store::disk::FileId;
 
@@ -20,10 +22,9 @@ pub struct Attempt {
 impl Attempt {
     /// The attempt that wrote a record, which every record's data begins with.
     pub fn of(data: &[u8]) -> Option<Attempt> {
-        let text = std::str::from_utf8(data).ok()?;
-        let mut parts = text.split('.');
-        let client = ClientId(parts.next()?.parse().ok()?);
-        Some(Attempt { client, number: parts.next()?.parse().ok()? })
+        let mut parts = data.split(|&byte| byte == b'.').map(std::str::from_utf8);
+        let client = ClientId(parts.next()?.ok()?.parse().ok()?);
+        Some(Attempt { client, number: parts.next()?.ok()?.parse().ok()? })
     }
 
     /// The data this attempt stores for an object, `padding` bytes longer than it needs to be.
@@ -34,8 +35,15 @@ impl Attempt {
     }
 }
 
-/// The world's own books.
-#[derive(Debug, Default)]
+/// As every record's data begins.
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.client.0, self.number)
+    }
+}
+
+/// What stands in one server's log: its history, as far as the world can read it.
+#[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// Every transaction in the log, in its order.
     pub logged: Vec<Logged>,
@@ -46,10 +54,10 @@ pub struct Ledger {
     durable_to: usize,
     /// Transactions that any message to a client has shown.
     pub shown: BTreeSet<Tid>,
-    /// Attempts whose `tpc_finish` was sent.
-    pub finish_sent: BTreeSet<Attempt>,
     /// Which transactions changed which object.
     pub changes: BTreeMap<Tid, BTreeSet<Oid>>,
+    /// The transactions that changed an object.
+    touched: BTreeMap<Oid, BTreeSet<Tid>>,
 }
 
 impl Ledger {
@@ -61,27 +69,118 @@ impl Ledger {
         let known = self.logged.len();
         let (logged, to) = log::read(disk.contents(FileId::Log), self.read_to);
         self.read_to = to;
-        for transaction in &logged {
-            let oids = transaction.records.iter().map(|(oid, _)| *oid).collect();
-            self.changes.insert(transaction.tid, oids);
-        }
-        self.logged.extend(logged);
+        logged.into_iter().for_each(|transaction| self.enter(transaction));
         &self.logged[known..]
+    }
+
+    /// The next transaction of the log.
+    pub(crate) fn enter(&mut self, transaction: Logged) {
+        let oids: BTreeSet<Oid> = transaction.records.iter().map(|(oid, _)| *oid).collect();
+        for &oid in &oids {
+            self.touched.entry(oid).or_default().insert(transaction.tid);
+        }
+        self.changes.insert(transaction.tid, oids);
+        self.logged.push(transaction);
     }
 
     /// The server came up again: what is in the log now is all there is.
     pub fn reopened(&mut self, disk: &SimDisk) {
-        let (durable, durable_to) = log::read(disk.durable(FileId::Log), 0);
-        self.durable = durable.into_iter().map(|transaction| transaction.tid).collect();
-        self.durable_to = durable_to;
-        let (logged, read_to) = log::read(disk.contents(FileId::Log), 0);
-        (self.logged, self.read_to) = (logged, read_to);
-        let there: BTreeSet<Tid> = self.logged.iter().map(|transaction| transaction.tid).collect();
-        self.changes.retain(|tid, _| there.contains(tid));
+        let shown = std::mem::take(&mut self.shown);
+        *self = Ledger { shown, ..Ledger::default() };
+        self.look(disk);
     }
 
     /// The last transaction in the log.
     pub fn last(&self) -> Tid {
         self.logged.last().map_or(Tid::ZERO, |transaction| transaction.tid)
+    }
+
+    /// Whether a client can have this as its last transaction; zero stands for an empty storage.
+    pub fn knows(&self, tid: Tid) -> bool {
+        tid == Tid::ZERO || self.changes.contains_key(&tid)
+    }
+
+    /// The last transaction before `before` that changed an object; `None` when there was none.
+    pub fn serial_before(&self, oid: Oid, before: Tid) -> Option<Tid> {
+        self.touched.get(&oid)?.range(..before).next_back().copied()
+    }
+
+    /// The first transaction after `after` that changed an object; `None` when there is none yet.
+    pub fn next_change(&self, oid: Oid, after: Tid) -> Option<Tid> {
+        self.touched.get(&oid)?.range((Bound::Excluded(after), Bound::Unbounded)).next().copied()
+    }
+
+    /// The objects changed in the transactions behind `after`, up to and including `upto`.
+    pub fn changed_within(&self, after: Tid, upto: Tid) -> BTreeSet<Oid> {
+        if after >= upto {
+            return BTreeSet::new();
+        }
+        let range = self.changes.range((Bound::Excluded(after), Bound::Included(upto)));
+        range.flat_map(|(_, oids)| oids.iter().copied()).collect()
+    }
+
+    /// The state that a transaction gave an object; `None`: it gave it none.
+    pub fn state(&self, oid: Oid, serial: Tid) -> Option<&[u8]> {
+        let at = self.logged.binary_search_by_key(&serial, |transaction| transaction.tid).ok()?;
+        let record = self.logged[at].records.iter().find(|(other, _)| *other == oid)?;
+        Some(&record.1)
+    }
+
+    /// The transaction of an attempt, if it is in the log.
+    pub fn committed(&self, attempt: Attempt) -> Option<&Logged> {
+        self.logged.iter().rev().find(|transaction| transaction.attempt() == Some(attempt))
+    }
+}
+
+/// The books of the whole world: one ledger a history.
+///
+/// A history begins with an empty storage or with a backup that was put back, and goes on through crashes. Each server
+/// has one at a time; what was shown of those that a backup ended may still be in a client's hands.
+#[derive(Debug, Default)]
+pub struct Books {
+    servers: Vec<Ledger>,
+    past: Vec<Ledger>,
+    /// Attempts whose `tpc_finish` was sent.
+    pub finish_sent: BTreeSet<Attempt>,
+}
+
+impl Books {
+    /// Books of that many servers, with empty storages.
+    pub fn new(servers: usize) -> Books {
+        Books { servers: vec![Ledger::default(); servers], ..Books::default() }
+    }
+
+    /// The history that a server is at.
+    pub fn of(&self, server: ServerNo) -> &Ledger {
+        &self.servers[server.0]
+    }
+
+    /// The same, to be written.
+    pub fn of_mut(&mut self, server: ServerNo) -> &mut Ledger {
+        &mut self.servers[server.0]
+    }
+
+    /// An older backup was put in place of a server's log: another history begins, of which nobody was shown anything.
+    pub fn restored(&mut self, server: ServerNo, disk: &SimDisk) {
+        let mut ledger = Ledger::default();
+        ledger.look(disk);
+        self.past.push(std::mem::replace(&mut self.servers[server.0], ledger));
+    }
+
+    /// Every history there is or was, those that servers are at first.
+    pub fn histories(&self) -> impl Iterator<Item = &Ledger> {
+        self.servers.iter().chain(&self.past)
+    }
+
+    /// Books of one server with this ledger, for forged histories.
+    #[cfg(test)]
+    pub fn forged(ledger: Ledger) -> Books {
+        Books { servers: vec![ledger], ..Books::default() }
+    }
+
+    /// This ledger is the past of a forged history.
+    #[cfg(test)]
+    pub fn forge_past(&mut self, ledger: Ledger) {
+        self.past.push(ledger);
     }
 }

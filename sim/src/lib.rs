@@ -5,25 +5,32 @@
 //! promise. The same seed gives the same run; the events alone give it too, with what the world is like: that is a
 //! [`schedule`]. One that breaks a promise is [shrunk](shrink) and [drawn](picture).
 
+pub mod app;
 pub mod bug;
 pub mod campaign;
+mod chance;
 pub mod checkers;
-pub mod client;
 pub mod coverage;
 pub mod disk;
 pub mod event;
+pub mod history;
+pub mod hunt;
 pub mod ledger;
 pub mod log;
+pub mod medium;
 pub mod network;
 pub mod node;
 pub mod options;
+pub mod oracle;
 mod panics;
 pub mod picture;
+pub mod program;
 pub mod reader;
 pub mod record;
 pub mod run;
 pub mod schedule;
 mod settle;
+pub mod setup;
 pub mod shrink;
 pub mod trace;
 pub mod world;

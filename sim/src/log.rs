@@ -1,5 +1,6 @@
 //! An independent reading of a Data.fs: what a checker believes, whatever the server says.
 
+use crate::ledger::Attempt;
 use zeolith_core::ids::{Oid, Tid};
 
 /// A transaction as it stands in a log.
@@ -9,6 +10,13 @@ pub struct Logged {
     pub tid: Tid,
     /// Its objects with their data.
     pub records: Vec<(Oid, Vec<u8>)>,
+}
+
+impl Logged {
+    /// The attempt it was, as its records say; `None` when it has none, or they are of nobody.
+    pub fn attempt(&self) -> Option<Attempt> {
+        Attempt::of(&self.records.first()?.1)
+    }
 }
 
 /// The whole transactions of a log image from `from` on, and where they end. Reading stops at the first that is not
@@ -36,7 +44,7 @@ fn transaction(bytes: &[u8]) -> Option<(Logged, usize)> {
     let tid = Tid(number(bytes, 0)?);
     let len = usize::try_from(number(bytes, 8)?).ok()?;
     let whole = bytes.get(..len.checked_add(8)?)?;
-    if whole[16] == b'c' || number(whole, len)? != len as u64 {
+    if len < 23 || whole[16] == b'c' || number(whole, len)? != len as u64 {
         return None;
     }
     let mut at = 23 + short(whole, 17)? + short(whole, 19)? + short(whole, 21)?;

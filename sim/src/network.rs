@@ -1,6 +1,16 @@
-//! The connection of one client: two streams of bytes, which arrive in pieces of any size.
+//! Connections: two streams of bytes each, which arrive in pieces of any size, and two ends that learn of a break at
+//! different times.
 
+use crate::checkers::ConnName;
+use crate::event::{ClientId, Side, Way, Wire};
+use crate::ledger::Attempt;
+use crate::reader::Reader;
 use bytes::{Bytes, BytesMut};
+use std::collections::{BTreeMap, BTreeSet};
+use zeolith_core::client::ConnId as Near;
+use zeolith_core::server::ConnId as Far;
+use zeolith_core::wire::Codec;
+use zeolith_core::wire::call::TxnId;
 
 /// Bytes on their way in one direction.
 #[derive(Debug, Default)]
@@ -28,15 +38,245 @@ impl Stream {
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
+
+    fn lose(&mut self) {
+        self.bytes.clear();
+    }
 }
 
-/// Both directions.
+/// Where messages end in a stream, whatever the pieces it comes in.
 #[derive(Debug, Default)]
-pub struct Link {
+pub struct Ends {
+    head: Vec<u8>,
+    /// Bytes of the message's body still to come.
+    left: usize,
+}
+
+impl Ends {
+    /// How many of these bytes belong to the message that is coming in.
+    pub fn next(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        if self.left == 0 {
+            at = bytes.len().min(4 - self.head.len());
+            self.head.extend_from_slice(&bytes[..at]);
+            let Ok(head) = <[u8; 4]>::try_from(&self.head[..]) else { return at };
+            self.head.clear();
+            self.left = u32::from_be_bytes(head) as usize;
+        }
+        let body = self.left.min(bytes.len() - at);
+        self.left -= body;
+        at + body
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// Between whom.
+    pub wire: Wire,
+    /// What the client calls it; `None`: it has given it up, and what it sent before may still arrive.
+    pub near: Option<Near>,
+    /// Whether the server still has it; otherwise what it sent before may still arrive.
+    pub far: bool,
+    /// The server takes nothing from it at present.
+    pub paused: bool,
     /// From the client to the server.
     pub up: Stream,
     /// From the server to the client.
     pub down: Stream,
-    /// The server closed it: it ends when the client has everything.
-    pub closing: bool,
+    /// What was said on it.
+    pub reader: Reader,
+    /// Where messages to the server end.
+    pub ends: Ends,
+    /// The transaction that the server was told of last, and whose it is.
+    pub txn: Option<(TxnId, Attempt)>,
+}
+
+impl Connection {
+    /// What the checkers call it.
+    pub fn name(&self, far: Far) -> ConnName {
+        ConnName { server: self.wire.server, client: self.wire.client, number: far.0 }
+    }
+}
+
+/// All connections, and those that clients ask for.
+#[derive(Debug, Default)]
+pub struct Network {
+    /// By what servers call them; none has the same name on two servers.
+    connections: BTreeMap<Far, Connection>,
+    /// Connections that clients ask for.
+    wanted: BTreeMap<Wire, Near>,
+    held: BTreeSet<(Wire, Way)>,
+    made: u64,
+}
+
+impl Network {
+    /// A client asks for a connection.
+    pub fn want(&mut self, wire: Wire, near: Near) {
+        self.wanted.insert(wire, near);
+    }
+
+    /// Whether clients ask for connections on some wires.
+    pub fn wants(&self, which: impl Fn(Wire) -> bool) -> bool {
+        self.wanted.keys().any(|&wire| which(wire))
+    }
+
+    /// Whether clients have connections on some wires.
+    pub fn has(&self, which: impl Fn(Wire) -> bool) -> bool {
+        self.connections.values().any(|it| it.near.is_some() && which(it.wire))
+    }
+
+    /// The connection that a client asks for, unless the network does not let it through.
+    pub fn take_wanted(&mut self, wire: Wire) -> Option<Near> {
+        if self.is_held(wire, Way::Up) || self.is_held(wire, Way::Down) {
+            return None;
+        }
+        self.wanted.remove(&wire)
+    }
+
+    /// Makes a connection, and names it.
+    pub fn connect(&mut self, wire: Wire, near: Near, codec: Codec) -> Far {
+        self.made += 1;
+        let name = ConnName { server: wire.server, client: wire.client, number: self.made };
+        let connection = Connection {
+            wire,
+            near: Some(near),
+            far: true,
+            paused: false,
+            up: Stream::default(),
+            down: Stream::default(),
+            reader: Reader::new(name, codec),
+            ends: Ends::default(),
+            txn: None,
+        };
+        self.connections.insert(Far(self.made), connection);
+        Far(self.made)
+    }
+
+    /// A connection by the server's name for it.
+    pub fn far(&mut self, far: Far) -> Option<&mut Connection> {
+        self.connections.get_mut(&far)
+    }
+
+    /// A connection by its client's name for it.
+    pub fn near(&mut self, client: ClientId, near: Near) -> Option<(Far, &mut Connection)> {
+        let found = self.connections.iter_mut();
+        let mut found = found.filter(|(_, it)| it.wire.client == client && it.near == Some(near));
+        found.next().map(|(&far, connection)| (far, connection))
+    }
+
+    /// The connection that the client knows of.
+    pub fn live(&mut self, wire: Wire) -> Option<(Far, &mut Connection)> {
+        let mut found = self.connections.iter_mut().filter(|(_, it)| it.wire == wire && it.near.is_some());
+        found.next().map(|(&far, connection)| (far, connection))
+    }
+
+    /// The oldest connection whose client has given it up, while its server has not.
+    pub fn ghost(&mut self, wire: Wire) -> Option<(Far, &mut Connection)> {
+        let mut found = self.connections.iter_mut().filter(|(_, it)| it.wire == wire && it.near.is_none());
+        found.next().map(|(&far, connection)| (far, connection))
+    }
+
+    /// One side learns that a connection is over: its name there. What was on the way to it is lost.
+    pub fn end(&mut self, far: Far, side: Side) -> (Option<Near>, bool) {
+        let Some(connection) = self.connections.get_mut(&far) else { return (None, false) };
+        let (mut near, mut server) = (None, false);
+        if side != Side::Server {
+            near = connection.near.take();
+            connection.down.lose();
+        }
+        if side != Side::Client {
+            server = std::mem::replace(&mut connection.far, false);
+            connection.up.lose();
+        }
+        if connection.near.is_none() && !connection.far {
+            self.connections.remove(&far);
+        }
+        (near, server)
+    }
+
+    /// The client gives up a connection, or the wish for one.
+    pub fn close(&mut self, client: ClientId, near: Near) {
+        self.wanted.retain(|wire, wanted| (wire.client, *wanted) != (client, near));
+        if let Some(far) = self.near(client, near).map(|(far, _)| far) {
+            self.end(far, Side::Client);
+        }
+    }
+
+    /// The client's program ends: the network gives up its connections.
+    pub fn leave(&mut self, client: ClientId) {
+        self.wanted.retain(|wire, _| wire.client != client);
+        for far in self.all(|wire| wire.client == client) {
+            self.end(far, Side::Client);
+        }
+    }
+
+    /// The connections on some wires.
+    pub fn all(&self, which: impl Fn(Wire) -> bool) -> Vec<Far> {
+        self.connections.iter().filter(|(_, it)| which(it.wire)).map(|(&far, _)| far).collect()
+    }
+
+    /// Lets nothing through in one direction; false when nothing was let through before.
+    pub fn hold(&mut self, wire: Wire, way: Way) -> bool {
+        self.held.insert((wire, way))
+    }
+
+    /// Lets everything through; false when nothing was held.
+    pub fn mend(&mut self, wire: Wire) -> bool {
+        self.held.remove(&(wire, Way::Up)) | self.held.remove(&(wire, Way::Down))
+    }
+
+    /// A wire on which something is held.
+    pub fn first_held(&self) -> Option<Wire> {
+        self.held.first().map(|(wire, _)| *wire)
+    }
+
+    /// Whether nothing is let through.
+    pub fn is_held(&self, wire: Wire, way: Way) -> bool {
+        self.held.contains(&(wire, way))
+    }
+
+    /// Whether something would arrive at the server of the connection that the client knows of.
+    pub fn goes_up(&self, wire: Wire) -> bool {
+        !self.is_held(wire, Way::Up)
+            && self.on(wire).any(|it| it.near.is_some() && it.far && !it.paused && !it.up.is_empty())
+    }
+
+    /// Whether something would arrive at the client, be it the end.
+    pub fn goes_down(&self, wire: Wire) -> bool {
+        !self.is_held(wire, Way::Down)
+            && self.on(wire).any(|it| it.near.is_some() && (!it.down.is_empty() || !it.far))
+    }
+
+    /// Whether something would arrive late.
+    pub fn goes_late(&self, wire: Wire) -> bool {
+        !self.is_held(wire, Way::Up) && self.on(wire).any(|it| it.near.is_none())
+    }
+
+    fn on(&self, wire: Wire) -> impl Iterator<Item = &Connection> {
+        self.connections.values().filter(move |connection| connection.wire == wire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_end_where_they_do_in_pieces_of_any_size() {
+        let stream = [&[0, 0, 0, 3][..], b"abc", &[0, 0, 0, 1], b"d"].concat();
+        for size in 1..=stream.len() {
+            let (mut ends, mut found, mut at) = (Ends::default(), Vec::new(), 0);
+            for piece in stream.chunks(size) {
+                let mut rest = piece;
+                while !rest.is_empty() {
+                    let taken = ends.next(rest);
+                    at += taken;
+                    found.push(at);
+                    rest = &rest[taken..];
+                }
+            }
+            assert!(found.contains(&7) && found.contains(&12), "{size}: {found:?}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
-//! The server's machine room: one server over one disk, up, down, or coming up.
+//! A server's machine room: one server over one disk, up, down, or coming up.
 
 use crate::bug;
 use crate::disk::{Fate, SimDisk};
+use crate::event::{Failure, ServerNo};
 use crate::options::Setup;
 use zeolith_core::limits;
 use zeolith_core::rng::Seed;
@@ -19,14 +20,21 @@ enum Life {
     Up(Box<Server>),
 }
 
-/// The server with its disk.
+/// A server with its disk and its clock.
 #[derive(Debug)]
 pub struct Node {
     setup: Setup,
+    number: ServerNo,
+    /// How far its wall clock is off, in microseconds.
+    pub clock: i64,
     /// The disk.
     pub disk: SimDisk,
     life: Life,
     starts: u64,
+    /// When the server wants to be woken.
+    due: Option<Instant>,
+    /// The disk failed while the server was coming up, or gave other bytes than were written.
+    excused: bool,
 }
 
 /// What became of a step.
@@ -36,14 +44,17 @@ pub enum Came {
     Nothing,
     /// The server is up: its log was recovered.
     Up,
-    /// It does not come up: the log cannot be opened.
+    /// It does not come up: the log cannot be opened, and it should.
     Refused(String),
+    /// It does not come up, and the disk is to blame.
+    Failed(String),
 }
 
 impl Node {
     /// A server that is down over an empty disk.
-    pub fn new(setup: Setup) -> Node {
-        Node { setup, disk: SimDisk::default(), life: Life::Down, starts: 0 }
+    pub fn new(setup: Setup, number: ServerNo) -> Node {
+        let (disk, life) = (SimDisk::default(), Life::Down);
+        Node { setup, number, clock: 0, disk, life, starts: 0, due: None, excused: false }
     }
 
     /// Whether it takes connections.
@@ -59,6 +70,7 @@ impl Node {
     /// Begins to come up.
     pub fn start(&mut self, wall: WallTime) -> Came {
         self.starts += 1;
+        self.excused = self.disk.is_rotten();
         let found = Found {
             log_len: self.disk.length(FileId::Log),
             sidecar_len: self.disk.length(FileId::Sidecar),
@@ -67,14 +79,14 @@ impl Node {
             leftovers: Vec::new(),
             pid: 1,
         };
-        // A world that damages the log wants to see how loads of it are refused.
+        // As a server is started that nobody has told otherwise: a log that is damaged is not served.
         let options = OpenOptions {
             path: "Data.fs".into(),
             create: true,
             read_only: false,
-            queue: 100,
+            queue: self.setup.queue,
             check_upto: limits::CHECKED_AT_OPEN,
-            serve_damaged: true,
+            serve_damaged: false,
         };
         let mut opening = Opening::new(found, options, Seed(self.starts));
         if let Some(bug) = self.setup.bug {
@@ -87,7 +99,15 @@ impl Node {
     /// Goes down.
     pub fn crash(&mut self, fate: Fate) {
         self.life = Life::Down;
+        self.due = None;
         self.disk.crash(fate);
+    }
+
+    /// Fails at an operation of the disk; what became of it, `None` when there is no such operation.
+    pub fn fail(&mut self, failure: Failure) -> Option<DiskDone<Context>> {
+        let done = self.disk.fail(failure)?;
+        self.excused |= matches!(self.life, Life::Opening(_));
+        Some(done)
     }
 
     /// Hands the server an input; its outputs are for the caller, except for the disk's.
@@ -101,6 +121,7 @@ impl Node {
                 other => outputs.push(other),
             }
         }
+        self.due = server.deadline();
         // A planted fault is for the checkers to find.
         if self.setup.bug.is_none() {
             server.check_invariants();
@@ -131,12 +152,20 @@ impl Node {
             Ok(opened) => opened,
             Err(error) => {
                 self.life = Life::Down;
-                return Came::Refused(error.to_string());
+                self.disk.crash(Fate::Process);
+                let why = error.to_string();
+                return if self.excused { Came::Failed(why) } else { Came::Refused(why) };
             }
         };
         let boot = StorageBoot::file("1".into(), "Data.fs".into(), false, opened);
-        let config =
-            Config { codec: self.setup.codec, transaction_timeout: self.setup.timeout, ..Config::default() };
+        let config = Config {
+            codec: self.setup.codec,
+            transaction_timeout: self.setup.timeout,
+            // The others have copies, which nobody may change.
+            read_only: self.number != ServerNo(0),
+            invalidation_queue: self.setup.queue,
+            ..Config::default()
+        };
         let mut server = Server::new(config, vec![boot], wall);
         if let Some(bug) = self.setup.bug {
             bug::plant_in_server(bug, &mut server);
@@ -154,11 +183,16 @@ impl Node {
         }
     }
 
-    /// When the server wants to be woken.
-    pub fn deadline(&self) -> Option<Instant> {
+    /// The server; `None` while it is not up.
+    pub fn server(&self) -> Option<&Server> {
         match &self.life {
-            Life::Up(server) => server.deadline(),
+            Life::Up(server) => Some(server),
             Life::Down | Life::Opening(_) => None,
         }
+    }
+
+    /// When the server wants to be woken.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.due
     }
 }

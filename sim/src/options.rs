@@ -1,106 +1,13 @@
 //! What a seed stands for: what the world is like, and what chance may do in it.
 
-use crate::bug::{self, Bug};
-use std::fmt;
+use crate::bug::Bug;
+use crate::event::ClientId;
+use crate::setup::Clients;
+pub use crate::setup::{CLIENTS_MAX, OptionError, SERVERS_MAX, Setup};
 use std::str::FromStr;
 use std::time::Duration;
 use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::wire::Codec;
-
-/// The most clients a world has.
-pub const CLIENTS_MAX: usize = 64;
-
-/// What a world is like from its beginning to its end. With the events it is all that a run depends on.
-///
-/// It is written as lines `option NAME VALUE`, and read line by line with [`Setup::set`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Setup {
-    /// The encoding the server announces.
-    pub codec: Codec,
-    /// The server's transaction timeout.
-    pub timeout: Option<Duration>,
-    /// Clients, at most [`CLIENTS_MAX`].
-    pub clients: usize,
-    /// A deliberate fault of the server.
-    pub bug: Option<Bug>,
-}
-
-impl Default for Setup {
-    fn default() -> Setup {
-        Setup { codec: Codec::Msgpack, timeout: None, clients: 2, bug: None }
-    }
-}
-
-/// An option that says nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OptionError {
-    /// No such option.
-    #[error("there is no option '{0}'")]
-    Unknown(String),
-    /// A value the option cannot have.
-    #[error("option {name} is {expected}, not '{value}'")]
-    Value {
-        /// The option.
-        name: &'static str,
-        /// What it can be.
-        expected: &'static str,
-        /// What it should have been.
-        value: String,
-    },
-    /// A deliberate fault that this build does not have.
-    #[error("this build has no bug '{0}' (planted bugs need the feature planted-bugs)")]
-    Bug(String),
-}
-
-impl Setup {
-    /// Sets one option.
-    ///
-    /// # Errors
-    /// [`OptionError`]; nothing has changed then.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
-        let wrong = |name, expected| OptionError::Value { name, expected, value: value.to_owned() };
-        match name {
-            "codec" => {
-                self.codec = match value {
-                    "pickle" => Codec::Pickle,
-                    "msgpack" => Codec::Msgpack,
-                    _ => return Err(wrong("codec", "'pickle' or 'msgpack'")),
-                }
-            }
-            "timeout" => {
-                let milliseconds = value.parse().map_err(|_| wrong("timeout", "a number of milliseconds"))?;
-                self.timeout = Some(Duration::from_millis(milliseconds));
-            }
-            "clients" => {
-                let clients = value.parse().ok().filter(|clients| (1..=CLIENTS_MAX).contains(clients));
-                self.clients = clients.ok_or_else(|| wrong("clients", "a number from 1 to 64"))?;
-            }
-            "bug" => {
-                self.bug = Some(bug::named(value).ok_or_else(|| OptionError::Bug(value.to_owned()))?);
-            }
-            _ => return Err(OptionError::Unknown(name.to_owned())),
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Setup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let codec = match self.codec {
-            Codec::Pickle => "pickle",
-            Codec::Msgpack => "msgpack",
-        };
-        writeln!(f, "option codec {codec}")?;
-        if let Some(timeout) = self.timeout {
-            writeln!(f, "option timeout {}", timeout.as_millis())?;
-        }
-        writeln!(f, "option clients {}", self.clients)?;
-        match self.bug {
-            Some(bug) => writeln!(f, "option bug {}", bug.name()),
-            None => Ok(()),
-        }
-    }
-}
 
 /// A kind of event that is on or off for a whole run: what never happens in one run gives room to what happens in
 /// another.
@@ -108,22 +15,52 @@ impl fmt::Display for Setup {
 pub enum Fault {
     /// Connections break.
     Cuts,
-    /// The server's process dies.
+    /// Servers' processes die.
     Crashes,
-    /// The power fails.
+    /// Servers' power fails.
     PowerLosses,
     /// Messages arrive in small pieces.
     Splits,
-    /// The disk takes its time.
+    /// Disks take their time.
     SlowDisk,
     /// Time jumps ahead.
     Pauses,
+    /// Connections break for one side first, and what was sent on them arrives late.
+    HalfCuts,
+    /// Nothing arrives on some connections for a time, in one direction or both.
+    Partitions,
+    /// All connections of a server break at once.
+    Storms,
+    /// Programs end, some with their machines.
+    Restarts,
+    /// Disks are full, and fail to read, write and sync.
+    DiskFailures,
+    /// Bits turn on the disks of servers that are down.
+    Rot,
+    /// Older copies of the storage are put in its place.
+    Restores,
+    /// Wall clocks jump.
+    Clocks,
 }
 
 impl Fault {
     /// Every one of them, in the order in which a seed decides.
-    pub const ALL: &[Fault] =
-        &[Fault::Cuts, Fault::Crashes, Fault::PowerLosses, Fault::Splits, Fault::SlowDisk, Fault::Pauses];
+    pub const ALL: &[Fault] = &[
+        Fault::Cuts,
+        Fault::Crashes,
+        Fault::PowerLosses,
+        Fault::Splits,
+        Fault::SlowDisk,
+        Fault::Pauses,
+        Fault::HalfCuts,
+        Fault::Partitions,
+        Fault::Storms,
+        Fault::Restarts,
+        Fault::DiskFailures,
+        Fault::Rot,
+        Fault::Restores,
+        Fault::Clocks,
+    ];
 
     /// What it is called on a command line.
     pub fn name(self) -> &'static str {
@@ -134,6 +71,14 @@ impl Fault {
             Fault::Splits => "splits",
             Fault::SlowDisk => "slow-disk",
             Fault::Pauses => "pauses",
+            Fault::HalfCuts => "half-cuts",
+            Fault::Partitions => "partitions",
+            Fault::Storms => "storms",
+            Fault::Restarts => "restarts",
+            Fault::DiskFailures => "disk-failures",
+            Fault::Rot => "rot",
+            Fault::Restores => "restores",
+            Fault::Clocks => "clocks",
         }
     }
 }
@@ -157,6 +102,13 @@ impl Faults {
     /// Whether this one can happen.
     pub fn has(self, fault: Fault) -> bool {
         self.0 & 1 << fault as u32 != 0
+    }
+
+    /// Those of them that can be together: when an older copy is put in place while the clock is behind, two histories may
+    /// have transactions of one name, which no client of the protocol can tell apart.
+    fn possible(self) -> Faults {
+        let both = self.has(Fault::Restores) && self.has(Fault::Clocks);
+        if both { Faults(self.0 & !(1 << Fault::Clocks as u32)) } else { self }
     }
 }
 
@@ -193,7 +145,20 @@ impl Options {
         let timeout = coin().then_some(Duration::from_secs(5));
         // Asked first and replaced afterwards: the events of a seed stay as alike as they can.
         let faults: Faults = Fault::ALL.iter().copied().filter(|_| coin()).collect();
-        let setup = Setup { codec, timeout, clients: 2, bug: asked.bug };
-        (Options { setup, faults: asked.faults.unwrap_or(faults) }, rng)
+        let faults = asked.faults.unwrap_or(faults).possible();
+        let silence = rng.chance(1, 4).then_some(Duration::from_secs(5));
+        let clients = 2 + rng.below(3) as usize;
+        let servers = if rng.chance(1, 4) { 2 } else { 1 };
+        let queue = if rng.chance(1, 4) { 1 + rng.below(5) as usize } else { 100 };
+        let cache = [0, 2_048, 16_384, 65_536][rng.below(4) as usize];
+        let mut some = |of: u64| -> Clients { (0..clients).filter(|_| rng.chance(1, of)).collect() };
+        let (files, mut readers, fallbacks) = (some(2), some(8), some(2));
+        if (0..clients).all(|client| readers.has(ClientId(client))) {
+            readers = Clients::default();
+        }
+        let bug = asked.bug;
+        let setup =
+            Setup { codec, timeout, silence, clients, servers, queue, readers, fallbacks, files, cache, bug };
+        (Options { setup, faults }, rng)
     }
 }

@@ -1,68 +1,155 @@
-//! What the server sends, as the checkers understand it: read when it is put out, before the network has it.
+//! Both ways of a connection, as the checkers understand them: calls when the server is handed them, replies when they
+//! are put out, before the network has them.
 
+use crate::checkers::{ConnName, Seen, Violation};
+use std::collections::BTreeMap;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::limits;
 use zeolith_core::wire::Codec;
-use zeolith_core::wire::call::MessageId;
+use zeolith_core::wire::call::{self, Incoming, MessageId, Request};
 use zeolith_core::wire::delivery::{Delivery, decode_delivery};
 use zeolith_core::wire::frame::Frames;
-use zeolith_core::wire::tree::Tree;
+use zeolith_core::wire::remote::RemoteError;
+use zeolith_core::wire::tree::{Tree, Value};
 
-/// A message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// It is registered.
-    Registered(Tid),
-    /// Its transaction is durable.
-    Finished(Tid),
-    /// An invalidation.
-    Invalidated(Tid, Vec<Oid>),
-    /// A revision.
-    Loaded(Oid, Tid, Option<Tid>),
-    /// Nothing the checkers look at.
-    Other,
+/// What a call under way asks for.
+#[derive(Clone, Copy, Debug)]
+enum Called {
+    Register,
+    Vote,
+    Finish,
+    Invalidations(Tid),
+    Other(&'static str),
+}
+
+/// One way of a connection.
+#[derive(Debug, Default)]
+struct Way {
+    frames: Frames,
+    greeted: bool,
 }
 
 /// Reads one connection's messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reader {
-    frames: Frames,
-    greeted: bool,
-    register: Option<i64>,
+    conn: ConnName,
+    codec: Codec,
+    up: Way,
+    down: Way,
+    calls: BTreeMap<i64, Called>,
 }
 
+/// Who is shown what is read.
+type See<'a> = &'a mut dyn FnMut(Seen<'_>) -> Result<(), Violation>;
+
 impl Reader {
-    /// Reads messages as the server puts them out. `finish` is the id of the finish under way.
-    pub fn read(&mut self, codec: Codec, mut bytes: &[u8], finish: Option<i64>) -> Vec<Heard> {
-        let mut heard = Vec::new();
-        let mut tree = Tree::default();
-        while let Some(frame) = self.frames.next(&mut bytes, limits::FRAME).expect("a server sends frames") {
-            if !self.greeted {
-                self.greeted = true;
-                continue;
-            }
-            let delivery = decode_delivery(codec, frame.bytes(), &mut tree).expect("a server sends messages");
-            heard.push(self.hear(delivery, finish));
-        }
-        heard
+    /// Reads a connection on which nothing was said yet.
+    pub fn new(conn: ConnName, codec: Codec) -> Reader {
+        Reader { conn, codec, up: Way::default(), down: Way::default(), calls: BTreeMap::new() }
     }
 
-    fn hear(&mut self, delivery: Delivery<'_>, finish: Option<i64>) -> Heard {
+    /// Reads what the server is handed.
+    ///
+    /// # Errors
+    /// The first that `see` has.
+    pub fn on_up(&mut self, mut bytes: &[u8], see: See<'_>) -> Result<(), Violation> {
+        let mut tree = Tree::default();
+        while let Some(frame) = self.up.frames.next(&mut bytes, limits::FRAME).expect("a client sends frames")
+        {
+            if !std::mem::replace(&mut self.up.greeted, true) {
+                continue;
+            }
+            let message =
+                call::decode(self.codec, frame.bytes(), &mut tree).expect("a client sends messages");
+            let Incoming::Call(call) = message else { continue };
+            let request = call.request.expect("a client's calls are those of the protocol");
+            if let (MessageId::Int(id), false) = (&call.id, call.oneway) {
+                let called = match &request {
+                    Request::Register { .. } => Called::Register,
+                    Request::Vote(_) => Called::Vote,
+                    Request::TpcFinish(_) => Called::Finish,
+                    Request::GetInvalidations(since) => Called::Invalidations(*since),
+                    other => Called::Other(other.method()),
+                };
+                self.calls.insert(*id, called);
+            }
+            see(Seen::Asked { conn: self.conn, request: &request })?;
+        }
+        Ok(())
+    }
+
+    /// Reads what the server puts out.
+    ///
+    /// # Errors
+    /// The first that `see` has.
+    pub fn on_down(&mut self, mut bytes: &[u8], see: See<'_>) -> Result<(), Violation> {
+        let mut tree = Tree::default();
+        while let Some(frame) =
+            self.down.frames.next(&mut bytes, limits::FRAME).expect("a server sends frames")
+        {
+            if std::mem::replace(&mut self.down.greeted, true) {
+                let delivery = decode_delivery(self.codec, frame.bytes(), &mut tree);
+                self.hear(delivery.expect("a server sends messages"), see)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, delivery: Delivery<'_>, see: See<'_>) -> Result<(), Violation> {
+        let conn = self.conn;
         match delivery {
-            Delivery::Invalidate { tid, oids } => Heard::Invalidated(tid, oids),
-            Delivery::Reply { id: MessageId::Load(oid, _), result: Ok(value) } => match value.revision() {
-                Some((_, serial, until)) => Heard::Loaded(oid, serial, until),
-                None => Heard::Other,
+            Delivery::Invalidate { tid, oids } => see(Seen::Invalidated(conn, tid, &oids)),
+            Delivery::Reply { id: MessageId::Load(oid, before), result } => match result {
+                Err(error) => see(Seen::NotLoaded { conn, oid, before, error: Some(error.class()) }),
+                Ok(value) => match value.revision() {
+                    Some((_, serial, until)) => see(Seen::Loaded { conn, oid, before, serial, until }),
+                    None => see(Seen::NotLoaded { conn, oid, before, error: None }),
+                },
             },
-            Delivery::Reply { id: MessageId::Int(id), result: Ok(value) } => match value.as_tid() {
-                Some(tid) if self.register.is_none() => {
-                    self.register = Some(id);
-                    Heard::Registered(tid)
-                }
-                Some(tid) if finish == Some(id) => Heard::Finished(tid),
-                _ => Heard::Other,
+            Delivery::Reply { id: MessageId::Int(id), result } => match self.calls.remove(&id) {
+                Some(called) => answer(conn, called, result, see),
+                None => Ok(()),
             },
-            _ => Heard::Other,
+            _ => Ok(()),
+        }
+    }
+}
+
+fn answer(
+    conn: ConnName,
+    called: Called,
+    result: Result<Value<'_>, RemoteError>,
+    see: See<'_>,
+) -> Result<(), Violation> {
+    let value = match result {
+        Ok(value) => value,
+        Err(error) => return see(Seen::Refused { conn, method: called.method(), class: error.class() }),
+    };
+    match called {
+        Called::Register => see(Seen::Registered(conn, value.as_tid().expect("a last transaction"))),
+        Called::Finish => see(Seen::Finished(conn, value.as_tid().expect("a finish has a tid"))),
+        Called::Vote => {
+            let conflicts = value.conflicts().unwrap_or_default();
+            let conflicts: Vec<Oid> = conflicts.iter().map(|conflict| conflict.oid).collect();
+            see(Seen::Voted { conn, conflicts: &conflicts })
+        }
+        Called::Invalidations(since) => {
+            let answer = value.invalidations();
+            let answer = answer.as_ref().map(|(upto, oids)| (*upto, oids.as_slice()));
+            see(Seen::Verified { conn, since, answer })
+        }
+        Called::Other(_) => Ok(()),
+    }
+}
+
+impl Called {
+    fn method(self) -> &'static str {
+        match self {
+            Called::Register => "register",
+            Called::Vote => "vote",
+            Called::Finish => "tpc_finish",
+            Called::Invalidations(_) => "getInvalidations",
+            Called::Other(method) => method,
         }
     }
 }

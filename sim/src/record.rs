@@ -5,41 +5,33 @@
 
 use crate::checkers::Violation;
 use crate::disk::Fate;
-use crate::event::{ClientId, Event};
+use crate::event::{Event, ServerNo, Way, Wire};
 use crate::options::Setup;
 use std::collections::BTreeMap;
 use zeolith_core::ids::Tid;
 use zeolith_core::limits;
+use zeolith_core::server::ConnId;
 use zeolith_core::wire::Codec;
 use zeolith_core::wire::call::{self, Incoming, MessageId};
 use zeolith_core::wire::delivery::{Delivery, decode_delivery};
 use zeolith_core::wire::frame::Frames;
 use zeolith_core::wire::tree::Tree;
 
-/// Which way bytes go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Way {
-    /// From a client to the server.
-    Up,
-    /// From the server to a client.
-    Down,
-}
-
 /// Something to be seen at one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sign {
     /// A client has a connection.
-    Connected(ClientId),
-    /// A client has none any more.
-    Gone(ClientId),
-    /// The server is up.
-    Up,
-    /// The server went down.
-    Crashed(Fate),
-    /// The disk begins or ends something.
-    Disk(String),
-    /// A transaction appeared in the log.
-    Logged(Tid),
+    Connected(Wire),
+    /// A client has it no more.
+    Gone(Wire),
+    /// A server is up.
+    Up(ServerNo),
+    /// A server went down.
+    Crashed(ServerNo, Fate),
+    /// A disk begins or ends something.
+    Disk(ServerNo, String),
+    /// A transaction appeared in a log.
+    Logged(ServerNo, Tid),
     /// The promise that is broken here.
     Broken(String),
 }
@@ -62,8 +54,8 @@ pub struct Step {
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The client that sends it or that it is sent to.
-    pub client: ClientId,
+    /// Between whom.
+    pub wire: Wire,
     /// Which way it goes.
     pub way: Way,
     /// What it is.
@@ -95,13 +87,15 @@ pub struct Record {
     codec: Codec,
     /// How many clients there are.
     pub clients: usize,
+    /// How many servers.
+    pub servers: usize,
     /// Every event.
     pub steps: Vec<Step>,
     /// Every message, in the order in which they were sent.
     pub messages: Vec<Message>,
-    lines: BTreeMap<(ClientId, Way), Line>,
+    lines: BTreeMap<(ConnId, Way), Line>,
     /// The methods of calls that are not answered yet.
-    calls: BTreeMap<(ClientId, i64), &'static str>,
+    calls: Calls,
     number: usize,
     /// Steps that are not over.
     open: Vec<usize>,
@@ -113,6 +107,7 @@ impl Record {
         Record {
             codec: setup.codec,
             clients: setup.clients,
+            servers: setup.servers,
             steps: Vec::new(),
             messages: Vec::new(),
             lines: BTreeMap::new(),
@@ -161,52 +156,42 @@ impl Record {
 
     /// Something is to be seen.
     pub(crate) fn sign(&mut self, sign: Sign) {
-        if let Sign::Connected(client) | Sign::Gone(client) = sign {
-            // A connection begins with nothing under way, and what was is lost.
-            for (_, line) in self.lines.extract_if(.., |&(owner, _), _| owner == client) {
-                line.under_way.iter().for_each(|&(_, message)| self.messages[message].lost = true);
-            }
-            self.calls.retain(|&(owner, _), _| owner != client);
-        }
         let step = self.step();
         self.steps[step].signs.push(sign);
     }
 
+    /// A connection is over for its client: what was on the way to it is lost.
+    pub(crate) fn gone(&mut self, conn: ConnId) {
+        if let Some(line) = self.lines.remove(&(conn, Way::Down)) {
+            line.under_way.iter().for_each(|&(_, message)| self.messages[message].lost = true);
+        }
+    }
+
     /// Bytes were put on their way.
-    pub(crate) fn sent(&mut self, client: ClientId, way: Way, bytes: &[u8]) {
+    pub(crate) fn sent(&mut self, conn: ConnId, wire: Wire, way: Way, bytes: &[u8]) {
         let step = self.step();
-        let line = self.lines.entry((client, way)).or_default();
+        let line = self.lines.entry((conn, way)).or_default();
         let (mut rest, mut tree) = (bytes, Tree::default());
         while let Ok(Some(frame)) = line.frames.next(&mut rest, limits::FRAME) {
             let end = line.sent + (bytes.len() - rest.len()) as u64;
             let (label, commits) = match (line.greeted, way) {
                 (false, _) => ("handshake".to_owned(), false),
                 (true, Way::Up) => {
-                    (call_label(self.codec, frame.bytes(), &mut tree, client, &mut self.calls), false)
+                    (call_label(self.codec, frame.bytes(), &mut tree, conn, &mut self.calls), false)
                 }
-                (true, Way::Down) => {
-                    reply_label(self.codec, frame.bytes(), &mut tree, client, &mut self.calls)
-                }
+                (true, Way::Down) => reply_label(self.codec, frame.bytes(), &mut tree, conn, &mut self.calls),
             };
             line.greeted = true;
             line.under_way.push((end, self.messages.len()));
-            self.messages.push(Message {
-                client,
-                way,
-                label,
-                commits,
-                sent: step,
-                arrived: None,
-                lost: false,
-            });
+            self.messages.push(Message { wire, way, label, commits, sent: step, arrived: None, lost: false });
         }
         line.sent += bytes.len() as u64;
     }
 
     /// Bytes arrived.
-    pub(crate) fn arrived(&mut self, client: ClientId, way: Way, bytes: usize) {
+    pub(crate) fn arrived(&mut self, conn: ConnId, way: Way, bytes: usize) {
         let step = self.step();
-        let Some(line) = self.lines.get_mut(&(client, way)) else { return };
+        let Some(line) = self.lines.get_mut(&(conn, way)) else { return };
         line.arrived += bytes as u64;
         let upto = line.arrived;
         for (_, message) in line.under_way.extract_if(.., |&mut (end, _)| end <= upto) {
@@ -215,14 +200,15 @@ impl Record {
     }
 }
 
-type Calls = BTreeMap<(ClientId, i64), &'static str>;
+/// The methods of calls that are not answered.
+type Calls = BTreeMap<(ConnId, i64), &'static str>;
 
-fn call_label(codec: Codec, message: &[u8], tree: &mut Tree, client: ClientId, calls: &mut Calls) -> String {
+fn call_label(codec: Codec, message: &[u8], tree: &mut Tree, conn: ConnId, calls: &mut Calls) -> String {
     let Ok(Incoming::Call(call)) = call::decode(codec, message, tree) else { return "?".to_owned() };
     let Ok(request) = call.request else { return "?".to_owned() };
     let method = request.method();
     if let MessageId::Int(id) = call.id {
-        calls.insert((client, id), method);
+        calls.insert((conn, id), method);
     }
     match request {
         call::Request::Storea { oid, .. } | call::Request::CheckCurrent { oid, .. } => {
@@ -237,7 +223,7 @@ fn reply_label(
     codec: Codec,
     message: &[u8],
     tree: &mut Tree,
-    client: ClientId,
+    conn: ConnId,
     calls: &mut Calls,
 ) -> (String, bool) {
     match decode_delivery(codec, message, tree) {
@@ -250,7 +236,7 @@ fn reply_label(
             (format!("{}: {outcome}", oid.0), false)
         }
         Ok(Delivery::Reply { id: MessageId::Int(id), result }) => {
-            let method = calls.remove(&(client, id)).unwrap_or("?");
+            let method = calls.remove(&(conn, id)).unwrap_or("?");
             match result {
                 Ok(value) if method == "vote" && value.conflicts().is_some_and(|it| !it.is_empty()) => {
                     ("vote: conflicts".to_owned(), false)

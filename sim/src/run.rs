@@ -1,10 +1,10 @@
 //! Running worlds: a seed decides what the world is like and what happens in it.
 
+use crate::chance;
 use crate::checkers::Violation;
 use crate::coverage::Reached;
-use crate::disk::Fate;
-use crate::event::{ALL, ClientId, Event};
-use crate::options::{Asked, Fault, Options, Setup};
+use crate::event::{ClientId, Event};
+use crate::options::{Asked, Options, Setup};
 use crate::panics::watched;
 use crate::record::Record;
 use crate::world::World;
@@ -95,41 +95,10 @@ impl Player {
         Ok(moved)
     }
 
-    /// Lets chance decide what happens next.
-    fn choose(&self, options: &Options, rng: &mut Rng) -> Event {
-        let world = &self.world;
-        let can = |fault| options.faults.has(fault);
-        let client = ClientId(rng.below(self.setup.clients as u64) as usize);
-        let piece = |rng: &mut Rng| if can(Fault::Splits) { 1 + rng.below(80) as usize } else { ALL };
-        if world.node().is_down() {
-            return Event::Start;
-        }
-        loop {
-            let disk = if can(Fault::SlowDisk) { 15 } else { 60 };
-            match rng.below(100 + disk) {
-                0..30 if world.under_way(client).is_none() => return Event::Connect(client),
-                0..30 if world.clients()[client.0].can_act() => return Event::Act(client, rng.next_u64()),
-                30..60 => return Event::ToServer(client, piece(rng)),
-                60..94 => return Event::ToClient(client, piece(rng)),
-                94 | 95 if can(Fault::Pauses) => return Event::Pass(rng.below(4_000)),
-                96 if can(Fault::Cuts) => return Event::Cut(client),
-                97 if can(Fault::Crashes) && rng.chance(1, 2) => return Event::Crash(Fate::Process),
-                98 if can(Fault::PowerLosses) && rng.chance(1, 2) => {
-                    return Event::Crash(Fate::Power(rng.next_u64()));
-                }
-                99.. if world.node().disk.begun() > 0 && rng.chance(1, 2) => {
-                    return Event::EndDisk(rng.below(world.node().disk.begun() as u64) as usize);
-                }
-                99.. if world.node().disk.can_begin() => return Event::BeginDisk,
-                _ => {}
-            }
-        }
-    }
-
-    /// Chance has its way, then everybody gets to the end of what it does, and can commit again.
+    /// Chance has its way, then everybody gets to the end of what it does, and whoever keeps trying commits.
     fn live(&mut self, options: &Options, rng: &mut Rng) -> Result<(), Violation> {
         for _ in 0..EVENTS {
-            let event = self.choose(options, rng);
+            let event = chance::choose(&self.world, options, rng);
             self.go_on(event)?;
         }
         self.go_on(Event::Quiet)?;

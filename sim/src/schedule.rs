@@ -66,6 +66,14 @@ pub enum LineError {
         /// How many there are.
         clients: usize,
     },
+    /// An event of a server that is not there.
+    #[error("there is no server {server}: they are numbered from 0, and option servers is {servers}")]
+    NoServer {
+        /// Its number.
+        server: usize,
+        /// How many there are.
+        servers: usize,
+    },
 }
 
 impl Schedule {
@@ -120,6 +128,10 @@ impl FromStr for Schedule {
                 let clients = schedule.setup.clients;
                 if let Some(client) = event.client().map(|id| id.0).filter(|&client| client >= clients) {
                     return Err(fault(LineError::NoClient { client, clients }));
+                }
+                let servers = schedule.setup.servers;
+                if let Some(server) = event.server().map(|id| id.0).filter(|&server| server >= servers) {
+                    return Err(fault(LineError::NoServer { server, servers }));
                 }
                 schedule.events.push(event);
             }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::ClientId;
+use crate::event::{ClientId, ServerNo, Wire};
 use std::time::Duration;
 use zeolith_core::wire::Codec;
 
@@ -7,8 +7,21 @@ fn schedule() -> Schedule {
     Schedule {
         broken: Some((7, "client 0 is told of 3, and never of 2".to_owned())),
         cause: "a member that joins during a broadcast\nwas left out".to_owned(),
-        setup: Setup { codec: Codec::Pickle, timeout: Some(Duration::from_secs(5)), clients: 3, bug: None },
-        events: vec![Event::Start, Event::Disk, Event::Connect(ClientId(2)), Event::Quiet],
+        setup: Setup {
+            codec: Codec::Pickle,
+            timeout: Some(Duration::from_secs(5)),
+            clients: 3,
+            servers: 2,
+            readers: [1].into_iter().collect(),
+            files: [0, 2].into_iter().collect(),
+            ..Setup::default()
+        },
+        events: vec![
+            Event::Start(ServerNo(1)),
+            Event::Disk(ServerNo(0)),
+            Event::Connect(Wire { client: ClientId(2), server: ServerNo(0) }),
+            Event::Quiet,
+        ],
     }
 }
 
@@ -22,8 +35,8 @@ fn a_schedule_is_read_as_it_was_written() {
 #[test]
 fn a_file_says_what_a_person_would_write() {
     let text = "# promise 7: client 0 is told of 3, and never of 2\n# cause: a member that joins during a broadcast\n\
-                # was left out\noption codec pickle\noption timeout 5000\noption clients 3\nstart\ndisk\nconnect 2\n\
-                quiet\n";
+                # was left out\noption codec pickle\noption timeout 5000\noption clients 3\noption servers 2\n\
+                option readers 1\noption files 0,2\nstart @1\ndisk\nconnect 2\nquiet\n";
     assert_eq!(schedule().to_string(), text);
 }
 
@@ -36,7 +49,7 @@ fn empty_lines_and_white_space_mean_nothing() {
 #[test]
 fn a_panic_of_many_lines_stays_in_the_header() {
     let violation = Violation::panic("left: 1\nright: 2".to_owned());
-    let schedule = Schedule::of(Setup::default(), vec![Event::Start], Some(&violation));
+    let schedule = Schedule::of(Setup::default(), vec![Event::Quiet], Some(&violation));
     assert_eq!(schedule.to_string().parse(), Ok(schedule));
 }
 
@@ -44,7 +57,10 @@ fn a_panic_of_many_lines_stays_in_the_header() {
 fn what_is_not_understood_is_named_with_its_line() {
     for (text, message) in [
         ("start\nstrat\n", "line 2: there is no event 'strat'"),
-        ("start\nconnect\n", "line 2: expected 'connect CLIENT'"),
+        ("start\nconnect\n", "line 2: expected 'connect CLIENT [@SERVER]'"),
+        ("start @1\n", "line 1: there is no server 1: they are numbered from 0, and option servers is 1"),
+        ("option servers 5\n", "line 1: option servers is a number from 1 to 4, not '5'"),
+        ("option files 1,\n", "line 1: option files is numbers of clients with commas between, not '1,'"),
         (
             "\n# a remark\nconnect 2\n",
             "line 3: there is no client 2: they are numbered from 0, and option clients is 2",

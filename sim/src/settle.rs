@@ -1,46 +1,141 @@
-//! When faults are over: everything that can move does, until nothing can.
+//! When faults are over: everything that can move does, until nothing can, for a bounded time of the world.
 
 use crate::checkers::Violation;
-use crate::event::{ALL, ClientId, Event};
+use crate::disk::Fate;
+use crate::event::{ALL, ClientId, Event, Loss, ServerNo, Wire};
 use crate::world::World;
+use crate::world::finish;
+use std::time::Duration;
 
 /// Rounds after which a world that still moves is taken to move for ever.
 const ROUNDS: usize = 2_000;
+/// Time in which everybody who keeps trying must have come to an end.
+const TIME: Duration = Duration::from_secs(120);
+/// How long a program waits before it tries again, in milliseconds.
+const PAUSE: u64 = 100;
+/// The longest that [`Event::Flow`] waits for a client to want a connection.
+const WANT: Duration = Duration::from_secs(1);
 
 /// The disk does all it was asked.
-pub(crate) fn drain_disk(world: &mut World) -> Result<bool, Violation> {
+pub(crate) fn drain_disk(world: &mut World, server: ServerNo) -> Result<bool, Violation> {
     let mut moved = false;
     loop {
-        let disk = &world.node().disk;
+        let disk = &world.nodes()[server.0].disk;
         let event = match (disk.begun(), disk.can_begin()) {
             (0, false) => return Ok(moved),
-            (0, true) => Event::BeginDisk,
-            _ => Event::EndDisk(0),
+            (0, true) => Event::BeginDisk(server),
+            _ => Event::EndDisk(server, 0),
         };
         moved |= world.step(event)?;
     }
 }
 
-/// Server, disk, connections and clients come to rest.
-pub(crate) fn settle(world: &mut World) -> Result<(), Violation> {
-    for _ in 0..ROUNDS {
-        let mut moved = world.node().is_down() && world.step(Event::Start)?;
-        moved |= drain_disk(world)?;
-        for client in (0..world.clients().len()).map(ClientId) {
-            let event = match world.under_way(client) {
-                None if world.node().is_up() => Event::Connect(client),
-                Some((up, _)) if up > 0 => Event::ToServer(client, ALL),
-                Some((_, down)) if down > 0 => Event::ToClient(client, ALL),
-                // The dice of 1 finish.
-                _ if world.clients()[client.0].is_voted() => Event::Act(client, 1),
-                _ => continue,
-            };
-            world.step(event)?;
-            moved = true;
-        }
-        if !moved {
-            break;
+/// A client is connected, and everything said on the connection arrives.
+pub(crate) fn flow(world: &mut World, wire: Wire) -> Result<bool, Violation> {
+    let on = |other: Wire| other == wire;
+    if !world.network().has(on) && !world.network().wants(on) {
+        let program = &world.programs()[wire.client.0];
+        let wait = program.deadline().map_or(WANT, |deadline| deadline.since(world.now()));
+        if wait < WANT {
+            world.step(Event::Pass(wait.as_millis() as u64 + 1))?;
         }
     }
+    let mut moved = world.network().wants(on) && world.step(Event::Connect(wire))?;
+    for _ in 0..ROUNDS {
+        let event = match () {
+            () if world.network().goes_up(wire) => Event::ToServer(wire, ALL),
+            () if world.network().goes_down(wire) => Event::ToClient(wire, ALL),
+            () => break,
+        };
+        moved |= world.step(event)?;
+    }
+    Ok(moved)
+}
+
+/// Servers, disks, connections and clients come to rest.
+pub(crate) fn settle(world: &mut World) -> Result<(), Violation> {
+    world.calm()?;
+    let end = world.now() + TIME;
+    for _ in 0..ROUNDS {
+        let mut moved = servers(world)?;
+        moved |= network(world)?;
+        moved |= programs(world)?;
+        if moved || (world.now() < end && retry(world)?) {
+            continue;
+        }
+        let is_done = world.programs().iter().all(|program| program.waits_for().is_none());
+        let due = world.programs().iter().filter_map(|program| program.deadline()).min();
+        let due = due.into_iter().chain(world.nodes().iter().filter_map(|node| node.deadline())).min();
+        match due.filter(|&due| !is_done && due < end) {
+            Some(due) => world.step(Event::Pass(due.since(world.now()).as_millis() as u64 + 1))?,
+            None => break,
+        };
+    }
     Ok(())
+}
+
+fn servers(world: &mut World) -> Result<bool, Violation> {
+    let mut moved = false;
+    for server in (0..world.nodes().len()).map(ServerNo) {
+        world.mend(server);
+        if world.nodes()[server.0].disk.has_failed() {
+            moved |= world.step(Event::Crash(server, Fate::Process))?;
+        }
+        if world.nodes()[server.0].is_down() {
+            moved |= world.step(Event::Start(server))?;
+        }
+        moved |= drain_disk(world, server)?;
+    }
+    Ok(moved)
+}
+
+fn network(world: &mut World) -> Result<bool, Violation> {
+    let mut moved = false;
+    while let Some(wire) = world.network().first_held() {
+        moved |= world.step(Event::Mend(wire))?;
+    }
+    for wire in world.wires() {
+        while world.network().goes_late(wire) {
+            moved |= world.step(Event::Late(wire, ALL))?;
+        }
+        let network = world.network();
+        if network.goes_up(wire) || network.goes_down(wire) || network.wants(|other| other == wire) {
+            moved |= world.step(Event::Flow(wire))?;
+        }
+    }
+    Ok(moved)
+}
+
+fn programs(world: &mut World) -> Result<bool, Violation> {
+    let mut moved = false;
+    for client in (0..world.programs().len()).map(ClientId) {
+        let program = &world.programs()[client.0];
+        if program.app.is_voted() {
+            moved |= finish(world, client)?;
+        } else if program.behind && !program.machine.is_ready() {
+            // As the server's operator says: drop the cache.
+            moved |= world.step(Event::Restart(client, Loss::Cache))?;
+        }
+    }
+    Ok(moved)
+}
+
+/// Whoever keeps trying tries again after a pause.
+fn retry(world: &mut World) -> Result<bool, Violation> {
+    let tries = |world: &World, client: ClientId| {
+        let program = &world.programs()[client.0];
+        program.app.is_idle() && program.app.wants() && program.machine.is_ready()
+    };
+    let clients: Vec<ClientId> = (0..world.programs().len()).map(ClientId).collect();
+    if !clients.iter().any(|&client| tries(world, client)) {
+        return Ok(false);
+    }
+    world.step(Event::Pass(PAUSE))?;
+    for client in clients {
+        if tries(world, client) {
+            let dice = world.programs()[client.0].app.number();
+            world.step(Event::Begin(client, dice))?;
+        }
+    }
+    Ok(true)
 }

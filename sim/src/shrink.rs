@@ -5,7 +5,7 @@
 
 use crate::checkers::Violation;
 use crate::disk::Fate;
-use crate::event::{ALL, ClientId, Event};
+use crate::event::{ALL, ClientId, Event, Loss, Side, Wire};
 use crate::options::Setup;
 use crate::run::{Outcome, Player, replay};
 use std::collections::BTreeSet;
@@ -67,6 +67,8 @@ impl Shrinker {
             let before = self.events().to_vec();
             self.drop_clients();
             self.drop_parts();
+            self.drop_middle();
+            self.join_flows();
             self.join_disk();
             self.join_pieces();
             self.make_plain();
@@ -76,6 +78,7 @@ impl Shrinker {
                 break;
             }
         }
+        self.make_world_plain();
         self.drop_unused_clients();
     }
 
@@ -119,6 +122,21 @@ impl Shrinker {
         }
     }
 
+    /// Drops all between a beginning, as short as it can be, and the last events: what waits for ever often does so early.
+    fn drop_middle(&mut self) {
+        for tail in 1..=3 {
+            let mut head = 0;
+            while head + tail < self.events().len() {
+                let (events, end) = (self.events(), self.events().len() - tail);
+                let rest = [&events[..head], &events[end..]].concat();
+                if self.accept(&rest) {
+                    break;
+                }
+                head += 1;
+            }
+        }
+    }
+
     /// Drops two events that only make sense together, such as a crash and the start after it.
     fn drop_pairs(&mut self) {
         let mut one = 0;
@@ -138,15 +156,38 @@ impl Shrinker {
 
     /// Lets the disk do all it is asked in place of each row of its steps, or of one of them.
     fn join_disk(&mut self) {
-        let is_disk = |event: &Event| matches!(event, Event::BeginDisk | Event::EndDisk(_) | Event::Disk);
+        self.join_rows(|event| match *event {
+            Event::BeginDisk(server) | Event::EndDisk(server, _) | Event::Disk(server) => {
+                Some(Event::Disk(server))
+            }
+            _ => None,
+        });
+    }
+
+    /// Lets everything on a wire arrive in place of each row of messages, or of one of them.
+    fn join_flows(&mut self) {
+        self.join_rows(|event| match *event {
+            Event::Connect(wire)
+            | Event::ToServer(wire, _)
+            | Event::ToClient(wire, _)
+            | Event::Flow(wire) => Some(Event::Flow(wire)),
+            _ => None,
+        });
+    }
+
+    /// Puts one event in the place of each row of which `whole` says that it does all of them, or of one of them.
+    fn join_rows(&mut self, whole: impl Fn(&Event) -> Option<Event>) {
         let mut at = 0;
         while at < self.events().len() {
-            let row = self.events()[at..].iter().take_while(|event| is_disk(event)).count();
-            let plain = row == 1 && self.events()[at] == Event::Disk;
-            if row > 0 && !plain {
-                let joined = [&self.events()[..at], &[Event::Disk], &self.events()[at + row..]].concat();
-                if !self.accept(&joined) && row > 1 {
-                    self.replace(at, Event::Disk);
+            let one = whole(&self.events()[at]);
+            let rest = self.events()[at..].iter();
+            let row = rest.take_while(|event| one.is_some() && whole(event) == one).count();
+            if let Some(one) = one
+                && (row > 1 || self.events()[at] != one)
+            {
+                let joined = [&self.events()[..at], &[one], &self.events()[at + row..]].concat();
+                if !self.accept(&joined) && row > 1 && self.events()[at] != one {
+                    self.replace(at, one);
                 }
             }
             at += 1;
@@ -208,9 +249,33 @@ impl Shrinker {
         let number = |client| ClientId(used.range(..client).count());
         let events: Vec<Event> = self.events().iter().map(|event| event.of_client(number)).collect();
         let before = self.setup;
-        self.setup.clients = used.len().max(1);
+        self.setup = self.setup.with_clients(&used.iter().copied().collect::<Vec<_>>());
         if !self.accept(&events) {
             self.setup = before;
+        }
+    }
+
+    /// Makes the world as plain as it can be.
+    fn make_world_plain(&mut self) {
+        let usual = Setup::default();
+        let servers = self.events().iter().filter_map(|event| event.server()).max();
+        let plainer: [&dyn Fn(Setup) -> Setup; 8] = [
+            &|setup| Setup { silence: None, ..setup },
+            &|setup| Setup { servers: servers.map_or(1, |server| server.0 + 1), ..setup },
+            &|setup| Setup { timeout: None, ..setup },
+            &|setup| Setup { queue: usual.queue, ..setup },
+            &|setup| Setup { cache: usual.cache, ..setup },
+            &|setup| Setup { readers: usual.readers, ..setup },
+            &|setup| Setup { fallbacks: usual.fallbacks, ..setup },
+            &|setup| Setup { files: usual.files, ..setup },
+        ];
+        for plainer in plainer {
+            let plainer = plainer(self.setup);
+            let before = std::mem::replace(&mut self.setup, plainer);
+            let events = self.events().to_vec();
+            if before == plainer || !self.accept(&events) {
+                self.setup = before;
+            }
         }
     }
 }
@@ -223,10 +288,23 @@ fn plainer(event: Event) -> Vec<Event> {
         Event::Begin(client, old) => dice(old).map(|new| Event::Begin(client, new)).collect(),
         Event::ToServer(client, bytes) if bytes != ALL => vec![Event::ToServer(client, ALL)],
         Event::ToClient(client, bytes) if bytes != ALL => vec![Event::ToClient(client, ALL)],
-        Event::EndDisk(at) => (0..at).map(Event::EndDisk).collect(),
-        Event::Crash(Fate::Power(old)) => {
-            let power = dice(old).map(|new| Event::Crash(Fate::Power(new)));
-            std::iter::once(Event::Crash(Fate::Process)).chain(power).collect()
+        Event::Late(wire, bytes) if bytes != ALL => vec![Event::Late(wire, ALL)],
+        Event::Cut(wire, Side::Client | Side::Server) => vec![Event::Cut(wire, Side::Both)],
+        Event::Storm(server) => vec![Event::Cut(Wire { client: ClientId(0), server }, Side::Both)],
+        Event::EndDisk(server, at) => (0..at).map(|at| Event::EndDisk(server, at)).collect(),
+        Event::Crash(server, Fate::Power(old)) => {
+            let power = dice(old).map(|new| Event::Crash(server, Fate::Power(new)));
+            std::iter::once(Event::Crash(server, Fate::Process)).chain(power).collect()
+        }
+        Event::Restart(client, Loss::Power(old)) => {
+            let power = dice(old).map(|new| Event::Restart(client, Loss::Power(new)));
+            std::iter::once(Event::Restart(client, Loss::Process)).chain(power).collect()
+        }
+        Event::Rot(server, old) => dice(old).map(|new| Event::Rot(server, new)).collect(),
+        Event::Clock(server, old) => {
+            let plain = [-1_000_000, -1, 1_000_000, 1].into_iter();
+            let plain = plain.filter(|new: &i64| new.signum() == old.signum() && new.abs() < old.abs());
+            plain.map(|new| Event::Clock(server, new)).collect()
         }
         Event::Pass(old) => {
             [1, 10, 100, 1_000, 5_000].into_iter().filter(|&new| new < old).map(Event::Pass).collect()

@@ -1,6 +1,7 @@
 use super::*;
 use crate::bug::Bug;
 use crate::checkers::Kind;
+use crate::event::ServerNo;
 use crate::options::Asked;
 use crate::run::run;
 use zeolith_core::rng::Seed;
@@ -36,10 +37,10 @@ fn a_history_that_breaks_nothing_or_something_else_is_not_shrunk() {
 
 #[test]
 fn nothing_is_made_less_plain() {
-    let client = ClientId(0);
+    let (client, server) = (ClientId(0), ServerNo(0));
     assert_eq!(plainer(Event::Act(client, 0)), []);
-    assert_eq!(plainer(Event::ToServer(client, ALL)), []);
+    assert_eq!(plainer(Event::ToServer(Wire { client, server }, ALL)), []);
     assert_eq!(plainer(Event::Pass(10)), [Event::Pass(1)]);
-    assert_eq!(plainer(Event::EndDisk(1)), [Event::EndDisk(0)]);
-    assert_eq!(plainer(Event::Crash(Fate::Power(1))).len(), 2);
+    assert_eq!(plainer(Event::EndDisk(server, 1)), [Event::EndDisk(server, 0)]);
+    assert_eq!(plainer(Event::Crash(server, Fate::Power(1))).len(), 2);
 }

@@ -1,50 +1,51 @@
-//! The world: clients, their connections, a server and its disk, and the checkers that watch them.
+//! The world: programs with their clients, servers with their disks, the connections between them, and the checkers that
+//! watch them.
 
+mod clients;
+mod servers;
+mod wires;
+
+use crate::app::Notes;
 use crate::checkers::{Checkers, Kind, Seen, Violation};
-use crate::client::Client;
 use crate::coverage::State;
-use crate::disk::Fate;
-use crate::event::{ClientId, Event};
-use crate::ledger::Ledger;
-use crate::log;
-use crate::network::Link;
-use crate::node::{Came, Node};
+use crate::event::{ClientId, Event, ServerNo, Wire};
+use crate::ledger::Books;
+use crate::network::Network;
+use crate::node::Node;
 use crate::options::Setup;
-use crate::reader::{Heard, Reader};
-use crate::record::{self, Record, Sign};
+use crate::oracle;
+use crate::program::Program;
+use crate::record::{Record, Sign};
 use crate::settle;
 use crate::trace::Trace;
-use std::collections::BTreeMap;
+pub(crate) use clients::finish;
+use std::collections::BTreeSet;
 use std::time::Duration;
-use zeolith_core::rng::{Rng, Seed};
-use zeolith_core::server::output::Output;
-use zeolith_core::server::{ConnId, Input};
-use zeolith_core::store::disk::FileId;
 use zeolith_core::time::{Instant, WallTime};
 
 /// Wall-clock time at the start of every world: 2026-11-21 22:25:30 UTC.
 const BEGINNING: u64 = 1_795_299_930_000_000;
 /// Time that passes with every event.
 const STEP: Duration = Duration::from_micros(100);
-
-#[derive(Debug)]
-struct Connection {
-    id: ConnId,
-    link: Link,
-    reader: Reader,
-}
+/// What a client's stages are called, in their order.
+pub const STAGES: &[&str] =
+    &["away", "connecting", "connected", "idle", "loading", "voting", "voted", "finishing"];
 
 /// Everything there is.
 #[derive(Debug)]
 pub struct World {
     setup: Setup,
     now: Instant,
-    node: Node,
-    clients: Vec<Client>,
-    connections: BTreeMap<ClientId, Connection>,
-    next_conn: u64,
-    ledger: Ledger,
+    nodes: Vec<Node>,
+    programs: Vec<Program>,
+    network: Network,
+    notes: Notes,
+    books: Books,
     checkers: Checkers,
+    /// The last copy of the first server's storage.
+    backup: Vec<u8>,
+    /// Clients that something happened to in the event at hand.
+    touched: BTreeSet<ClientId>,
     /// What happened.
     pub trace: Trace,
     /// Events that did something, those included that others set off.
@@ -55,15 +56,18 @@ pub struct World {
 impl World {
     /// A world in which nothing happened yet.
     pub fn new(setup: Setup) -> World {
+        let now = Instant::default();
         World {
             setup,
-            now: Instant::default(),
-            node: Node::new(setup),
-            clients: (0..setup.clients).map(|n| Client::new(ClientId(n), setup.codec)).collect(),
-            connections: BTreeMap::new(),
-            next_conn: 0,
-            ledger: Ledger::default(),
+            now,
+            nodes: (0..setup.servers).map(|n| Node::new(setup, ServerNo(n))).collect(),
+            programs: (0..setup.clients).map(|n| Program::new(setup, ClientId(n), now)).collect(),
+            network: Network::default(),
+            notes: Notes::default(),
+            books: Books::new(setup.servers),
             checkers: Checkers::default(),
+            backup: Vec::new(),
+            touched: (0..setup.clients).map(ClientId).collect(),
             trace: Trace::default(),
             moved: 0,
             record: None,
@@ -101,25 +105,15 @@ impl World {
     }
 
     fn happen(&mut self, event: Event, own: bool) -> Result<bool, Violation> {
-        self.now = self.now + STEP;
         if let Some(record) = &mut self.record {
             record.event(event, own);
         }
-        let result = match event {
-            Event::Connect(client) => self.connect(client),
-            Event::Act(client, dice) => Ok(self.act(client, &mut Rng::new(Seed(dice)))),
-            Event::Begin(client, dice) => Ok(self.begin(client, &mut Rng::new(Seed(dice)))),
-            Event::ToServer(client, bytes) => self.arrive_up(client, bytes),
-            Event::ToClient(client, bytes) => self.arrive_down(client, bytes),
-            Event::Cut(client) => self.cut(client),
-            Event::BeginDisk => self.begin_disk(),
-            Event::EndDisk(at) => self.end_disk(at),
-            Event::Disk => settle::drain_disk(self),
-            Event::Crash(fate) => self.crash(fate),
-            Event::Start => self.start(),
-            Event::Pass(milliseconds) => self.pass(milliseconds),
-            Event::Quiet => settle::settle(self).and_then(|()| self.quiet()),
-        };
+        let mut result = self.advance(STEP).and_then(|()| self.take(event));
+        if result.is_ok()
+            && let Err(violation) = self.look()
+        {
+            result = Err(violation);
+        }
         self.moved += u64::from(result != Ok(false));
         if let Some(record) = &mut self.record {
             record.done(&result);
@@ -127,8 +121,56 @@ impl World {
         result
     }
 
-    fn wall(&self) -> WallTime {
-        WallTime(BEGINNING + self.now.0 / 1000)
+    fn take(&mut self, event: Event) -> Result<bool, Violation> {
+        let is_there = event.client().is_none_or(|client| client.0 < self.programs.len())
+            && event.server().is_none_or(|server| server.0 < self.nodes.len());
+        if !is_there {
+            return Ok(false);
+        }
+        match event {
+            Event::Connect(wire) => wires::connect(self, wire),
+            Event::Act(client, dice) => clients::act(self, client, dice),
+            Event::Begin(client, dice) => clients::begin(self, client, dice),
+            Event::ToServer(wire, bytes) => wires::arrive_up(self, wire, bytes),
+            Event::ToClient(wire, bytes) => wires::arrive_down(self, wire, bytes),
+            Event::Late(wire, bytes) => wires::arrive_late(self, wire, bytes),
+            Event::Flow(wire) => settle::flow(self, wire),
+            Event::Cut(wire, side) => wires::cut(self, wire, side),
+            Event::Storm(server) => wires::storm(self, server),
+            Event::Hold(wire, way) => Ok(self.network.hold(wire, way)),
+            Event::Mend(wire) => Ok(self.network.mend(wire)),
+            Event::Restart(client, loss) => clients::restart(self, client, loss),
+            Event::BeginDisk(server) => servers::begin_disk(self, server),
+            Event::EndDisk(server, at) => servers::end_disk(self, server, at),
+            Event::Disk(server) => settle::drain_disk(self, server),
+            Event::FailDisk(server, failure) => servers::fail_disk(self, server, failure),
+            Event::Rot(server, dice) => Ok(servers::rot(self, server, dice)),
+            Event::Backup => Ok(servers::backup(self)),
+            Event::Restore(server) => servers::restore(self, server),
+            Event::Crash(server, fate) => servers::crash(self, server, fate),
+            Event::Start(server) => servers::start(self, server),
+            Event::Clock(server, micros) => Ok(servers::set_clock(self, server, micros)),
+            Event::Pass(milliseconds) => self.advance(Duration::from_millis(milliseconds)).map(|()| true),
+            Event::Quiet => settle::settle(self).and_then(|()| self.quiet()),
+        }
+    }
+
+    /// Lets time pass, and everybody do what is due after that.
+    fn advance(&mut self, time: Duration) -> Result<(), Violation> {
+        self.now = self.now + time;
+        for server in (0..self.nodes.len()).map(ServerNo) {
+            servers::tick(self, server)?;
+        }
+        for client in (0..self.programs.len()).map(ClientId) {
+            clients::tick(self, client)?;
+        }
+        Ok(())
+    }
+
+    /// A server's wall clock.
+    fn wall(&self, server: ServerNo) -> WallTime {
+        let micros = BEGINNING + self.now.0 / 1000;
+        WallTime(micros.saturating_add_signed(self.nodes[server.0].clock))
     }
 
     fn sign(&mut self, sign: impl FnOnce() -> Sign) {
@@ -137,276 +179,97 @@ impl World {
         }
     }
 
-    fn connect(&mut self, client: ClientId) -> Result<bool, Violation> {
-        if !self.node.is_up() || self.connections.contains_key(&client) {
-            return Ok(false);
-        }
-        self.next_conn += 1;
-        let id = ConnId(self.next_conn);
-        self.connections.insert(client, Connection { id, link: Link::default(), reader: Reader::default() });
-        self.clients[client.0].on_connected();
-        self.sign(|| Sign::Connected(client));
-        self.input(Input::Opened { conn: id, address: format!("client {}", client.0) })?;
-        Ok(true)
+    fn see(&mut self, seen: &Seen<'_>) -> Result<(), Violation> {
+        self.checkers.see(seen, &self.books)
     }
 
-    fn act(&mut self, id: ClientId, rng: &mut Rng) -> bool {
-        self.clients[id.0].act(rng);
-        self.put_on_the_way(id)
-    }
-
-    fn begin(&mut self, id: ClientId, rng: &mut Rng) -> bool {
-        let idle = self.clients[id.0].is_idle();
-        if idle {
-            self.clients[id.0].begin(rng);
-            self.put_on_the_way(id);
-        }
-        idle
-    }
-
-    /// Sends what a client has to say; whether that is anything.
-    fn put_on_the_way(&mut self, id: ClientId) -> bool {
-        let client = &mut self.clients[id.0];
-        let out = client.take_out();
-        if client.is_finishing() {
-            self.ledger.finish_sent.insert(client.attempt());
-        }
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.link.up.send(&out);
-            if let Some(record) = &mut self.record {
-                record.sent(id, record::Way::Up, &out);
-            }
-        }
-        !out.is_empty()
-    }
-
-    fn arrive_up(&mut self, client: ClientId, limit: usize) -> Result<bool, Violation> {
-        let Some(connection) = self.connections.get_mut(&client) else { return Ok(false) };
-        let (conn, bytes) = (connection.id, connection.link.up.take(limit));
-        if bytes.is_empty() || connection.link.closing {
-            return Ok(false);
-        }
-        if let Some(record) = &mut self.record {
-            record.arrived(client, record::Way::Up, bytes.len());
-        }
-        let wall = self.wall();
-        self.input(Input::Received { conn, bytes: &bytes, wall })?;
-        Ok(true)
-    }
-
-    fn arrive_down(&mut self, id: ClientId, limit: usize) -> Result<bool, Violation> {
-        let Some(connection) = self.connections.get_mut(&id) else { return Ok(false) };
-        let conn = connection.id;
-        let bytes = connection.link.down.take(limit);
-        let over = connection.link.closing && connection.link.down.is_empty();
-        if let Some(record) = &mut self.record {
-            record.arrived(id, record::Way::Down, bytes.len());
-        }
-        self.clients[id.0].receive(&bytes);
-        self.put_on_the_way(id);
-        if over {
-            self.forget(id);
-            return Ok(true);
-        }
-        if !bytes.is_empty() {
-            self.input(Input::Sent { conn, bytes: bytes.len() })?;
-        }
-        Ok(!bytes.is_empty())
-    }
-
-    /// A client's connection is no more.
-    fn forget(&mut self, client: ClientId) -> Option<Connection> {
-        let connection = self.connections.remove(&client)?;
-        self.clients[client.0].on_disconnected();
-        self.sign(|| Sign::Gone(client));
-        Some(connection)
-    }
-
-    fn cut(&mut self, client: ClientId) -> Result<bool, Violation> {
-        let Some(connection) = self.forget(client) else { return Ok(false) };
-        if !connection.link.closing {
-            self.checkers.see(&Seen::Gone(client), &self.ledger)?;
-            self.input(Input::Closed { conn: connection.id })?;
-        }
-        Ok(true)
-    }
-
-    fn begin_disk(&mut self) -> Result<bool, Violation> {
-        let begins = self.node.disk.can_begin();
-        if self.record.is_some()
-            && let Some(what) = self.node.disk.upcoming()
-        {
-            self.sign(|| Sign::Disk(what));
-        }
-        if let Some(done) = self.node.disk.begin() {
-            self.on_disk(done)?;
-        }
-        self.look()?;
-        Ok(begins)
-    }
-
-    fn end_disk(&mut self, at: usize) -> Result<bool, Violation> {
-        if at >= self.node.disk.begun() {
-            return Ok(false);
-        }
-        if self.record.is_some()
-            && let Some(what) = self.node.disk.ending(at)
-        {
-            self.sign(|| Sign::Disk(what));
-        }
-        let done = self.node.disk.end(at);
-        self.look()?;
-        self.on_disk(done)?;
-        Ok(true)
-    }
-
-    fn crash(&mut self, fate: Fate) -> Result<bool, Violation> {
-        let was_down = self.node.is_down();
-        self.node.crash(fate);
-        self.sign(|| Sign::Crashed(fate));
-        for client in self.connections.keys().copied().collect::<Vec<_>>() {
-            self.forget(client);
-            self.checkers.see(&Seen::Gone(client), &self.ledger)?;
-        }
-        Ok(!was_down)
-    }
-
-    fn start(&mut self) -> Result<bool, Violation> {
-        let is_down = self.node.is_down();
-        if is_down {
-            let came = self.node.start(self.wall());
-            self.came(came)?;
-        }
-        Ok(is_down)
-    }
-
-    fn pass(&mut self, milliseconds: u64) -> Result<bool, Violation> {
-        self.now = self.now + Duration::from_millis(milliseconds);
-        while self.node.deadline().is_some_and(|deadline| deadline <= self.now) {
-            self.input(Input::Tick)?;
-        }
-        Ok(true)
-    }
-
-    fn input(&mut self, input: Input<'_>) -> Result<(), Violation> {
-        let outputs = self.node.handle(self.now, input);
-        self.carry_out(outputs)
-    }
-
-    fn on_disk(
-        &mut self,
-        done: zeolith_core::store::disk::DiskDone<zeolith_core::server::Context>,
-    ) -> Result<(), Violation> {
-        let (came, outputs) = self.node.on_disk(self.now, self.wall(), done);
-        self.came(came)?;
-        self.carry_out(outputs)
-    }
-
-    fn came(&mut self, came: Came) -> Result<(), Violation> {
-        if let Came::Refused(why) = came {
-            let what = format!("what a crash left is not opened any more: {why}");
-            return Err(Violation { promise: 19, kind: Kind::Safety, what });
-        }
-        if came == Came::Up {
-            let (log, _) = log::read(self.node.disk.contents(FileId::Log), 0);
-            self.checkers.see(&Seen::Reopened(&log), &self.ledger)?;
-            self.ledger.reopened(&self.node.disk);
-            self.sign(|| Sign::Up);
-        }
-        Ok(())
-    }
-
-    /// Reads the log again, unless it is being recovered.
+    /// Looks at the machines that something happened to.
     fn look(&mut self) -> Result<(), Violation> {
-        if self.node.is_up() {
-            let known = self.ledger.logged.len();
-            self.ledger.look(&self.node.disk);
-            for at in known..self.ledger.logged.len() {
-                let logged = &self.ledger.logged[at];
-                let tid = logged.tid;
-                self.checkers.see(&Seen::Logged(logged), &self.ledger)?;
-                self.sign(|| Sign::Logged(tid));
-            }
+        if let Some(what) = self.notes.broken.take() {
+            return Err(Violation { promise: 4, kind: Kind::Safety, what });
         }
-        Ok(())
-    }
-
-    fn carry_out(&mut self, outputs: Vec<Output>) -> Result<(), Violation> {
-        for output in outputs {
-            match output {
-                Output::Send { conn, packet } => self.send(conn, &packet.to_vec())?,
-                Output::Close { conn } => {
-                    let owner = self.connections.iter_mut().find(|(_, connection)| connection.id == conn);
-                    if let Some((&client, connection)) = owner {
-                        connection.link.closing = true;
-                        self.checkers.see(&Seen::Gone(client), &self.ledger)?;
-                    }
-                }
-                Output::Log(event) => self.trace.note(&event),
-                Output::Pause { .. } | Output::Resume { .. } | Output::Disk { .. } | Output::Stopped => {}
-            }
+        if self.touched.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn send(&mut self, conn: ConnId, bytes: &[u8]) -> Result<(), Violation> {
-        let owner = self.connections.iter_mut().find(|(_, connection)| connection.id == conn);
-        let Some((&client, connection)) = owner else { return Ok(()) };
-        connection.link.down.send(bytes);
-        if let Some(record) = &mut self.record {
-            record.sent(client, record::Way::Down, bytes);
-        }
-        let finish = self.clients[client.0].finish_id();
-        for heard in connection.reader.read(self.setup.codec, bytes, finish) {
-            let seen = match &heard {
-                Heard::Registered(tid) => Seen::Registered(client, *tid),
-                Heard::Finished(tid) => Seen::Finished(client, *tid),
-                Heard::Invalidated(tid, oids) => Seen::Invalidated(client, *tid, oids),
-                &Heard::Loaded(oid, serial, until) => Seen::Loaded { client, oid, serial, until },
-                Heard::Other => continue,
-            };
-            self.trace.note(&format_args!("{seen:?}"));
-            self.checkers.see(&seen, &self.ledger)?;
-            if let Some((_, shown)) = seen.shown() {
-                self.ledger.shown.extend(shown.into_iter().flatten());
-            }
-        }
-        Ok(())
+        let touched = std::mem::take(&mut self.touched);
+        let clients: Vec<_> = touched.iter().map(|&id| (id, &self.programs[id.0].machine)).collect();
+        self.checkers.see(&Seen::State { clients: &clients }, &self.books)
     }
 
     /// Tells the checkers that everybody had time.
     fn quiet(&mut self) -> Result<bool, Violation> {
-        let waiting: Vec<(ClientId, String)> = (0..self.clients.len())
-            .map(ClientId)
-            .filter(|&id| !self.clients[id.0].is_idle())
-            .map(|id| (id, self.clients[id.0].waits_for()))
-            .collect();
-        self.checkers.see(&Seen::Quiet(&waiting), &self.ledger)?;
+        let programs = self.programs.iter().enumerate();
+        let waiting: Vec<(ClientId, String)> =
+            programs.filter_map(|(n, program)| Some((ClientId(n), program.waits_for()?))).collect();
+        self.see(&Seen::Quiet(&waiting))?;
+        oracle::judge(&self.notes.history).map_err(|contradiction| Violation {
+            promise: oracle::ORACLE,
+            kind: Kind::Safety,
+            what: contradiction.to_string(),
+        })?;
+        self.programs.iter().for_each(|program| program.machine.cache().check_invariants());
         Ok(true)
     }
 
-    /// How far everything is together.
+    /// Where the record of what programs did stands.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// How far everything is together, as seen from the first server.
     pub fn state(&self) -> State {
-        let disk = &self.node.disk;
-        let disk = 2 * usize::from(disk.begun() > 0) + usize::from(disk.can_begin());
-        State::new(self.node.stage(), disk, self.clients.iter().map(Client::stage))
+        let node = &self.nodes[0];
+        let disk = 2 * usize::from(node.disk.begun() > 0) + usize::from(node.disk.can_begin());
+        let stages = self.programs.iter().enumerate().map(|(n, program)| {
+            let on = |wire: Wire| wire.client == ClientId(n);
+            match (program.machine.is_ready(), self.network.has(on), self.network.wants(on)) {
+                (true, ..) => 3 + program.app.stage(),
+                (_, true, _) => 2,
+                (_, _, true) => 1,
+                _ => 0,
+            }
+        });
+        State::new(node.stage(), disk, stages)
     }
 
-    /// The clients.
-    pub fn clients(&self) -> &[Client] {
-        &self.clients
+    /// The time.
+    pub fn now(&self) -> Instant {
+        self.now
     }
 
-    /// The server and its disk.
-    pub fn node(&self) -> &Node {
-        &self.node
+    /// The programs.
+    pub fn programs(&self) -> &[Program] {
+        &self.programs
     }
 
-    /// Bytes on their way to and from a client; `None` when it has no connection.
-    pub fn under_way(&self, client: ClientId) -> Option<(usize, usize)> {
-        let link = &self.connections.get(&client)?.link;
-        // A closed connection still has its end to deliver.
-        Some((link.up.len(), link.down.len() + usize::from(link.closing)))
+    /// The servers and their disks.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// What is between them.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Every wire there can be.
+    pub fn wires(&self) -> impl Iterator<Item = Wire> + use<> {
+        let (clients, servers) = (self.programs.len(), self.nodes.len());
+        (0..clients).flat_map(move |client| {
+            (0..servers).map(move |server| Wire { client: ClientId(client), server: ServerNo(server) })
+        })
+    }
+
+    /// Somebody looks after a server's disk, and sets its clock.
+    pub(crate) fn mend(&mut self, server: ServerNo) {
+        let node = &mut self.nodes[server.0];
+        node.disk.mend();
+        node.clock = node.clock.max(0);
+    }
+
+    /// Faults are over.
+    pub(crate) fn calm(&mut self) -> Result<(), Violation> {
+        self.see(&Seen::Calm)
     }
 
     /// Events that did something, those included that others set off.
@@ -414,8 +277,8 @@ impl World {
         self.moved
     }
 
-    /// Transactions in the log.
+    /// Transactions in the first server's log.
     pub fn transactions(&self) -> usize {
-        self.ledger.logged.len()
+        self.books.of(ServerNo(0)).logged.len()
     }
 }

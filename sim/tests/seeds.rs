@@ -4,9 +4,9 @@ use zeolith_core::planted::Bug;
 use zeolith_core::rng::Seed;
 use zeolith_sim::campaign::{Plan, campaign};
 use zeolith_sim::coverage::List;
+use zeolith_sim::hunt::hunt;
 use zeolith_sim::options::Asked;
-use zeolith_sim::run::{Outcome, replay, run};
-use zeolith_sim::shrink::shrink;
+use zeolith_sim::run::{replay, run};
 
 /// Seeds run by the test command.
 const SEEDS: std::ops::Range<u64> = 0..8_000;
@@ -57,46 +57,33 @@ fn a_seed_gives_the_same_run_every_time_and_so_do_its_events_alone() {
     }
 }
 
-#[track_caller]
-fn is_found_and_shrunk(bug: Bug) {
-    let asked = Asked { bug: Some(bug), ..Asked::default() };
-    let (seed, found) = (0..FOUND_WITHIN)
-        .map(|seed| (seed, run(Seed(seed), asked)))
-        .find(|(_, outcome)| outcome.violation.is_some())
-        .unwrap_or_else(|| panic!("{bug:?} was not found in {FOUND_WITHIN} seeds"));
-    let promise = |outcome: &Outcome| outcome.broken().map(|violation| violation.promise);
-    assert_eq!(promise(&found), Some(bug.promise()), "seed {seed} finds something else:\n{found}");
-    let again = replay(found.setup, &found.events);
-    assert_eq!(again.broken(), found.broken(), "its events alone break the same promise in the same way");
-
-    let broken = found.broken().expect("it was found");
-    let shrunk = shrink(found.setup, &found.events, broken).expect("it breaks the promise again");
-    assert_eq!(promise(&shrunk.outcome), Some(bug.promise()));
-    let left = shrunk.outcome.events.len();
-    assert!(left <= SHRUNK_TO, "{left} events are left:\n{}", shrunk.outcome);
+/// Whether a planted bug is found by the checker of its promise and shrunk; how not.
+fn find_and_shrink(bug: Bug) -> Result<(), String> {
+    let found = hunt(bug, 0..FOUND_WITHIN, SHRUNK_TO)
+        .ok_or_else(|| format!("{} was not found in {FOUND_WITHIN} seeds", bug.name()))?;
+    let name = format!("{} in seed {}", bug.name(), found.seed);
+    if found.broken.promise != bug.promise() {
+        return Err(format!("{name} breaks something else: {}", found.broken));
+    }
+    let outcome = found.shrunk.outcome;
+    if replay(found.shrunk.setup, &outcome.events).broken() != outcome.broken() {
+        return Err(format!("{name}: its events alone break something else"));
+    }
+    match outcome.events.len() {
+        left if left > SHRUNK_TO => Err(format!("{name}: {left} events are left\n{outcome}")),
+        _ => Ok(()),
+    }
 }
 
 #[test]
-fn a_batch_that_is_durable_before_its_sync_is_found() {
-    is_found_and_shrunk(Bug::DurableBeforeSync);
-}
-
-#[test]
-fn a_stale_read_is_found() {
-    is_found_and_shrunk(Bug::StaleRead);
-}
-
-#[test]
-fn an_invalidation_that_is_cut_short_is_found() {
-    is_found_and_shrunk(Bug::InvalidationCutShort);
-}
-
-#[test]
-fn locks_kept_at_a_disconnect_are_found() {
-    is_found_and_shrunk(Bug::LocksKeptAtDisconnect);
-}
-
-#[test]
-fn a_torn_tail_that_is_kept_is_found() {
-    is_found_and_shrunk(Bug::TornTailKept);
+fn every_planted_bug_is_found_by_the_checker_of_its_promise_and_shrunk() {
+    let (one, other) = Bug::ALL.split_at(Bug::ALL.len() / 2);
+    let find = |bugs: &[Bug]| bugs.iter().filter_map(|&bug| find_and_shrink(bug).err()).collect::<Vec<_>>();
+    let missed = std::thread::scope(|scope| {
+        let one = scope.spawn(|| find(one));
+        let mut missed = find(other);
+        missed.extend(one.join().expect("a search does not panic"));
+        missed
+    });
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
 }

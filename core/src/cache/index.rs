@@ -51,6 +51,11 @@ impl Index {
         self.ended.get(&(oid, start)).copied()
     }
 
+    /// All that ended, by oid and start: with their ends.
+    pub(super) fn ended(&self) -> impl Iterator<Item = (Oid, Tid, Tid)> + '_ {
+        self.ended.iter().map(|(&(oid, start), ended)| (oid, start, ended.until))
+    }
+
     /// How many current ones there are, and how many others.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.current.len(), self.ended.len())

@@ -214,6 +214,11 @@ impl Cache {
         all.into_iter()
     }
 
+    /// All revisions that ended, by oid and serial: object, serial, and the next transaction that changed the object.
+    pub fn ended(&self) -> impl Iterator<Item = (Oid, Tid, Tid)> + '_ {
+        self.shelves.index.ended()
+    }
+
     /// What it holds and what it did since it was opened.
     pub fn stats(&self) -> Stats {
         let (current, ended) = self.shelves.index.counts();

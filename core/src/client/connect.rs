@@ -78,7 +78,13 @@ impl Connector {
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.chosen.is_some_and(|conn| self.links[&conn].is_ready())
+        self.server().is_some()
+    }
+
+    /// The server that questions are sent to.
+    pub(super) fn server(&self) -> Option<ServerId> {
+        let link = &self.links[&self.chosen?];
+        link.is_ready().then_some(link.server)
     }
 
     pub(super) fn is_chosen(&self, conn: ConnId) -> bool {

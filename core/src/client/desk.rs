@@ -10,6 +10,9 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use std::collections::{BTreeSet, VecDeque};
 
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
+
 /// The cache, the questions that are not answered, and what goes out.
 #[derive(Debug)]
 pub(super) struct Desk {
@@ -22,12 +25,24 @@ pub(super) struct Desk {
     seen: Option<Tid>,
     open: BTreeSet<Ticket>,
     out: VecDeque<Output>,
+    #[cfg(feature = "planted-bugs")]
+    pub(super) bug: Option<Bug>,
 }
 
 impl Desk {
     pub(super) fn new(now: Instant, config: Config, cache: Cache, rng: Rng) -> Desk {
         let seen = cache.last_tid();
-        Desk { now, config, rng, cache, seen, open: BTreeSet::new(), out: VecDeque::new() }
+        Desk {
+            now,
+            config,
+            rng,
+            cache,
+            seen,
+            open: BTreeSet::new(),
+            out: VecDeque::new(),
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
+        }
     }
 
     pub(super) fn push(&mut self, output: Output) {
@@ -99,6 +114,19 @@ impl Desk {
         self.cache.set_last_tid(tid);
         self.seen = Some(tid);
         self.push(Output::Changed(Change::Objects { tid, oids }));
+    }
+
+    /// Everybody is at `tid`, and nobody is told.
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn run_ahead(&mut self, tid: Tid) {
+        self.cache.set_last_tid(tid);
+        self.seen = Some(tid);
+    }
+
+    /// What was put out last is not.
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn untell(&mut self) {
+        self.out.pop_back();
     }
 
     /// The cache is empty, and begins at `tid`. Callers are told unless this is all they ever knew.

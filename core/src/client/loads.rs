@@ -72,6 +72,12 @@ pub(super) struct Loads {
 impl Loads {
     /// Loads a revision that is not in the cache; joins an equal load, and no other.
     pub(super) fn load(&mut self, desk: &Desk, link: &mut Link, oid: Oid, before: Tid, waiter: Waiter) {
+        #[cfg(feature = "planted-bugs")]
+        if desk.bug == Some(crate::planted::Bug::OtherLoadJoined)
+            && let Some((_, flight)) = self.flights.range_mut((oid, Tid::ZERO)..=(oid, Tid::MAX)).next()
+        {
+            return flight.waiters.push(waiter);
+        }
         let flight = self.flights.entry((oid, before)).or_insert_with(|| {
             link.load(desk, oid, before);
             Flight::default()

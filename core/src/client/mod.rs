@@ -56,6 +56,9 @@ use transaction::Commits;
 use verify::Verification;
 use waiting::{Question, Waiting};
 
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
+
 /// The client.
 #[derive(Debug)]
 pub struct Client {
@@ -164,6 +167,11 @@ impl Client {
         self.connector.is_ready()
     }
 
+    /// The server that questions are sent to; `None` while there is none.
+    pub fn server(&self) -> Option<ServerId> {
+        self.connector.server()
+    }
+
     /// The cache.
     pub fn cache(&self) -> &Cache {
         &self.desk.cache
@@ -190,6 +198,10 @@ impl Client {
             }
         }
         self.tree = tree;
+        #[cfg(feature = "planted-bugs")]
+        if self.desk.bug == Some(Bug::AppliedLate) && self.connector.is_chosen(conn) {
+            self.apply_late(conn);
+        }
     }
 
     fn on_frame(&mut self, conn: ConnId, frame: &Frame<'_>, tree: &mut Tree) -> Result<(), Fault> {
@@ -228,6 +240,10 @@ impl Client {
     fn on_invalidate(&mut self, conn: ConnId, tid: Tid, oids: Vec<Oid>) -> Result<(), Fault> {
         let is_chosen = self.connector.is_chosen(conn);
         let link = self.connector.link(conn).expect("the connection the invalidation came on");
+        #[cfg(feature = "planted-bugs")]
+        if self.desk.bug == Some(Bug::AppliedLate) && link.keep(tid, oids.clone()) {
+            return Ok(());
+        }
         if is_chosen && self.verification.outcome().is_some() {
             // What comes after a transaction of ours says that nothing before it is under way.
             self.commits.before(&mut self.desk, link, &mut self.loads, tid)?;
@@ -346,6 +362,10 @@ impl Client {
         self.commits.pump(&mut self.desk, link);
         self.connector.on_ready();
         while let Some(Question { ticket, until, call }) = self.waiting.pop() {
+            #[cfg(feature = "planted-bugs")]
+            if self.desk.bug == Some(Bug::QuestionForgotten) {
+                continue;
+            }
             if self.desk.is_open(ticket) && !self.answer_from_cache(ticket, &call) {
                 self.ask(ticket, call, Some(until));
             }
@@ -495,6 +515,27 @@ impl Client {
         // The medium is somebody else's from now on.
         self.desk.cache.flush();
         self.desk.cache = Cache::in_memory(0);
+    }
+
+    /// Applies what came with the last chunk, unless the cache is being verified.
+    #[cfg(feature = "planted-bugs")]
+    fn apply_late(&mut self, conn: ConnId) {
+        let Some(link) = self.connector.link(conn).filter(|_| self.verification.outcome().is_some()) else {
+            return;
+        };
+        let result = link.take_kept().into_iter().try_for_each(|(tid, oids)| {
+            oids.iter().for_each(|oid| self.loads.on_changed(*oid, tid));
+            verify::apply(&mut self.desk, tid, oids)
+        });
+        if let Err(fault) = result {
+            self.give_up(conn, &fault);
+        }
+    }
+
+    /// Switches a deliberate fault on.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: Bug) {
+        self.desk.bug = Some(bug);
     }
 
     /// Checks what must always hold between two inputs.

@@ -1,8 +1,9 @@
 //! Finding out what became of a transaction whose finish was not answered.
 //!
 //! Its objects are locked on the server until it is finished or given up there. So a read check of one of them is
-//! voted: when that is answered, whatever the answer is, nothing can happen to the lost transaction any more, and the
-//! object's history tells by the transaction's mark. Where there is no writing, and on another server of the storage, a
+//! voted: when that is answered, be it that the check fails, nothing can happen to the lost transaction any more, and the
+//! object's history tells by the transaction's mark. Where the vote fails otherwise (a storage that cannot write may hold the
+//! transaction after its next start), where there is no writing, and on another server of the storage, a
 //! history can only tell that it was committed.
 
 use super::desk::Desk;
@@ -109,10 +110,23 @@ impl Settlement {
         self.at == at
     }
 
-    /// The lost transaction is over: the read check has, or had, the object to itself. On another server that says
+    /// The lost transaction is over if the read check has, or had, the object to itself. On another server that says
     /// nothing: the transaction may yet come there.
-    pub(super) fn on_fence(&mut self, desk: &Desk, link: &mut Link) -> Ending {
-        self.fenced = link.server == self.server;
+    pub(super) fn on_fence(
+        &mut self,
+        desk: &Desk,
+        link: &mut Link,
+        result: Result<Value<'_>, RemoteError>,
+    ) -> Ending {
+        let had_it = match result {
+            Ok(_) => true,
+            Err(RemoteError::ReadConflict(_) | RemoteError::Conflict(_) | RemoteError::PosKey(_)) => true,
+            Err(_) => {
+                mark!("a vote that should tell what became of a transaction is refused");
+                false
+            }
+        };
+        self.fenced = had_it && link.server == self.server;
         self.ask(desk, link);
         Ending::Open
     }

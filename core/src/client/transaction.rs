@@ -22,6 +22,9 @@ use crate::wire::tree::Value;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
+
 /// How far a transaction is.
 #[derive(Debug)]
 enum Stage {
@@ -360,6 +363,10 @@ impl Commits {
                 }
             }
             desk.advance(tid, states.into_keys().collect());
+            #[cfg(feature = "planted-bugs")]
+            if desk.bug == Some(Bug::FinishUntold) {
+                desk.untell();
+            }
         }
         self.slot = None;
         desk.answer(ticket, Ok(finished));
@@ -434,7 +441,7 @@ impl Commits {
     ) -> Result<(), Fault> {
         let Some(Slot::Settle(settlement)) = &mut self.slot else { return Ok(()) };
         let ending = match purpose {
-            Purpose::Fence(at) if settlement.is_of(at) => settlement.on_fence(desk, link),
+            Purpose::Fence(at) if settlement.is_of(at) => settlement.on_fence(desk, link, result),
             Purpose::Settle(at) if settlement.is_of(at) => settlement.on_history(desk, link, result)?,
             // Of one whose time was over.
             _ => return Ok(()),
@@ -450,6 +457,10 @@ impl Commits {
     pub(super) fn on_lost(&mut self, desk: &mut Desk, server: ServerId, fault: &Fault) -> Vec<Question> {
         match self.slot.take() {
             Some(Slot::Commit(txn)) => match txn.stage {
+                #[cfg(feature = "planted-bugs")]
+                Stage::Finishing(ticket) if desk.bug == Some(Bug::LostFinishDenied) => {
+                    desk.answer(ticket, Err(fault.lost()))
+                }
                 Stage::Finishing(ticket) => {
                     self.unsettled.push_back(txn.unsettled(desk, server, ticket, fault));
                 }

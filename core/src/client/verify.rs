@@ -12,6 +12,9 @@ use crate::wire::call::Request;
 use crate::wire::remote::RemoteError;
 use crate::wire::tree::Value;
 
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
+
 /// How far the verification with the present server is. An answer to one of its calls is under way until it is done.
 #[derive(Debug, Default)]
 pub(super) struct Verification {
@@ -68,6 +71,10 @@ impl Verification {
             None => self.begin(desk, link, Verified::Empty),
             Some(known) if known == server => self.done(desk, link, Verified::UpToDate),
             Some(known) => {
+                #[cfg(feature = "planted-bugs")]
+                if desk.bug == Some(Bug::LastTidAhead) {
+                    desk.run_ahead(server);
+                }
                 link.call(desk, Purpose::Invalidations, &Request::GetInvalidations(known));
                 Ok(())
             }
@@ -121,8 +128,14 @@ impl Verification {
         }
         let (upto, oids) = self.told.take().expect("changes were told");
         for oid in &oids {
+            #[cfg(feature = "planted-bugs")]
+            if desk.bug == Some(Bug::KeptAcrossReconnect) {
+                continue;
+            }
             desk.cache.forget(*oid);
         }
+        #[cfg(feature = "planted-bugs")]
+        let oids = if desk.bug == Some(Bug::VerifiedUntold) { Vec::new() } else { oids };
         desk.advance(upto, oids);
         self.done(desk, link, Verified::Quick)
     }
@@ -154,6 +167,10 @@ impl Verification {
     /// The cache is right as of its last transaction: what was kept and is later follows.
     fn done(&mut self, desk: &mut Desk, link: &mut Link, outcome: Verified) -> Result<(), Fault> {
         self.outcome = Some(outcome);
+        #[cfg(feature = "planted-bugs")]
+        if desk.bug == Some(Bug::KeptInvalidationsDropped) {
+            drop(link.take_kept());
+        }
         for (tid, oids) in link.take_kept() {
             if desk.cache.last_tid().is_some_and(|last| last < tid) {
                 apply(desk, tid, oids)?;

@@ -38,6 +38,19 @@ pub enum Wanted {
     Objects(Vec<(Oid, Mode)>),
 }
 
+#[cfg(feature = "planted-bugs")]
+impl Wanted {
+    /// Without those that are only read, where others are changed.
+    pub(super) fn without_shared(mut self) -> Wanted {
+        if let Wanted::Objects(objects) = &mut self
+            && objects.iter().any(|(_, mode)| *mode == Mode::Exclusive)
+        {
+            objects.retain(|(_, mode)| *mode == Mode::Exclusive);
+        }
+        self
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Place {
     txn: TxnKey,

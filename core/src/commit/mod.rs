@@ -129,6 +129,8 @@ impl Commits {
     fn first_vote(&mut self, to: ReplyTo, scene: &mut Scene<'_>) {
         let txn = self.txns.get_mut(&to.conn).expect("the transaction that votes");
         let (key, wanted) = (txn.key, txn.wanted());
+        #[cfg(feature = "planted-bugs")]
+        let wanted = if self.bug == Some(Bug::ReadCheckNotHeld) { wanted.without_shared() } else { wanted };
         txn.phase = Phase::Waiting(to);
         if self.locks.request(key, wanted) {
             self.ready.push_back(key);
@@ -272,7 +274,17 @@ impl Commits {
             #[cfg(feature = "planted-bugs")]
             let told =
                 if self.bug == Some(Bug::InvalidationCutShort) { &told[..1.min(told.len())] } else { told };
+            #[cfg(feature = "planted-bugs")]
+            let left = self.bug.filter(|_| !scene.audience.members.contains_key(&finish.conn));
+            #[cfg(feature = "planted-bugs")]
+            if left == Some(Bug::MissedWhenCommitterLeft) {
+                scene.audience.queue.push(tid, oids);
+                self.ready.extend(self.locks.release(key));
+                continue;
+            }
             scene.audience.broadcast(finish.conn, &Notice::Invalidate(tid, told), scene.out);
+            #[cfg(feature = "planted-bugs")]
+            let oids = if left == Some(Bug::QueuedWithoutObjects) { Vec::new() } else { oids };
             scene.audience.queue.push(tid, oids);
             let info = scene.out.notice(finish.codec, &Notice::Info(scene.desk.size()));
             scene.out.send(finish.conn, info);
@@ -305,6 +317,10 @@ impl Commits {
         let after = self.timeouts.after().unwrap_or_default();
         while let Some(key) = self.timeouts.expired(scene.now) {
             let conn = *self.owners.get(&key).expect("an owner for every transaction with a deadline");
+            #[cfg(feature = "planted-bugs")]
+            if self.bug == Some(Bug::LocksKeptAtTimeout) {
+                self.forget(conn);
+            }
             mark!("a transaction has had its time");
             scene.out.close(conn, Fault::TransactionTimeout(after));
         }
@@ -375,6 +391,14 @@ impl Commits {
     /// Asks for the current serial of everything whose lock is new or whose store was replaced.
     fn check_all(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
         let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        if self.durable.failed() {
+            mark!("a vote comes after the store failed");
+            // What was on its way to the disk may be there after the next start. Whoever asks with a read check what
+            // became of it must not take this answer for one.
+            let Phase::Checking { vote, .. } = &txn.phase else { unreachable!("it is being checked") };
+            let vote = vote.clone();
+            return self.fail(conn, &vote, txn::remote(StoreError::Failed), scene);
+        }
         let key = txn.key;
         let mut asked = 0;
         for (at, oid) in txn.unchecked() {
@@ -409,6 +433,11 @@ impl Commits {
             },
             Verdict::Resolve(conflicts) => {
                 txn.phase = Phase::Open;
+                #[cfg(feature = "planted-bugs")]
+                if self.bug == Some(Bug::LocksLetGoBetweenRounds) {
+                    txn.let_go();
+                    self.ready.extend(self.locks.release(txn.key));
+                }
                 mark!("a client is asked to resolve conflicts");
                 scene.out.reply(&vote, &Reply::Conflicts(conflicts));
             }

@@ -232,6 +232,13 @@ impl Txn {
         Wanted::Objects(objects)
     }
 
+    /// Its locks were given up: it is to ask for them again.
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn let_go(&mut self) {
+        self.locked_at = None;
+        self.items.iter_mut().for_each(|item| item.locked = false);
+    }
+
     /// The objects whose current serial is not known yet, by their place.
     pub fn unchecked(&self) -> impl Iterator<Item = (usize, Oid)> + '_ {
         let unknown = self.items.iter().enumerate().filter(|(_, item)| item.current.is_none());

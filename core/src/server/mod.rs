@@ -338,10 +338,11 @@ impl Server {
     fn close(&mut self, conn: ConnId, fault: Fault) {
         if let Some(session) = self.sessions.remove(&conn) {
             self.out.forget(conn);
-            self.leave(conn, &session);
             mark!("the server closes a connection");
             self.out.log(Event::Closed { peer: session.peer(), fault });
+            // Its end comes before what it sets free: locks are never with two at a time.
             self.out.push(Output::Close { conn });
+            self.leave(conn, &session);
         }
     }
 

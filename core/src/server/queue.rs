@@ -10,6 +10,8 @@ pub struct Queue {
     /// The transaction before the first one queued; zero when there is none.
     base: Tid,
     recent: VecDeque<(Tid, Vec<Oid>)>,
+    #[cfg(feature = "planted-bugs")]
+    bug: Option<crate::planted::Bug>,
 }
 
 impl Queue {
@@ -19,10 +21,17 @@ impl Queue {
     /// Python lets a copied transaction carry a tid that is not later than the one before. What came before such a step
     /// back is forgotten: "after that tid" would have two meanings.
     pub fn new(bound: usize, base: Tid, recent: Vec<(Tid, Vec<Oid>)>) -> Queue {
-        let mut queue = Queue { bound, base, recent: VecDeque::new() };
+        let empty = |base| Queue {
+            bound,
+            base,
+            recent: VecDeque::new(),
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
+        };
+        let mut queue = empty(base);
         for (tid, oids) in recent {
             if tid <= queue.last() {
-                queue = Queue { bound, base: Tid::ZERO, recent: VecDeque::new() };
+                queue = empty(Tid::ZERO);
             }
             queue.push(tid, oids);
         }
@@ -44,6 +53,12 @@ impl Queue {
         }
     }
 
+    /// Switches a deliberate fault on.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.bug = Some(bug);
+    }
+
     fn last(&self) -> Tid {
         self.recent.back().map_or(self.base, |(tid, _)| *tid)
     }
@@ -56,6 +71,8 @@ impl Queue {
         let start = match self.recent.binary_search_by_key(&tid, |(queued, _)| *queued) {
             Ok(at) => at + 1,
             Err(0) if tid == self.base && tid > Tid::ZERO => 0,
+            #[cfg(feature = "planted-bugs")]
+            Err(at) if self.bug == Some(crate::planted::Bug::DivergedAnswered) => at,
             Err(_) => return None,
         };
         let oids: BTreeSet<Oid> =

@@ -318,6 +318,7 @@ impl Storage {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: crate::planted::Bug) {
         self.commits.plant(bug);
+        self.audience.queue.plant(bug);
     }
 
     /// Checks what must always hold between two inputs.

@@ -1,13 +1,32 @@
 //! Promise 13: locks.
 
-use super::{Checker, Seen};
-use crate::ledger::{Attempt, Ledger};
-use std::collections::BTreeSet;
+use super::txns::{Stage, Txns};
+use super::{Checker, ConnName, Seen};
+use crate::ledger::{Attempt, Books};
 
-/// A transaction is in the log only if its client finished it, and once; and every waiter is served in the end.
+/// Nobody has a lock that another has: from the first answered vote to the end; a transaction is in the log only if its
+/// client finished it, and over the revisions it was based on; and every vote is answered in the end.
 #[derive(Debug, Default)]
 pub struct Locks {
-    logged: BTreeSet<Attempt>,
+    txns: Txns,
+}
+
+impl Locks {
+    /// The connection has just been told that it has its locks.
+    fn on_voted(&self, conn: ConnName) -> Result<(), String> {
+        let Some(txn) = self.txns.on(conn) else { return Ok(()) };
+        for (other, held) in self.txns.open() {
+            if other == conn || other.server != conn.server || !held.locked {
+                continue;
+            }
+            let both =
+                txn.stores.keys().find(|oid| held.stores.contains_key(oid) || held.checks.contains_key(oid));
+            if let Some(oid) = both {
+                return Err(format!("{conn} has the lock of {oid}, and so has {other}"));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Checker for Locks {
@@ -15,64 +34,104 @@ impl Checker for Locks {
         13
     }
 
-    fn see(&mut self, seen: &Seen<'_>, ledger: &Ledger) -> Result<(), String> {
+    fn see(&mut self, seen: &Seen<'_>, books: &Books) -> Result<(), String> {
+        self.txns.note(seen);
         match *seen {
-            Seen::Logged(transaction) => {
+            Seen::Voted { conn, .. } => self.on_voted(conn),
+            Seen::Logged(server, transaction) => {
+                let tid = transaction.tid;
                 for (oid, data) in &transaction.records {
                     let attempt = Attempt::of(data).ok_or_else(|| format!("nobody wrote {oid} so"))?;
-                    if !ledger.finish_sent.contains(&attempt) {
+                    if !books.finish_sent.contains(&attempt) {
                         return Err(format!("{attempt:?} is in the log and was never finished"));
                     }
+                    let stored = self.txns.finished(attempt).and_then(|txn| txn.stores.get(oid));
+                    let current = books.of(server).serial_before(*oid, tid);
+                    if let (Some(&base), Some(current)) = (stored, current)
+                        && base != current
+                    {
+                        return Err(format!("{tid} changes {oid} over {base}, and {current} is lost"));
+                    }
                 }
-                let attempt = transaction.records.first().and_then(|(_, data)| Attempt::of(data));
-                if let Some(attempt) = attempt
-                    && !self.logged.insert(attempt)
-                {
-                    return Err(format!("{attempt:?} is in the log twice"));
-                }
+                Ok(())
             }
-            Seen::Reopened(log) => {
-                let first = log.iter().filter_map(|transaction| transaction.records.first());
-                self.logged = first.filter_map(|(_, data)| Attempt::of(data)).collect();
-            }
-            Seen::Quiet([(client, waits), ..]) => {
-                return Err(format!("client {} waits for ever {waits}", client.0));
-            }
-            _ => {}
+            Seen::Quiet(_) => match self.txns.open().find(|(_, txn)| txn.stage == Stage::Voting) {
+                Some((conn, _)) => Err(format!("a vote of {conn} waits for ever")),
+                None => Ok(()),
+            },
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::forged::{history, ledger, logged};
+    use super::super::forged::{CLIENT, CONN, SERVER, attempt, books, conn, history, logged};
+    use super::super::txns::forged::{abort, asks, begin, check, finish, store, vote};
     use super::*;
-    use crate::event::ClientId;
+    use zeolith_core::ids::Oid;
+    use zeolith_core::wire::call::Request;
 
-    fn finished(number: u64) -> Ledger {
-        let mut ledger = ledger();
-        ledger.finish_sent.insert(Attempt { client: ClientId(0), number });
-        ledger
+    fn judged(seen: &[Seen<'_>]) -> Result<(), String> {
+        let mut books = books();
+        books.finish_sent.insert(Attempt { client: CLIENT, number: 5 });
+        history(&mut Locks::default(), &books, seen)
+    }
+
+    /// Another connection has its locks of 1 and 2, and goes on as told; then this one votes on object 1 and has them.
+    fn after_another(end: &[Request<'_>]) -> Result<(), String> {
+        let (other, data) = (conn(1, 2), attempt(9).data(Oid(1), 0));
+        let asked = [begin(), store(1, 1, &data), check(2, 2), vote()];
+        let mut seen = asks(other, &asked);
+        seen.push(Seen::Voted { conn: other, conflicts: &[Oid(1)] });
+        seen.extend(asks(other, end));
+        let asked = [begin(), store(1, 1, &data), store(2, 2, &data), vote()];
+        seen.extend(asks(CONN, &asked));
+        seen.push(Seen::Voted { conn: CONN, conflicts: &[] });
+        judged(&seen)
     }
 
     #[test]
-    fn a_finished_transaction_in_the_log_is_good_once() {
-        let (transaction, mut checker) = (logged(6), Locks::default());
-        let seen = [Seen::Logged(&transaction)];
-        assert_eq!(history(&mut checker, &finished(6), &seen), Ok(()));
-        assert!(history(&mut checker, &finished(6), &seen).is_err());
+    fn a_lock_that_was_given_up_is_good() {
+        assert_eq!(after_another(&[abort()]), Ok(()));
+    }
+
+    #[test]
+    fn a_lock_that_two_have_is_caught_between_rounds_too() {
+        assert!(after_another(&[]).is_err());
+        assert!(after_another(&[vote()]).is_err());
+    }
+
+    fn committed(number: u64, base: u64) -> Result<(), String> {
+        let (data, transaction) = (attempt(5).data(Oid(0), 0), logged(number));
+        let asked = [begin(), store(0, base, &data), store(5, 0, &data), vote(), finish()];
+        let mut seen = asks(CONN, &asked);
+        seen.push(Seen::Logged(SERVER, &transaction));
+        judged(&seen)
+    }
+
+    #[test]
+    fn a_finished_transaction_over_what_was_current_is_good() {
+        assert_eq!(committed(5, 4), Ok(()));
+    }
+
+    #[test]
+    fn a_lost_update_is_caught() {
+        assert!(committed(5, 3).is_err());
     }
 
     #[test]
     fn a_transaction_nobody_finished_is_caught() {
-        assert!(history(&mut Locks::default(), &finished(7), &[Seen::Logged(&logged(6))]).is_err());
+        assert!(committed(4, 3).is_err());
     }
 
     #[test]
-    fn a_client_that_waits_for_ever_is_caught() {
-        let waiting = [(ClientId(1), "for its vote".to_owned())];
-        assert!(history(&mut Locks::default(), &ledger(), &[Seen::Quiet(&waiting)]).is_err());
-        assert_eq!(history(&mut Locks::default(), &ledger(), &[Seen::Quiet(&[])]), Ok(()));
+    fn a_vote_that_waits_for_ever_is_caught() {
+        let asked = [begin(), vote()];
+        let mut seen = asks(CONN, &asked);
+        seen.push(Seen::Quiet(&[]));
+        assert!(judged(&seen).is_err());
+        seen.insert(2, Seen::Refused { conn: CONN, method: "vote", class: "x" });
+        assert_eq!(judged(&seen), Ok(()));
     }
 }

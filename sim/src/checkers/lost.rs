@@ -1,7 +1,7 @@
 //! Promise 19: nothing lost.
 
 use super::{Checker, Seen};
-use crate::ledger::Ledger;
+use crate::ledger::Books;
 
 /// After a recovery the log holds a prefix of what was finished, with everything that was shown to anybody.
 #[derive(Debug)]
@@ -12,8 +12,9 @@ impl Checker for NothingLost {
         19
     }
 
-    fn see(&mut self, seen: &Seen<'_>, ledger: &Ledger) -> Result<(), String> {
-        let Seen::Reopened(log) = *seen else { return Ok(()) };
+    fn see(&mut self, seen: &Seen<'_>, books: &Books) -> Result<(), String> {
+        let Seen::Reopened(server, log) = *seen else { return Ok(()) };
+        let ledger = books.of(server);
         for (at, transaction) in log.iter().enumerate() {
             if ledger.logged.get(at) != Some(transaction) {
                 return Err(format!("transaction {} in the log was never written so", transaction.tid));
@@ -26,15 +27,15 @@ impl Checker for NothingLost {
 
 #[cfg(test)]
 mod tests {
-    use super::super::forged::{history, ledger, logged};
+    use super::super::forged::{SERVER, books, history, ledger, logged};
     use super::*;
     use zeolith_core::ids::Tid;
 
     fn reopened(shown: u64, log: &[u64]) -> Result<(), String> {
         let mut ledger = ledger();
-        ledger.shown.extend((1..=shown).map(Tid));
+        ledger.shown = (1..=shown).map(Tid).collect();
         let log: Vec<_> = log.iter().map(|&n| logged(n)).collect();
-        history(&mut NothingLost, &ledger, &[Seen::Reopened(&log)])
+        history(&mut NothingLost, &Books::forged(ledger), &[Seen::Reopened(SERVER, &log)])
     }
 
     #[test]
@@ -59,6 +60,6 @@ mod tests {
     fn changed_data_is_caught() {
         let mut changed = logged(1);
         changed.records[0].1.push(b'!');
-        assert!(history(&mut NothingLost, &ledger(), &[Seen::Reopened(&[changed])]).is_err());
+        assert!(history(&mut NothingLost, &books(), &[Seen::Reopened(SERVER, &[changed])]).is_err());
     }
 }

@@ -1,7 +1,8 @@
 //! The page around the picture.
 
 use super::{escaped, svg};
-use crate::record::{Record, Sign, Way, short};
+use crate::event::{ServerNo, Way};
+use crate::record::{Record, Sign, short};
 use crate::schedule::Schedule;
 use std::fmt::Write;
 
@@ -58,10 +59,10 @@ fn escaped_lines(text: &str) -> String {
 fn list(record: &Record) -> String {
     let mut follows: Vec<Vec<(&str, String)>> = vec![Vec::new(); record.steps.len()];
     for message in &record.messages {
-        let (client, label) = (message.client.0, &message.label);
+        let (client, server, label) = (message.wire.client.0, message.wire.server, &message.label);
         let way = match message.way {
-            Way::Up => format!("client {client} → server"),
-            Way::Down => format!("server → client {client}"),
+            Way::Up => format!("client {client} → {}", named(server)),
+            Way::Down => format!("{} → client {client}", named(server)),
         };
         follows[message.sent].push(("", format!("{way} sends {label}")));
         if let Some(arrived) = message.arrived {
@@ -90,15 +91,26 @@ fn list(record: &Record) -> String {
     text
 }
 
+/// A server in words; the first is the one that matters.
+fn named(server: ServerNo) -> String {
+    if server == ServerNo(0) { "server".to_owned() } else { format!("server {}", server.0) }
+}
+
 /// A sign in words.
 fn said(sign: &Sign) -> (&'static str, String) {
     match sign {
-        Sign::Connected(client) => ("", format!("client {} is connected", client.0)),
-        Sign::Gone(client) => ("", format!("client {} has no connection any more", client.0)),
-        Sign::Up => ("", "the server is up".to_owned()),
-        Sign::Crashed(_) => ("", "the server is down".to_owned()),
-        Sign::Disk(what) => ("", format!("disk: {what}")),
-        Sign::Logged(tid) => ("", format!("{} is in the log ({tid})", short(*tid))),
+        Sign::Connected(wire) => {
+            ("", format!("client {} is connected to {}", wire.client.0, named(wire.server)))
+        }
+        Sign::Gone(wire) => {
+            ("", format!("client {} has no connection to {} any more", wire.client.0, named(wire.server)))
+        }
+        Sign::Up(server) => ("", format!("{} is up", named(*server))),
+        Sign::Crashed(server, _) => ("", format!("{} is down", named(*server))),
+        Sign::Disk(server, what) => ("", format!("disk of {}: {what}", named(*server))),
+        Sign::Logged(server, tid) => {
+            ("", format!("{} is in the log of {} ({tid})", short(*tid), named(*server)))
+        }
         Sign::Broken(what) => ("bad", what.clone()),
     }
 }

@@ -1,7 +1,7 @@
 //! Where things stand in a picture.
 
-use crate::event::ClientId;
-use crate::record::{Message, Record, Sign, Way};
+use crate::event::{ClientId, ServerNo, Way, Wire};
+use crate::record::{Message, Record, Sign};
 
 /// Width of the column of events.
 pub(super) const GUTTER: f64 = 190.0;
@@ -14,14 +14,14 @@ pub(super) const HEAD: f64 = 56.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Node {
     Client(ClientId),
-    Server,
-    Disk,
+    Server(ServerNo),
+    Disk(ServerNo),
 }
 
 /// Messages of one direction that were sent together and arrived together.
 #[derive(Debug)]
 pub(super) struct Arrow {
-    pub(super) client: ClientId,
+    pub(super) wire: Wire,
     pub(super) way: Way,
     pub(super) label: String,
     pub(super) commits: bool,
@@ -35,6 +35,7 @@ pub(super) struct Arrow {
 #[derive(Debug)]
 pub(super) struct Layout {
     clients: usize,
+    servers: usize,
     /// The middle of each step's row; of one that did nothing, and has none, that of the next one.
     places: Vec<f64>,
     /// The height of each step's row; zero when it has none.
@@ -65,15 +66,24 @@ impl Layout {
             heights.push(height);
             bottom += height;
         }
-        Layout { clients: record.clients, places, heights, is_roomy: own >= 15.0, bottom }
+        Layout {
+            clients: record.clients,
+            servers: record.servers,
+            places,
+            heights,
+            is_roomy: own >= 15.0,
+            bottom,
+        }
     }
 
-    /// Nodes from left to right: the server stands among its clients, with its disk at the side.
+    /// Nodes from left to right: servers stand among their clients, with their disks at the side.
     pub(super) fn nodes(&self) -> Vec<Node> {
         let clients = (0..self.clients).map(|n| Node::Client(ClientId(n)));
         let mut nodes: Vec<Node> = clients.collect();
-        nodes.insert(self.clients.div_ceil(2), Node::Server);
-        nodes.push(Node::Disk);
+        let servers = || (0..self.servers).map(ServerNo);
+        let middle = self.clients.div_ceil(2);
+        nodes.splice(middle..middle, servers().map(Node::Server));
+        nodes.extend(servers().map(Node::Disk));
         nodes
     }
 
@@ -93,25 +103,25 @@ impl Layout {
     }
 
     pub(super) fn width(&self) -> f64 {
-        GUTTER + COLUMN * (self.clients as f64 + 2.0) + 60.0
+        GUTTER + COLUMN * (self.clients as f64 + 2.0 * self.servers as f64) + 60.0
     }
 }
 
 /// The record's messages, those that travel together in one.
 pub(super) fn arrows(record: &Record) -> Vec<Arrow> {
     let mut arrows: Vec<Arrow> = Vec::new();
-    for Message { client, way, label, commits, sent, arrived, lost } in &record.messages {
+    for Message { wire, way, label, commits, sent, arrived, lost } in &record.messages {
         let together = arrows.iter_mut().rev().take_while(|arrow| arrow.sent == *sent);
         let mut together =
-            together.filter(|arrow| (arrow.client, arrow.way, arrow.arrived) == (*client, *way, *arrived));
+            together.filter(|arrow| (arrow.wire, arrow.way, arrow.arrived) == (*wire, *way, *arrived));
         if let Some(arrow) = together.next() {
             arrow.label += " · ";
             arrow.label += label;
             arrow.commits |= commits;
         } else {
-            let (label, client, way) = (label.clone(), *client, *way);
+            let (label, wire, way) = (label.clone(), *wire, *way);
             let (commits, sent, arrived, lost) = (*commits, *sent, *arrived, *lost);
-            arrows.push(Arrow { client, way, label, commits, sent, arrived, lost });
+            arrows.push(Arrow { wire, way, label, commits, sent, arrived, lost });
         }
     }
     arrows
@@ -120,19 +130,21 @@ pub(super) fn arrows(record: &Record) -> Vec<Arrow> {
 /// The steps between which a node is there: a client with a connection, a server that is up.
 pub(super) fn spans(record: &Record, node: Node) -> Vec<(usize, usize)> {
     let mut spans = Vec::new();
+    // A client may have connections to several servers.
+    let mut there = 0;
     let mut since = None;
     for (at, step) in record.steps.iter().enumerate() {
         for sign in &step.signs {
-            let there = match (sign, node) {
-                (Sign::Up, Node::Server) => true,
-                (Sign::Crashed(_), Node::Server) => false,
-                (Sign::Connected(one), Node::Client(two)) if *one == two => true,
-                (Sign::Gone(one), Node::Client(two)) if *one == two => false,
+            match (sign, node) {
+                (Sign::Up(one), Node::Server(two)) if *one == two => there = 1,
+                (Sign::Crashed(one, _), Node::Server(two)) if *one == two => there = 0,
+                (Sign::Connected(wire), Node::Client(client)) if wire.client == client => there += 1,
+                (Sign::Gone(wire), Node::Client(client)) if wire.client == client => there -= 1,
                 _ => continue,
-            };
+            }
             match (since, there) {
-                (None, true) => since = Some(at),
-                (Some(from), false) => {
+                (None, 1..) => since = Some(at),
+                (Some(from), 0) => {
                     spans.push((from, at));
                     since = None;
                 }

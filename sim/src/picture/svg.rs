@@ -3,7 +3,8 @@
 use super::escaped;
 use super::layout::{Arrow, GUTTER, HEAD, Layout, Node, arrows, spans};
 use crate::disk::Fate;
-use crate::record::{Record, Sign, Step, Way, short};
+use crate::event::{ServerNo, Way};
+use crate::record::{Record, Sign, Step, short};
 use std::fmt::Write;
 
 /// Letters of the title in a line.
@@ -132,8 +133,8 @@ impl Drawing<'_> {
             let x = self.layout.x(node);
             let name = match node {
                 Node::Client(client) => format!("client {}", client.0),
-                Node::Server => "server".to_owned(),
-                Node::Disk => "disk".to_owned(),
+                Node::Server(server) => self.numbered("server", server),
+                Node::Disk(server) => self.numbered("disk", server),
             };
             put!(self, "<text class=\"node\" x=\"{x}\" y=\"28\">{name}</text>");
             put!(self, "<line class=\"life\" x1=\"{x}\" x2=\"{x}\" y1=\"{}\" y2=\"{bottom}\"/>", HEAD - 14.0);
@@ -148,8 +149,14 @@ impl Drawing<'_> {
         );
     }
 
+    /// What a node of a server is called: by number where there are several.
+    fn numbered(&self, name: &str, server: ServerNo) -> String {
+        if self.record.servers == 1 { name.to_owned() } else { format!("{name} {}", server.0) }
+    }
+
     fn arrow(&mut self, arrow: &Arrow) {
-        let (client, server) = (self.layout.x(Node::Client(arrow.client)), self.layout.x(Node::Server));
+        let client = self.layout.x(Node::Client(arrow.wire.client));
+        let server = self.layout.x(Node::Server(arrow.wire.server));
         let (from, to) = if arrow.way == Way::Up { (client, server) } else { (server, client) };
         let y1 = self.layout.y(arrow.sent);
         // What never arrives ends on its way.
@@ -197,26 +204,29 @@ impl Drawing<'_> {
     fn sign(&mut self, at: usize, sign: &Sign) {
         let y = self.layout.y(at);
         let base = y + 4.0;
-        let (server, disk) = (self.layout.x(Node::Server), self.layout.x(Node::Disk));
+        let x = |node| self.layout.x(node);
         match sign {
-            Sign::Connected(client) => {
-                let x = self.layout.x(Node::Client(*client));
+            Sign::Connected(wire) => {
+                let x = x(Node::Client(wire.client));
                 put!(
                     self,
                     "<circle class=\"ring\" cx=\"{x}\" cy=\"{y}\" r=\"4\"><title>connected</title></circle>"
                 );
             }
-            Sign::Gone(client) => self.cross(self.layout.x(Node::Client(*client)), y, 4.0),
-            Sign::Up => put!(
+            Sign::Gone(wire) => self.cross(x(Node::Client(wire.client)), y, 4.0),
+            Sign::Up(server) => put!(
                 self,
-                "<circle class=\"ring\" cx=\"{server}\" cy=\"{y}\" r=\"5\"><title>up</title></circle>"
+                "<circle class=\"ring\" cx=\"{}\" cy=\"{y}\" r=\"5\"><title>up</title></circle>",
+                x(Node::Server(*server))
             ),
-            Sign::Crashed(fate) => {
+            Sign::Crashed(server, fate) => {
+                let server = x(Node::Server(*server));
                 self.cross(server, y, 8.0);
                 let what = if *fate == Fate::Process { "the process dies" } else { "the power fails" };
                 put!(self, "<text class=\"badtext\" x=\"{}\" y=\"{base}\">{what}</text>", server + 14.0);
             }
-            Sign::Disk(what) => {
+            Sign::Disk(server, what) => {
+                let disk = x(Node::Disk(*server));
                 put!(
                     self,
                     "<circle class=\"dot\" cx=\"{disk}\" cy=\"{y}\" r=\"3\"><title>{}</title></circle>",
@@ -231,7 +241,8 @@ impl Drawing<'_> {
                     );
                 }
             }
-            Sign::Logged(tid) => {
+            Sign::Logged(server, tid) => {
+                let disk = x(Node::Disk(*server));
                 let (left, right, top, low) = (disk - 6.0, disk + 6.0, y - 6.0, y + 6.0);
                 let name = short(*tid);
                 put!(self, "<path class=\"good\" d=\"M{disk} {top}L{right} {y}L{disk} {low}L{left} {y}z\"/>");

@@ -60,6 +60,18 @@ fn a_transaction_that_is_not_found_was_not_committed() {
 }
 
 #[test]
+fn a_storage_that_cannot_write_does_not_say_what_became_of_a_transaction() {
+    Scripted::ready(|mut rig| {
+        let (ticket, _) = lose(&mut rig, vec![store(1, Tid(50), "one")]);
+        rig.reconnect(100);
+        rig.called("checkCurrentSerialInTransaction");
+        rig.fail("vote", "ZODB.POSException.StorageSystemError", row!["it takes no more commits"]);
+        rig.reply("history", row![entry(50, None)]);
+        assert!(matches!(rig.error(ticket), Error::OutcomeUnknown(_)));
+    });
+}
+
+#[test]
 fn a_new_object_that_is_not_there_was_not_committed() {
     for errors in [true, false] {
         Scripted::ready(|mut rig| {

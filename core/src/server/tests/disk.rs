@@ -155,6 +155,8 @@ fn after_a_failed_sync_finishers_are_closed_votes_fail_and_loads_go_on() {
         assert_eq!(voted.id, 7);
         let later = Tx::begin(&mut rig, c, 8).store(&mut rig, 5, Tid::ZERO, "z");
         assert_eq!(error(later.vote(&mut rig)), refused);
+        let check = Tx::begin(&mut rig, c, 9).check(&mut rig, 2, Tid::ZERO);
+        assert_eq!(error(check.vote(&mut rig)), refused, "2 may be there after the next start");
         assert_eq!(current(&mut rig, e, 1), Some(("x".into(), serial)), "loads go on");
         assert_eq!(rig.call(e, "lastTransaction", row![]), Ok(serial.into()));
         let told = rig.inbox(e);

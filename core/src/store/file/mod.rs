@@ -84,6 +84,8 @@ impl<C> FileStore<C> {
         let book = &mut self.book;
         match op {
             StoreOp::LoadBefore { context, oid, before } => {
+                #[cfg(feature = "planted-bugs")]
+                let before = if self.bug == Some(Bug::CurrentForOlder) { Tid::MAX } else { before };
                 Lookup::start(context, oid, Question::Before(before), book, out);
             }
             StoreOp::LoadSerial { context, oid, serial } => {

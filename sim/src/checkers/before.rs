@@ -1,0 +1,127 @@
+//! Promise 16: loadBefore.
+
+use super::{Checker, Seen};
+use crate::event::ClientId;
+use crate::history::Asked;
+use crate::ledger::Books;
+use zeolith_core::client::{Answer, Call};
+use zeolith_core::ids::{Oid, Tid};
+use zeolith_core::store::Revision;
+
+/// What a load of an unknown object is answered with.
+const KEY_ERROR: &str = "ZODB.POSException.POSKeyError";
+
+/// The revision current before a tid, with the state it has in the log. None before creation; a key error when the oid is
+/// unknown or the revision found at that tid is a deletion.
+#[derive(Debug)]
+pub struct LoadBefore;
+
+/// A revision's state is the one in the log, whatever way it came.
+fn state(books: &Books, client: ClientId, oid: Oid, revision: &Revision) -> Result<(), String> {
+    let serial = revision.serial;
+    if books.histories().any(|history| history.state(oid, serial) == Some(&revision.data[..])) {
+        return Ok(());
+    }
+    Err(format!("client {} is given a state of {oid} that {serial} did not write", client.0))
+}
+
+impl Checker for LoadBefore {
+    fn promise(&self) -> u32 {
+        16
+    }
+
+    fn see(&mut self, seen: &Seen<'_>, books: &Books) -> Result<(), String> {
+        match *seen {
+            Seen::Loaded { conn, oid, before, serial, until } => {
+                let ledger = books.of(conn.server);
+                let is_there = ledger.serial_before(oid, serial.next()) == Some(serial);
+                let next = ledger.next_change(oid, serial);
+                let is_current = serial < before && next.is_none_or(|next| next >= before);
+                // What nobody was shown yet is not there yet.
+                let unseen = next.is_none_or(|next| !ledger.shown.contains(&next));
+                if !is_there || !(is_current || unseen && serial < before) {
+                    return Err(format!("{conn} asks for {oid} before {before}, and is given {serial}"));
+                }
+                if until != next && !(until.is_none() && unseen) {
+                    return Err(format!("{conn} is told that {serial} of {oid} ended at {until:?}"));
+                }
+            }
+            Seen::NotLoaded { conn, oid, before, error } => {
+                let ledger = books.of(conn.server);
+                let first = ledger.next_change(oid, Tid::ZERO);
+                let right = match error {
+                    None => first.is_some_and(|first| first >= before),
+                    Some(KEY_ERROR) => first.is_none_or(|first| !ledger.shown.contains(&first)),
+                    // The disk failed, or its bytes are damaged.
+                    Some(_) => true,
+                };
+                if !right {
+                    let how = error.unwrap_or("nothing");
+                    return Err(format!("{conn} asks for {oid} before {before}, and is given {how}"));
+                }
+            }
+            Seen::Cached { client, oid, revision, .. } => state(books, client, oid, revision)?,
+            Seen::Answered {
+                client,
+                call: Asked { call: Call::Load { oid, .. }, .. },
+                result: Ok(Answer::Loaded(Some(revision))),
+            } => state(books, client, *oid, revision)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forged::{CLIENT, CONN, books, history, revision};
+    use super::*;
+    use bytes::Bytes;
+
+    fn judged(seen: Seen<'_>) -> Result<(), String> {
+        history(&mut LoadBefore, &books(), &[seen])
+    }
+
+    fn given(oid: u64, before: Tid, serial: u64, until: Option<u64>) -> Result<(), String> {
+        let (oid, serial, until) = (Oid(oid), Tid(serial), until.map(Tid));
+        judged(Seen::Loaded { conn: CONN, oid, before, serial, until })
+    }
+
+    fn not_given(oid: u64, before: Tid, error: Option<&str>) -> Result<(), String> {
+        judged(Seen::NotLoaded { conn: CONN, oid: Oid(oid), before, error })
+    }
+
+    #[test]
+    fn the_revision_current_then_is_good() {
+        assert_eq!(given(0, Tid(3), 2, Some(3)), Ok(()));
+        assert_eq!(given(0, Tid::MAX, 5, None), Ok(()));
+        assert_eq!(not_given(4, Tid(4), None), Ok(()));
+        assert_eq!(not_given(9, Tid::MAX, Some(KEY_ERROR)), Ok(()));
+    }
+
+    #[test]
+    fn another_revision_is_caught() {
+        assert!(given(0, Tid(3), 1, Some(2)).is_err());
+        assert!(given(0, Tid(3), 3, Some(4)).is_err());
+        assert!(given(0, Tid(3), 2, Some(4)).is_err());
+        assert!(given(0, Tid(3), 2, None).is_err());
+        assert!(given(4, Tid::MAX, 3, None).is_err());
+    }
+
+    #[test]
+    fn nothing_where_there_is_something_and_errors_of_the_wrong_kind_are_caught() {
+        assert!(not_given(4, Tid::MAX, None).is_err());
+        assert!(not_given(9, Tid::MAX, None).is_err());
+        assert!(not_given(4, Tid(4), Some(KEY_ERROR)).is_err());
+    }
+
+    #[test]
+    fn a_state_that_was_not_written_is_caught() {
+        let good = revision(Oid(0), 2, Some(3));
+        let bad = Revision { data: Bytes::from_static(b"0.2.0.!"), ..good.clone() };
+        let cached =
+            |revision| judged(Seen::Cached { client: CLIENT, oid: Oid(0), before: Tid(3), revision });
+        assert_eq!(cached(&good), Ok(()));
+        assert!(cached(&bad).is_err());
+    }
+}

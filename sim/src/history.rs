@@ -1,0 +1,114 @@
+//! What clients asked and were answered, as the oracle and the checkers judge it.
+
+use crate::event::ClientId;
+use crate::ledger::Attempt;
+use std::collections::BTreeMap;
+use zeolith_core::client::Call;
+use zeolith_core::ids::{Oid, Tid};
+
+/// A place in time: how many things the world had noted before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(pub u64);
+
+/// A caller's question.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The question.
+    pub call: Call,
+    /// When it was asked.
+    pub at: Place,
+    /// The client's last transaction then; `None`: it knew of none.
+    pub last: Option<Tid>,
+    /// The transaction it is part of, if it votes, finishes or aborts one.
+    pub attempt: Option<Attempt>,
+}
+
+/// A read, or a read check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The object.
+    pub oid: Oid,
+    /// Its revision; `None`: there was no such object.
+    pub serial: Option<Tid>,
+    /// Who wrote it, as its data says; `None` where the data was not seen.
+    pub writer: Option<Attempt>,
+}
+
+/// A change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The object.
+    pub oid: Oid,
+    /// The revision that the change was made to; zero for a new object.
+    pub base: Tid,
+    /// The revision that the change was merged with in the end; `None`: no merge was asked for.
+    pub merged: Option<Tid>,
+}
+
+/// What the caller knows of a transaction in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is committed.
+    Committed(Tid),
+    /// It was refused, given up, or lost: it left nothing.
+    Failed,
+    /// Nobody said. A transaction that is still under way is one of these.
+    Unknown,
+}
+
+/// A transaction of a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Whose, and which: of one client they follow one another.
+    pub attempt: Attempt,
+    /// Its snapshot: the last transaction that its reads show.
+    pub start: Tid,
+    /// What it read, in order.
+    pub reads: Vec<Read>,
+    /// The revisions it asked the server to hold for it.
+    pub checks: Vec<Read>,
+    /// What it changed, each object once.
+    pub writes: Vec<Write>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// When it began.
+    pub began: Place,
+    /// When its commit was asked for; as `began` for one that only read.
+    pub asked: Place,
+    /// When its outcome was known.
+    pub ended: Place,
+}
+
+impl Transaction {
+    /// Whose it is.
+    pub fn client(&self) -> ClientId {
+        self.attempt.client
+    }
+
+    /// Its change of an object.
+    pub fn write(&self, oid: Oid) -> Option<&Write> {
+        self.writes.iter().find(|write| write.oid == oid)
+    }
+}
+
+/// A storage was put back to an older backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restore {
+    /// When.
+    pub at: Place,
+    /// The last transaction that was left.
+    pub kept: Tid,
+}
+
+/// Everything that the clients of one storage did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The transactions, in the order in which they began.
+    pub transactions: Vec<Transaction>,
+    /// The backups, in their order.
+    pub restores: Vec<Restore>,
+    /// Who wrote a revision, as its data said to somebody who merged it: what was read is in the transactions.
+    pub writers: BTreeMap<(Oid, Tid), Attempt>,
+    /// When programs were started again: what one began with says nothing of the one before.
+    pub restarts: Vec<(ClientId, Place)>,
+}

@@ -1,0 +1,51 @@
+//! Looking for a planted bug: whether a seed finds it, and how short its history gets.
+
+use crate::bug::Bug;
+use crate::checkers::Violation;
+use crate::options::Asked;
+use crate::run::run;
+use crate::shrink::{Shrunk, shrink};
+use std::ops::Range;
+use zeolith_core::rng::Seed;
+
+/// Histories that are shrunk at most, to find a short one: where one has no way to get shorter, another has.
+const SHRUNK: usize = 8;
+
+/// A bug that was found.
+#[derive(Clone, Debug)]
+pub struct Hunted {
+    /// The first seed that found it.
+    pub seed: u64,
+    /// What that seed broke.
+    pub broken: Violation,
+    /// The seed whose history is shown.
+    pub shown: u64,
+    /// Its events before it was shrunk.
+    pub before: usize,
+    /// What is left of it.
+    pub shrunk: Shrunk,
+}
+
+/// Runs seeds until one finds the bug, and on until a history is shrunk to this many events; `None` when none finds it.
+///
+/// The shortest of the first eight is given when none gets that short.
+pub fn hunt(bug: Bug, seeds: Range<u64>, events: usize) -> Option<Hunted> {
+    let asked = Asked { bug: Some(bug), ..Asked::default() };
+    let mut best: Option<Hunted> = None;
+    let runs = seeds.map(|seed| (seed, run(Seed(seed), asked)));
+    for (shown, outcome) in runs.filter(|(_, outcome)| outcome.violation.is_some()).take(SHRUNK) {
+        let broken = outcome.broken().expect("it broke something");
+        let Some(shrunk) = shrink(outcome.setup, &outcome.events, broken) else { continue };
+        let first = best.as_ref().map_or((shown, broken.clone()), |best| (best.seed, best.broken.clone()));
+        if first.1.is_like(broken)
+            && best.as_ref().is_none_or(|best| shrunk.outcome.events.len() < best.shrunk.outcome.events.len())
+        {
+            let (seed, broken) = first;
+            best = Some(Hunted { seed, broken, shown, before: outcome.events.len(), shrunk });
+        }
+        if best.as_ref().is_some_and(|best| best.shrunk.outcome.events.len() <= events) {
+            break;
+        }
+    }
+    best
+}

@@ -1,0 +1,362 @@
+//! The oracle: whether everything that clients were told is a history that a correct storage could have produced.
+//!
+//! It knows what callers asked and learned, and nothing of servers. A commit that nobody answered may have happened or
+//! not: it did if anybody saw something of it, and then all of it did; if nobody saw any of it, then that it did not
+//! contradicts nothing. What follows is one storage whose transactions stand in the order of their tids, and every
+//! answer has to agree with it. A backup that is put back begins another such order with what the backup kept.
+
+use crate::event::ClientId;
+use crate::history::{History, Outcome, Place, Read, Transaction};
+use crate::ledger::Attempt;
+use std::collections::BTreeMap;
+use std::fmt;
+use zeolith_core::ids::{Oid, Tid};
+
+/// Stands for the oracle where a promise's number is told.
+pub const ORACLE: u32 = 21;
+
+/// How many ways to lay transactions into orders are looked at, about.
+const POSSIBILITIES: usize = 64;
+
+/// Why a history is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Contradiction {
+    /// Two transactions have one tid.
+    #[error("{0} and {1} are both committed as {2}")]
+    OneTid(Name, Name, Tid),
+    /// One transaction has two tids.
+    #[error("{0} is committed as {1} and as {2}")]
+    TwoTids(Name, Tid, Tid),
+    /// What was refused has left something.
+    #[error("{reader} read {oid} as {failed} wrote it, whose caller was told that it left nothing")]
+    Undead {
+        /// Who saw it.
+        reader: Name,
+        /// Of which object.
+        oid: Oid,
+        /// What should not be there.
+        failed: Name,
+    },
+    /// A revision that nobody can have written.
+    #[error("{reader} was given {serial} of {oid}, which nobody wrote")]
+    Unwritten {
+        /// Who saw it.
+        reader: Name,
+        /// The object.
+        oid: Oid,
+        /// The revision.
+        serial: Tid,
+    },
+    /// A read does not show what was current at its snapshot.
+    #[error("{reader}, which begins at {start}, read {} of {oid}, when {} was current", Shown(.read), Shown(.current))]
+    Snapshot {
+        /// Who read.
+        reader: Name,
+        /// Its snapshot.
+        start: Tid,
+        /// The object.
+        oid: Oid,
+        /// What it was given.
+        read: Option<Tid>,
+        /// What was current.
+        current: Option<Tid>,
+    },
+    /// A change replaces another that it knew nothing of.
+    #[error("{writer} changed {oid} over {}, and {} is lost", Shown(.base), Shown(.current))]
+    LostUpdate {
+        /// Who wrote.
+        writer: Name,
+        /// The object.
+        oid: Oid,
+        /// What it was based on, or merged with.
+        base: Option<Tid>,
+        /// What was current.
+        current: Option<Tid>,
+    },
+    /// A read check was passed and did not hold.
+    #[error("{writer} is committed on {} of {oid}, when {} was current", Shown(.held), Shown(.current))]
+    ReadCheck {
+        /// Who committed.
+        writer: Name,
+        /// The object.
+        oid: Oid,
+        /// What it was to hold.
+        held: Option<Tid>,
+        /// What was current.
+        current: Option<Tid>,
+    },
+    /// A transaction that was over when another was asked for is later.
+    #[error("{first} was answered with {0} before {second} was asked for, and that is {1}", .tids.0, .tids.1)]
+    RealTime {
+        /// The earlier one.
+        first: Name,
+        /// The later one.
+        second: Name,
+        /// Their tids.
+        tids: (Tid, Tid),
+    },
+    /// A client goes back behind what it has seen.
+    #[error("{later} begins at {start}, and its client was at {seen} after {earlier}")]
+    Session {
+        /// The one before.
+        earlier: Name,
+        /// The one that goes back.
+        later: Name,
+        /// Where it begins.
+        start: Tid,
+        /// Where the client was.
+        seen: Tid,
+    },
+}
+
+/// A transaction, as people are told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name(pub Attempt);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "transaction {} of client {}", self.0.number, self.0.client.0)
+    }
+}
+
+struct Shown<'a>(&'a Option<Tid>);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(tid) => tid.fmt(f),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+/// Decides whether a history can be.
+///
+/// # Errors
+/// The first contradiction: of identities, then of single transactions in their order, then between them.
+pub fn judge(history: &History) -> Result<(), Contradiction> {
+    let mut first = Ok(());
+    for eras in possible_eras(history) {
+        let result = judge_with(history, &eras);
+        if result.is_ok() {
+            return judge_sessions(history);
+        }
+        first = first.and(result);
+    }
+    first
+}
+
+fn judge_with(history: &History, of: &Eras) -> Result<(), Contradiction> {
+    let present = Present::of(history, of)?;
+    for transaction in &history.transactions {
+        present.judge(history, of, transaction)?;
+    }
+    present.judge_real_time(history, of)
+}
+
+/// In which order each transaction was committed, if it was.
+type Eras = BTreeMap<Attempt, usize>;
+
+/// What was asked for before a backup was put back and answered after that may be of either order. Of very many of
+/// these not all possibilities are given.
+fn possible_eras(history: &History) -> Vec<Eras> {
+    let mut all = vec![Eras::new()];
+    for transaction in &history.transactions {
+        let span = era_at(history, transaction.asked)..=era_at(history, transaction.ended);
+        let left_something = transaction.outcome != Outcome::Failed && !transaction.writes.is_empty();
+        let is_open = left_something && all.len() < POSSIBILITIES;
+        let more = if is_open { span } else { *span.start()..=*span.start() };
+        let with = |era: usize, mut eras: Eras| {
+            eras.insert(transaction.attempt, era);
+            eras
+        };
+        all = more.flat_map(|era| all.iter().cloned().map(move |eras| with(era, eras))).collect();
+    }
+    all
+}
+
+/// The transactions that happened.
+struct Present<'a> {
+    by_attempt: BTreeMap<Attempt, Tid>,
+    /// For each order that a backup began, and the first: for each object, who wrote it in which transaction.
+    eras: Vec<BTreeMap<Oid, BTreeMap<Tid, &'a Transaction>>>,
+}
+
+impl<'a> Present<'a> {
+    fn of(history: &'a History, of: &Eras) -> Result<Present<'a>, Contradiction> {
+        let transactions: BTreeMap<Attempt, &Transaction> =
+            history.transactions.iter().map(|transaction| (transaction.attempt, transaction)).collect();
+        let mut by_attempt = BTreeMap::new();
+        let mut by_tid: BTreeMap<(usize, Tid), Attempt> = BTreeMap::new();
+        let mut happened = |attempt: Attempt, tid: Tid, era: usize| {
+            let known = *by_attempt.entry(attempt).or_insert(tid);
+            if known != tid {
+                return Err(Contradiction::TwoTids(Name(attempt), known, tid));
+            }
+            let other = *by_tid.entry((era, tid)).or_insert(attempt);
+            if other != attempt {
+                return Err(Contradiction::OneTid(Name(other), Name(attempt), tid));
+            }
+            Ok(())
+        };
+        for transaction in &history.transactions {
+            if let Outcome::Committed(tid) = transaction.outcome {
+                happened(transaction.attempt, tid, of[&transaction.attempt])?;
+            }
+        }
+        for reader in &history.transactions {
+            for read in &reader.reads {
+                let (Some(serial), Some(writer)) = (read.serial, read.writer) else { continue };
+                let name = Name(reader.attempt);
+                let unwritten = Contradiction::Unwritten { reader: name, oid: read.oid, serial };
+                let Some(wrote) = transactions.get(&writer) else { return Err(unwritten) };
+                if wrote.outcome == Outcome::Failed {
+                    return Err(Contradiction::Undead { reader: name, oid: read.oid, failed: Name(writer) });
+                }
+                if wrote.write(read.oid).is_none() {
+                    return Err(unwritten);
+                }
+                happened(writer, serial, of[&writer])?;
+            }
+        }
+        for (&(oid, serial), writer) in &history.writers {
+            if let Some(wrote) = transactions.get(writer)
+                && wrote.write(oid).is_some()
+                && wrote.outcome != Outcome::Failed
+            {
+                happened(*writer, serial, of[writer])?;
+            }
+        }
+        let mut eras = vec![BTreeMap::new(); history.restores.len() + 1];
+        for (attempt, &tid) in &by_attempt {
+            let transaction = transactions[attempt];
+            for (at, objects) in eras.iter_mut().enumerate() {
+                if is_in(history, at, of[attempt], tid) {
+                    for write in &transaction.writes {
+                        let object: &mut BTreeMap<Tid, &Transaction> = objects.entry(write.oid).or_default();
+                        object.insert(tid, transaction);
+                    }
+                }
+            }
+        }
+        Ok(Present { by_attempt, eras })
+    }
+
+    /// What was current of an object before a tid.
+    fn before(&self, era: usize, oid: Oid, before: Tid) -> Option<Tid> {
+        self.eras[era].get(&oid)?.range(..before).next_back().map(|(tid, _)| *tid)
+    }
+
+    /// Judges what one transaction read and changed. A client may not know yet of a backup that was put back: what it
+    /// read has to agree with one order.
+    fn judge(&self, history: &History, of: &Eras, transaction: &Transaction) -> Result<(), Contradiction> {
+        let newest = era_at(history, transaction.ended);
+        let result = self.judge_reads(newest, transaction);
+        if result.is_err() && (0..newest).all(|era| self.judge_reads(era, transaction).is_err()) {
+            return result;
+        }
+        match self.by_attempt.get(&transaction.attempt) {
+            Some(&tid) => self.judge_commit(of[&transaction.attempt], transaction, tid),
+            None => Ok(()),
+        }
+    }
+
+    fn judge_reads(&self, era: usize, transaction: &Transaction) -> Result<(), Contradiction> {
+        let (reader, start) = (Name(transaction.attempt), transaction.start);
+        for &Read { oid, serial, .. } in &transaction.reads {
+            let current = self.before(era, oid, start.next());
+            if serial != current {
+                return Err(Contradiction::Snapshot { reader, start, oid, read: serial, current });
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_commit(&self, era: usize, transaction: &Transaction, tid: Tid) -> Result<(), Contradiction> {
+        let writer = Name(transaction.attempt);
+        for write in &transaction.writes {
+            let (oid, current) = (write.oid, self.before(era, write.oid, tid));
+            let base = Some(write.merged.unwrap_or(write.base)).filter(|base| *base > Tid::ZERO);
+            if base != current {
+                return Err(Contradiction::LostUpdate { writer, oid, base, current });
+            }
+        }
+        for &Read { oid, serial: held, .. } in &transaction.checks {
+            let current = self.before(era, oid, tid);
+            if held != current {
+                return Err(Contradiction::ReadCheck { writer, oid, held, current });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever asks for a commit when another is answered gets a later tid.
+    fn judge_real_time(&self, history: &History, of: &Eras) -> Result<(), Contradiction> {
+        for era_no in 0..self.eras.len() {
+            let mut asked: Vec<(Place, Tid, &Transaction)> = Vec::new();
+            let mut ended: Vec<(Place, Tid, &Transaction)> = Vec::new();
+            for transaction in history.transactions.iter().filter(|it| of[&it.attempt] == era_no) {
+                let Some(&tid) = self.by_attempt.get(&transaction.attempt) else { continue };
+                asked.push((transaction.asked, tid, transaction));
+                if transaction.outcome == Outcome::Committed(tid) {
+                    ended.push((transaction.ended, tid, transaction));
+                }
+            }
+            asked.sort_by_key(|(place, ..)| *place);
+            ended.sort_by_key(|(place, ..)| *place);
+            let mut ended = ended.into_iter().peekable();
+            let mut newest: Option<(Tid, &Transaction)> = None;
+            for (place, tid, second) in asked {
+                while let Some((_, known, first)) = ended.next_if(|(ended, ..)| *ended < place) {
+                    if newest.is_none_or(|(newest, _)| newest < known) {
+                        newest = Some((known, first));
+                    }
+                }
+                if let Some((known, first)) = newest
+                    && tid < known
+                {
+                    let (first, second) = (Name(first.attempt), Name(second.attempt));
+                    return Err(Contradiction::RealTime { first, second, tids: (known, tid) });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The order of transactions that is the storage's at a place: how many backups were put back before.
+fn era_at(history: &History, place: Place) -> usize {
+    history.restores.iter().filter(|restore| restore.at < place).count()
+}
+
+/// Whether a transaction that was committed in order `of` stands in order `at`: the backups between have to have it.
+fn is_in(history: &History, at: usize, of: usize, tid: Tid) -> bool {
+    at >= of && history.restores[of..at].iter().all(|restore| tid <= restore.kept)
+}
+
+/// A client's transactions never begin before one of its own that was committed, or before where it began already.
+fn judge_sessions(history: &History) -> Result<(), Contradiction> {
+    let mut seen: BTreeMap<ClientId, Vec<(Place, Tid, Attempt)>> = BTreeMap::new();
+    for later in &history.transactions {
+        let known = seen.entry(later.client()).or_default();
+        let behind = known.iter().find(|(place, tid, _)| {
+            let restored = era_at(history, *place) != era_at(history, later.ended);
+            let since = *place..later.began;
+            let again = history.restarts.iter().any(|(who, at)| *who == later.client() && since.contains(at));
+            *place < later.began && later.start < *tid && !restored && !again
+        });
+        if let Some(&(_, seen, earlier)) = behind {
+            let (earlier, start) = (Name(earlier), later.start);
+            return Err(Contradiction::Session { earlier, later: Name(later.attempt), start, seen });
+        }
+        known.push((later.began, later.start, later.attempt));
+        if let Outcome::Committed(tid) = later.outcome {
+            known.push((later.ended, tid, later.attempt));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "oracle_tests.rs"]
+mod tests;

@@ -1,0 +1,199 @@
+use super::*;
+use crate::history::{Restore, Write};
+
+fn attempt(client: usize, number: u64) -> Attempt {
+    Attempt { client: ClientId(client), number }
+}
+
+/// A transaction of a client that takes the places from 10 × number on; it begins behind transaction `start`.
+fn transaction(client: usize, number: u64, start: u64) -> Transaction {
+    let place = |at| Place(10 * number + at);
+    Transaction {
+        attempt: attempt(client, number),
+        start: Tid(start),
+        reads: Vec::new(),
+        checks: Vec::new(),
+        writes: Vec::new(),
+        outcome: Outcome::Failed,
+        began: place(1),
+        asked: place(2),
+        ended: place(3),
+    }
+}
+
+fn seen(oid: u64, serial: u64, writer: Option<Attempt>) -> Read {
+    Read { oid: Oid(oid), serial: Some(Tid(serial)).filter(|serial| *serial > Tid::ZERO), writer }
+}
+
+impl Transaction {
+    fn reads(mut self, oid: u64, serial: u64, writer: Option<Attempt>) -> Transaction {
+        self.reads.push(seen(oid, serial, writer));
+        self
+    }
+
+    fn checks(mut self, oid: u64, serial: u64) -> Transaction {
+        self.checks.push(seen(oid, serial, None));
+        self
+    }
+
+    fn writes(mut self, oid: u64, base: u64, merged: Option<u64>) -> Transaction {
+        self.writes.push(Write { oid: Oid(oid), base: Tid(base), merged: merged.map(Tid) });
+        self
+    }
+
+    fn ends(mut self, outcome: Outcome) -> Transaction {
+        self.outcome = outcome;
+        self
+    }
+}
+
+fn committed(tid: u64) -> Outcome {
+    Outcome::Committed(Tid(tid))
+}
+
+/// Client 0 makes objects 1 and 2 in transaction 1, and changes both in transaction 2.
+fn two() -> Vec<Transaction> {
+    let maker = attempt(0, 1);
+    vec![
+        transaction(0, 1, 0).writes(1, 0, None).writes(2, 0, None).ends(committed(1)),
+        transaction(0, 2, 1)
+            .reads(1, 1, Some(maker))
+            .reads(2, 1, Some(maker))
+            .writes(1, 1, None)
+            .writes(2, 1, None)
+            .ends(committed(2)),
+    ]
+}
+
+fn judged(more: impl IntoIterator<Item = Transaction>) -> Result<(), Contradiction> {
+    let mut transactions = two();
+    transactions.extend(more);
+    judge(&History { transactions, ..History::default() })
+}
+
+#[test]
+fn reads_of_a_snapshot_are_good_and_so_is_a_snapshot_of_the_past() {
+    let past = transaction(1, 3, 1).reads(1, 1, Some(attempt(0, 1))).reads(2, 1, None).reads(3, 0, None);
+    let present = transaction(1, 4, 2).reads(1, 2, Some(attempt(0, 2)));
+    assert_eq!(judged([past, present]), Ok(()));
+}
+
+#[test]
+fn a_read_that_mixes_two_snapshots_is_caught() {
+    let mixed = transaction(1, 3, 2).reads(1, 2, None).reads(2, 1, None);
+    assert!(matches!(judged([mixed]), Err(Contradiction::Snapshot { oid: Oid(2), .. })));
+    let missing = transaction(1, 3, 2).reads(1, 0, None);
+    assert!(matches!(judged([missing]), Err(Contradiction::Snapshot { oid: Oid(1), .. })));
+}
+
+#[test]
+fn a_lost_update_is_caught_and_a_merged_one_is_good() {
+    let stale = transaction(1, 3, 1).reads(1, 1, None).writes(1, 1, None).ends(committed(3));
+    assert!(matches!(judged([stale.clone()]), Err(Contradiction::LostUpdate { .. })));
+    let merged = transaction(1, 3, 1).reads(1, 1, None).writes(1, 1, Some(2)).ends(committed(3));
+    assert_eq!(judged([merged]), Ok(()));
+    assert_eq!(judged([stale.ends(Outcome::Failed)]), Ok(()));
+}
+
+#[test]
+fn a_read_check_that_did_not_hold_is_caught() {
+    let held = transaction(1, 3, 1).checks(1, 2).writes(3, 0, None).ends(committed(3));
+    assert_eq!(judged([held]), Ok(()));
+    let stale = transaction(1, 3, 1).checks(1, 1).writes(3, 0, None).ends(committed(3));
+    assert!(matches!(judged([stale]), Err(Contradiction::ReadCheck { .. })));
+}
+
+#[test]
+fn an_unknown_commit_is_there_as_a_whole_or_not_at_all() {
+    let unknown = transaction(0, 3, 2).writes(1, 2, None).writes(2, 2, None).ends(Outcome::Unknown);
+    let absent = transaction(1, 4, 3).reads(1, 2, None).reads(2, 2, None);
+    assert_eq!(judged([unknown.clone(), absent]), Ok(()));
+    let writer = Some(attempt(0, 3));
+    let present = transaction(1, 4, 3).reads(1, 3, writer).reads(2, 3, writer);
+    assert_eq!(judged([unknown.clone(), present]), Ok(()));
+    let half = transaction(1, 4, 3).reads(1, 3, writer).reads(2, 2, None);
+    assert!(matches!(judged([unknown.clone(), half]), Err(Contradiction::Snapshot { .. })));
+    let twice = transaction(1, 4, 4).reads(1, 3, writer).reads(2, 4, writer);
+    assert!(matches!(judged([unknown, twice]), Err(Contradiction::TwoTids(..))));
+}
+
+#[test]
+fn an_unknown_commit_that_somebody_merged_with_is_there() {
+    let unknown = transaction(0, 3, 2).writes(1, 2, None).ends(Outcome::Unknown);
+    let merged = transaction(1, 4, 2).writes(1, 2, Some(3)).ends(committed(4));
+    let mut transactions = two();
+    transactions.extend([unknown, merged]);
+    let mut history = History { transactions, ..History::default() };
+    assert!(matches!(judge(&history), Err(Contradiction::LostUpdate { .. })));
+    history.writers.insert((Oid(1), Tid(3)), attempt(0, 3));
+    assert_eq!(judge(&history), Ok(()));
+}
+
+#[test]
+fn what_was_refused_and_what_nobody_wrote_is_never_read() {
+    let failed = transaction(0, 3, 2).writes(1, 2, None);
+    let undead = transaction(1, 4, 3).reads(1, 3, Some(attempt(0, 3)));
+    assert!(matches!(judged([failed, undead]), Err(Contradiction::Undead { .. })));
+    let nobodys = transaction(1, 4, 3).reads(1, 3, Some(attempt(7, 7)));
+    assert!(matches!(judged([nobodys]), Err(Contradiction::Unwritten { .. })));
+    let others = transaction(1, 4, 3).reads(3, 2, Some(attempt(0, 2)));
+    assert!(matches!(judged([others]), Err(Contradiction::Unwritten { .. })));
+}
+
+#[test]
+fn two_transactions_with_one_tid_are_caught() {
+    let same = transaction(1, 3, 1).writes(3, 0, None).ends(committed(2));
+    assert!(matches!(judged([same]), Err(Contradiction::OneTid(..))));
+}
+
+#[test]
+fn a_tid_that_falls_in_time_is_caught_unless_both_were_under_way() {
+    let mut transactions = two();
+    transactions[1].outcome = committed(5);
+    let mut earlier = transaction(1, 3, 1).writes(3, 0, None).ends(committed(4));
+    transactions.push(earlier.clone());
+    let history =
+        |transactions: &[Transaction]| History { transactions: transactions.to_vec(), ..History::default() };
+    assert!(matches!(judge(&history(&transactions)), Err(Contradiction::RealTime { .. })));
+    (earlier.began, earlier.asked) = (Place(21), Place(22));
+    transactions[2] = earlier;
+    assert_eq!(judge(&history(&transactions)), Ok(()));
+}
+
+#[test]
+fn a_client_that_goes_back_is_caught_unless_it_was_started_again() {
+    let mut transactions = two();
+    transactions.push(transaction(0, 3, 1).reads(1, 1, None));
+    let mut history = History { transactions, ..History::default() };
+    assert!(matches!(judge(&history), Err(Contradiction::Session { .. })));
+    history.restarts.push((ClientId(0), Place(30)));
+    assert_eq!(judge(&history), Ok(()));
+}
+
+#[test]
+fn a_backup_takes_away_what_came_after_it_and_nothing_else() {
+    let mut transactions = two();
+    transactions.push(transaction(1, 4, 1).reads(1, 1, None).writes(1, 1, None).ends(committed(3)));
+    transactions.push(transaction(2, 5, 3).reads(1, 3, None).reads(2, 1, None));
+    let restores = vec![Restore { at: Place(35), kept: Tid(1) }];
+    let mut history = History { transactions, restores, ..History::default() };
+    assert_eq!(judge(&history), Ok(()));
+    history.restores[0].kept = Tid(2);
+    assert!(judge(&history).is_err(), "2 was kept, and 4 changed object 1 over 1");
+}
+
+#[test]
+fn what_was_answered_after_a_backup_may_be_of_either_order() {
+    let over = |base: u64| {
+        let mut transactions = two();
+        // Asked for before the backup, answered after it.
+        let mut late = transaction(1, 4, 1).writes(1, base, None).ends(committed(7));
+        (late.began, late.asked, late.ended) = (Place(31), Place(32), Place(40));
+        transactions.push(late);
+        let restores = vec![Restore { at: Place(35), kept: Tid(1) }];
+        judge(&History { transactions, restores, ..History::default() })
+    };
+    assert_eq!(over(2), Ok(()), "as it was before");
+    assert_eq!(over(1), Ok(()), "as the backup has it");
+    assert!(over(5).is_err());
+}

@@ -1,0 +1,225 @@
+//! What happens to servers and their disks, and what they put out.
+
+use super::{World, wires};
+use crate::checkers::{Kind, Seen, Violation};
+use crate::disk::Fate;
+use crate::event::{Failure, ServerNo, Way};
+use crate::history::Restore;
+use crate::log;
+use crate::node::Came;
+use crate::record::Sign;
+use zeolith_core::ids::Tid;
+use zeolith_core::server::output::Output;
+use zeolith_core::server::{ConnId, Context, Input};
+use zeolith_core::store::disk::{DiskDone, FileId};
+
+/// The disk begins its next operation.
+pub(super) fn begin_disk(world: &mut World, server: ServerNo) -> Result<bool, Violation> {
+    let node = &mut world.nodes[server.0];
+    let begins = node.disk.can_begin();
+    if world.record.is_some()
+        && let Some(what) = node.disk.upcoming()
+    {
+        world.sign(|| Sign::Disk(server, what));
+    }
+    let done = world.nodes[server.0].disk.begin();
+    if let Some(done) = done {
+        on_disk(world, server, done)?;
+    }
+    look(world, server)?;
+    Ok(begins)
+}
+
+/// The disk ends one of the operations it has begun.
+pub(super) fn end_disk(world: &mut World, server: ServerNo, at: usize) -> Result<bool, Violation> {
+    let disk = &world.nodes[server.0].disk;
+    if at >= disk.begun() {
+        return Ok(false);
+    }
+    if world.record.is_some()
+        && let Some(what) = disk.ending(at)
+    {
+        world.sign(|| Sign::Disk(server, what));
+    }
+    let done = world.nodes[server.0].disk.end(at);
+    look(world, server)?;
+    on_disk(world, server, done)?;
+    Ok(true)
+}
+
+/// The disk fails at an operation.
+pub(super) fn fail_disk(world: &mut World, server: ServerNo, failure: Failure) -> Result<bool, Violation> {
+    let Some(done) = world.nodes[server.0].fail(failure) else { return Ok(false) };
+    world.sign(|| Sign::Disk(server, "it fails".to_owned()));
+    on_disk(world, server, done)?;
+    Ok(true)
+}
+
+/// A bit turns on the disk of a server that is down.
+pub(super) fn rot(world: &mut World, server: ServerNo, dice: u64) -> bool {
+    let node = &mut world.nodes[server.0];
+    node.is_down() && node.disk.turn_bit(dice)
+}
+
+/// Somebody copies the first server's storage, as far as whole transactions stand in it.
+pub(super) fn backup(world: &mut World) -> bool {
+    let node = &world.nodes[0];
+    let image = node.disk.durable(FileId::Log);
+    let (_, end) = log::read(image, 0);
+    let is_there = image.len() >= end;
+    if is_there {
+        world.backup = image[..end].to_vec();
+    }
+    is_there
+}
+
+/// A server goes down, and the last copy takes the place of its storage.
+pub(super) fn restore(world: &mut World, server: ServerNo) -> Result<bool, Violation> {
+    if world.backup.is_empty() {
+        return Ok(false);
+    }
+    crash(world, server, Fate::Process)?;
+    let backup = world.backup.clone();
+    let (log, _) = log::read(&backup, 0);
+    world.nodes[server.0].disk.restore(backup);
+    if server == ServerNo(0) {
+        let (at, last) = (world.notes.place(), log.last());
+        let kept = last.map_or(Tid::ZERO, |transaction| transaction.tid);
+        world.notes.history.restores.push(Restore { at, kept });
+    }
+    world.see(&Seen::Restored(server, &log))?;
+    world.books.restored(server, &world.nodes[server.0].disk);
+    Ok(true)
+}
+
+/// A server goes down.
+pub(super) fn crash(world: &mut World, server: ServerNo, fate: Fate) -> Result<bool, Violation> {
+    let was_down = world.nodes[server.0].is_down();
+    world.nodes[server.0].crash(fate);
+    world.sign(|| Sign::Crashed(server, fate));
+    for far in world.network.all(|wire| wire.server == server) {
+        wires::leave(world, far)?;
+    }
+    Ok(!was_down)
+}
+
+/// A server starts.
+pub(super) fn start(world: &mut World, server: ServerNo) -> Result<bool, Violation> {
+    let is_down = world.nodes[server.0].is_down();
+    if is_down {
+        let wall = world.wall(server);
+        let became = world.nodes[server.0].start(wall);
+        came(world, server, became)?;
+    }
+    Ok(is_down)
+}
+
+/// A server's wall clock jumps.
+pub(super) fn set_clock(world: &mut World, server: ServerNo, micros: i64) -> bool {
+    let clock = &mut world.nodes[server.0].clock;
+    *clock = clock.saturating_add(micros).clamp(-CLOCK, CLOCK);
+    micros != 0
+}
+
+/// How far a clock is off at most: ten days, in microseconds.
+const CLOCK: i64 = 864_000_000_000;
+
+/// What is due is done.
+pub(super) fn tick(world: &mut World, server: ServerNo) -> Result<(), Violation> {
+    while world.nodes[server.0].deadline().is_some_and(|deadline| deadline <= world.now) {
+        handle(world, server, Input::Tick)?;
+    }
+    Ok(())
+}
+
+/// Hands a server an input.
+pub(super) fn handle(world: &mut World, server: ServerNo, input: Input<'_>) -> Result<(), Violation> {
+    let outputs = world.nodes[server.0].handle(world.now, input);
+    carry_out(world, outputs)
+}
+
+fn on_disk(world: &mut World, server: ServerNo, done: DiskDone<Context>) -> Result<(), Violation> {
+    let (now, wall) = (world.now, world.wall(server));
+    let (became, outputs) = world.nodes[server.0].on_disk(now, wall, done);
+    came(world, server, became)?;
+    carry_out(world, outputs)
+}
+
+fn came(world: &mut World, server: ServerNo, came: Came) -> Result<(), Violation> {
+    match came {
+        Came::Nothing => {}
+        Came::Refused(why) => {
+            let what = format!("what a crash left is not opened any more: {why}");
+            return Err(Violation { promise: 19, kind: Kind::Safety, what });
+        }
+        // Somebody looks after the disk, and the server is started again.
+        Came::Failed(why) => {
+            world.trace.note(&format_args!("not opened: {why}"));
+            world.nodes[server.0].disk.mend();
+        }
+        Came::Up => {
+            let (log, _) = log::read(world.nodes[server.0].disk.contents(FileId::Log), 0);
+            world.see(&Seen::Reopened(server, &log))?;
+            world.books.of_mut(server).reopened(&world.nodes[server.0].disk);
+            world.sign(|| Sign::Up(server));
+        }
+    }
+    Ok(())
+}
+
+/// Reads the log again, unless it is being recovered.
+fn look(world: &mut World, server: ServerNo) -> Result<(), Violation> {
+    if !world.nodes[server.0].is_up() {
+        return Ok(());
+    }
+    let ledger = world.books.of_mut(server);
+    let known = ledger.logged.len();
+    ledger.look(&world.nodes[server.0].disk);
+    for at in known..ledger.logged.len() {
+        let logged = &world.books.of(server).logged[at];
+        let tid = logged.tid;
+        world.checkers.see(&Seen::Logged(server, logged), &world.books)?;
+        world.sign(|| Sign::Logged(server, tid));
+    }
+    Ok(())
+}
+
+fn carry_out(world: &mut World, outputs: Vec<Output>) -> Result<(), Violation> {
+    for output in outputs {
+        match output {
+            Output::Send { conn, packet } => send(world, conn, &packet.to_vec())?,
+            Output::Close { conn } => wires::leave(world, conn)?,
+            Output::Pause { conn } => set_paused(world, conn, true),
+            Output::Resume { conn } => set_paused(world, conn, false),
+            Output::Log(event) => world.trace.note(&event),
+            Output::Disk { .. } | Output::Stopped => {}
+        }
+    }
+    Ok(())
+}
+
+fn set_paused(world: &mut World, conn: ConnId, paused: bool) {
+    if let Some(connection) = world.network.far(conn) {
+        connection.paused = paused;
+    }
+}
+
+fn send(world: &mut World, far: ConnId, bytes: &[u8]) -> Result<(), Violation> {
+    let Some(connection) = world.network.far(far) else { return Ok(()) };
+    let wire = connection.wire;
+    if connection.near.is_some() {
+        connection.down.send(bytes);
+    }
+    if let Some(record) = &mut world.record {
+        record.sent(far, wire, Way::Down, bytes);
+    }
+    let (checkers, books, trace) = (&mut world.checkers, &mut world.books, &mut world.trace);
+    connection.reader.on_down(bytes, &mut |seen| {
+        trace.note(&format_args!("{seen:?}"));
+        checkers.see(&seen, books)?;
+        if let Some((_, shown)) = seen.shown() {
+            books.of_mut(wire.server).shown.extend(shown.into_iter().flatten());
+        }
+        Ok(())
+    })
+}
