@@ -157,7 +157,8 @@ impl Options {
             readers = Clients::default();
         }
         let bug = asked.bug;
-        let setup = Setup { codec, timeout, silence, clients, servers, queue, readers, fallbacks, files, cache, bug };
+        let setup =
+            Setup { codec, timeout, silence, clients, servers, queue, readers, fallbacks, files, cache, bug };
         (Options { setup, faults }, rng)
     }
 }

@@ -163,7 +163,9 @@ fn possible_eras(history: &History) -> Vec<Eras> {
     let mut all = vec![Eras::new()];
     for transaction in &history.transactions {
         let span = era_at(history, transaction.asked)..=era_at(history, transaction.ended);
-        let more = if all.len() < POSSIBILITIES { span } else { *span.start()..=*span.start() };
+        let left_something = transaction.outcome != Outcome::Failed && !transaction.writes.is_empty();
+        let is_open = left_something && all.len() < POSSIBILITIES;
+        let more = if is_open { span } else { *span.start()..=*span.start() };
         let with = |era: usize, mut eras: Eras| {
             eras.insert(transaction.attempt, era);
             eras

@@ -1,7 +1,7 @@
 //! Promise 8: join and leave.
 
 use super::told::Told;
-use super::{Checker, ConnName, Seen};
+use super::{Checker, ConnName, Seen, ServerNo};
 use crate::ledger::Books;
 use std::collections::BTreeMap;
 
@@ -11,6 +11,8 @@ pub struct JoinAndLeave {
     told: Told,
     /// For each connection, who came or went last.
     moved: BTreeMap<ConnName, String>,
+    /// Who went last from each server: what it had under way may come later than who came meanwhile.
+    went: BTreeMap<ServerNo, String>,
 }
 
 impl JoinAndLeave {
@@ -28,10 +30,14 @@ impl Checker for JoinAndLeave {
 
     fn see(&mut self, seen: &Seen<'_>, books: &Books) -> Result<(), String> {
         match *seen {
-            Seen::Registered(conn, _) => self.moves(conn, "came"),
+            Seen::Registered(conn, _) => {
+                self.moves(conn, "came");
+                self.moved.extend(self.went.get(&conn.server).map(|went| (conn, went.clone())));
+            }
             Seen::Gone(conn) if self.told.on(conn).is_some() => {
                 self.moves(conn, "went");
                 self.moved.remove(&conn);
+                self.went.insert(conn.server, format!("{conn} went"));
             }
             Seen::Invalidated(conn, tid, _) | Seen::Finished(conn, tid) => {
                 if let Some(moved) = self.moved.get(&conn)

@@ -103,9 +103,11 @@ impl Checker for LostFinish {
             Seen::Gone(conn) => {
                 self.registered.remove(&conn);
             }
-            Seen::Reset { client, .. } => {
+            // What a program sent before it ended may still arrive.
+            Seen::Reset { client, kept } => {
                 self.registered.retain(|conn, _| conn.client != client);
                 self.last.remove(&client);
+                self.last.extend(kept.map(|kept| (client, kept)));
             }
             Seen::State { clients } => {
                 for (client, machine) in clients {

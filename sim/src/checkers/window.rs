@@ -4,7 +4,7 @@ use super::{Checker, ConnName, Seen};
 use crate::event::ClientId;
 use crate::ledger::Books;
 use std::collections::{BTreeMap, BTreeSet};
-use zeolith_core::client::Change;
+use zeolith_core::client::{Answer, Change};
 use zeolith_core::ids::Tid;
 use zeolith_core::wire::call::Request;
 
@@ -93,6 +93,16 @@ impl Checker for VerifyWindow {
                 }
             }
             Seen::Changed { client, change } => self.on_change(client, change, books)?,
+            Seen::Answered { client, result: Ok(Answer::Finished(finished)), .. } => {
+                let last = self.changed.get(&client).copied().unwrap_or_default();
+                let told = self.newest.get(&client).into_iter().flat_map(|newest| &newest.told);
+                if let Some(kept) = told.copied().find(|&kept| last < kept && kept <= finished.tid) {
+                    return Err(format!(
+                        "client {} was told of {kept} while it verified, and is at {last}",
+                        client.0
+                    ));
+                }
+            }
             Seen::Reset { client, kept } => {
                 self.changed.remove(&client);
                 self.changed.extend(kept.map(|kept| (client, kept)));
