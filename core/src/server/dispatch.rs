@@ -1,10 +1,12 @@
 //! The methods of a registered client: who carries out which.
 
+use super::iterations::Element;
 use super::names::ReplyTo;
 use super::output::Outputs;
 use super::session::Session;
 use super::storage::Storage;
 use crate::commit::txn::Header;
+use crate::ids::Oid;
 use crate::wire::call::{Begin, Request, TxnId};
 use crate::wire::frame::Frame;
 use crate::wire::remote::RemoteError;
@@ -47,6 +49,28 @@ pub(super) fn dispatch(
             let count = usize::try_from(size).unwrap_or(0);
             caller.storage.history(caller.to.clone(), oid, count, caller.out);
             Ok(None)
+        }
+        Request::RecordIternext(from) => caller
+            .storage
+            .next_record(caller.to.clone(), from.unwrap_or(Oid::ZERO), caller.out)
+            .map(|()| None),
+        Request::IteratorStart { start, stop } => {
+            caller.storage.iterate(caller.to.conn, start, stop).map(Some)
+        }
+        Request::IteratorNext(iterator) => {
+            caller.storage.next_element(caller.to.clone(), iterator, Element::Transaction, caller.out);
+            Ok(None)
+        }
+        Request::IteratorRecordStart { iterator, tid } => {
+            caller.storage.iterate_records(caller.to.conn, iterator, tid).map(Some)
+        }
+        Request::IteratorRecordNext(iterator) => {
+            caller.storage.next_element(caller.to.clone(), iterator, Element::Record, caller.out);
+            Ok(None)
+        }
+        Request::IteratorGc(iterators) => {
+            caller.storage.end_iterations(caller.to.conn, &iterators, caller.out);
+            Ok(Some(Reply::None))
         }
         Request::GetInfo => Ok(Some(caller.storage.info())),
         Request::LastTransaction => Ok(Some(Reply::Tid(caller.storage.last_tid()))),
@@ -93,12 +117,6 @@ pub(super) fn dispatch(
         request @ (Request::Pack { .. }
         | Request::UndoLog { .. }
         | Request::UndoInfo { .. }
-        | Request::RecordIternext(_)
-        | Request::IteratorStart { .. }
-        | Request::IteratorNext(_)
-        | Request::IteratorRecordStart { .. }
-        | Request::IteratorRecordNext(_)
-        | Request::IteratorGc(_)
         | Request::StoreBlobStart
         | Request::StoreBlobChunk(_)
         | Request::SendBlob(..)) => Err(RemoteError::unsupported(request.method())),

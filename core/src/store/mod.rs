@@ -51,6 +51,22 @@ pub enum StoreOp<C> {
         /// How many at most.
         count: usize,
     },
+    /// The first transaction whose tid is not below `from`.
+    NextTransaction {
+        /// Returned with the answer.
+        context: C,
+        /// The first tid.
+        from: Tid,
+        /// What stands behind the transaction that was given before; `None`: the start is looked for.
+        near: Option<Place>,
+    },
+    /// The next record of a transaction.
+    NextRecord {
+        /// Returned with the answer.
+        context: C,
+        /// How far its records were read.
+        left: RecordsLeft,
+    },
     /// Makes sure that `bytes` more than all earlier reservations can be appended.
     Reserve {
         /// Returned with the answer.
@@ -98,6 +114,20 @@ pub enum StoreDone<C> {
         oid: Oid,
         /// The revisions, deletions included; [`StoreError::TooLarge`] when they take more than [`limits::HISTORY`].
         result: Result<Vec<Past>, StoreError>,
+    },
+    /// To [`StoreOp::NextTransaction`]. `None`: there is none.
+    Transaction {
+        /// From the question.
+        context: C,
+        /// The transaction.
+        result: Result<Option<TransactionHead>, StoreError>,
+    },
+    /// To [`StoreOp::NextRecord`]. `None`: there are no more.
+    Record {
+        /// From the question.
+        context: C,
+        /// The record, and what is left behind it.
+        result: Result<Option<(CopiedRecord, RecordsLeft)>, StoreError>,
     },
     /// To [`StoreOp::Reserve`].
     Reserved {
@@ -219,6 +249,42 @@ pub enum StoreError {
     TooLarge(&'static str),
 }
 
+/// A transaction as an iteration gives it, its records still to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionHead {
+    /// Its id.
+    pub tid: Tid,
+    /// Its status.
+    pub status: u8,
+    /// Who made it.
+    pub user: Bytes,
+    /// Why.
+    pub description: Bytes,
+    /// Extension data as a pickle; empty for none.
+    pub extension: Bytes,
+    /// All its records.
+    pub records: RecordsLeft,
+    /// Where the next transaction is.
+    pub behind: Place,
+}
+
+/// The records of a transaction that were not read yet; good for the store that gave it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordsLeft {
+    tid: Tid,
+    /// Where the transaction starts, where its next record is, and where the last one ends.
+    txn: u64,
+    at: u64,
+    end: u64,
+}
+
+impl RecordsLeft {
+    /// The transaction.
+    pub fn tid(&self) -> Tid {
+        self.tid
+    }
+}
+
 /// A transaction with all its records, as an iteration gives it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CopiedTransaction {
@@ -277,7 +343,7 @@ pub struct Record {
     pub same_as: Option<Place>,
 }
 
-/// Where a store keeps a revision; good for that store alone.
+/// Where a store keeps a revision or a transaction; good for that store alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place(u64);
 
@@ -368,6 +434,14 @@ impl<C> Store<C> {
         match self {
             Store::Memory(store) => store.max_oid(),
             Store::File(store) => store.max_oid(),
+        }
+    }
+
+    /// The first object at or behind `oid`, deleted ones included; `None` when there is none.
+    pub fn first_from(&self, oid: Oid) -> Option<Oid> {
+        match self {
+            Store::Memory(store) => store.first_from(oid),
+            Store::File(store) => store.first_from(oid),
         }
     }
 

@@ -20,6 +20,9 @@ pub enum RemoteError {
     /// `ZODB.POSException.POSKeyError(oid)`: no such object or revision.
     #[error("no object {0} there")]
     PosKey(Oid),
+    /// `builtins.KeyError(number)`: no such iteration.
+    #[error("no iteration {0} is open")]
+    Key(i64),
     /// `ZODB.POSException.ReadOnlyError()`.
     #[error("the storage is read-only")]
     ReadOnly,
@@ -76,6 +79,7 @@ pub struct ConflictError {
 /// The classes, by the names they have on the wire.
 mod class {
     pub(super) const POS_KEY: &str = "ZODB.POSException.POSKeyError";
+    pub(super) const KEY: &str = "builtins.KeyError";
     pub(super) const READ_ONLY: &str = "ZODB.POSException.ReadOnlyError";
     pub(super) const CONFLICT: &str = "ZODB.POSException.ConflictError";
     pub(super) const READ_CONFLICT: &str = "ZODB.POSException.ReadConflictError";
@@ -98,6 +102,7 @@ impl RemoteError {
     pub fn class(&self) -> &str {
         match self {
             RemoteError::PosKey(_) => class::POS_KEY,
+            RemoteError::Key(_) => class::KEY,
             RemoteError::ReadOnly => class::READ_ONLY,
             RemoteError::Conflict(_) => class::CONFLICT,
             RemoteError::ReadConflict(_) => class::READ_CONFLICT,
@@ -132,6 +137,7 @@ impl RemoteError {
     fn write_arguments(&self, writer: &mut Writer<'_>) {
         match self {
             RemoteError::PosKey(oid) => writer.tuple(1, |w| w.oid(*oid)),
+            RemoteError::Key(number) => writer.tuple(1, |w| w.int(*number)),
             RemoteError::ReadOnly => writer.tuple(0, |_| ()),
             RemoteError::Conflict(error) => error.write("database conflict error", writer),
             RemoteError::ReadConflict(error) => error.write("database read conflict error", writer),
@@ -160,6 +166,7 @@ impl RemoteError {
         let message = || Some(arguments.array::<1>()?[0].as_str()?.to_owned());
         Some(match class {
             class::POS_KEY => RemoteError::PosKey(arguments.array::<1>()?[0].as_oid()?),
+            class::KEY => RemoteError::Key(arguments.array::<1>()?[0].as_int()?),
             class::READ_ONLY => {
                 arguments.array::<0>()?;
                 RemoteError::ReadOnly

@@ -99,6 +99,29 @@ fn histories_are_those_of_pythons_file_storage_in_msgpack() {
     histories(Codec::Msgpack);
 }
 
+fn iterations(codec: Codec) {
+    for sample in ["plain.fs", "undone.fs", "packed.fs", "doubled.fs"] {
+        let (home, reference) = (Home::new(), Home::new());
+        put(&home, sample);
+        put(&reference, sample);
+        let server = Server::start(&home, &Config::new(codec));
+        let python = Server::start_as(Maker::Python, &reference, &Config::new(codec));
+        Script::new("iteration.py").arg(server.address()).arg(python.address()).run();
+        server.stop();
+        python.stop();
+    }
+}
+
+#[test]
+fn iterations_are_those_of_pythons_server_in_pickle() {
+    iterations(Codec::Pickle);
+}
+
+#[test]
+fn iterations_are_those_of_pythons_server_in_msgpack() {
+    iterations(Codec::Msgpack);
+}
+
 fn status(codec: Codec) {
     let home = Home::new();
     let server = Server::start(&home, &Config::new(codec));

@@ -10,6 +10,7 @@ mod door;
 mod flow;
 mod golden;
 mod history;
+mod iterations;
 mod locks;
 mod read_only;
 mod stop;

@@ -6,6 +6,7 @@
 pub mod errand;
 pub mod find;
 pub mod format;
+pub mod heads;
 pub mod history;
 pub mod index;
 pub mod index_file;
@@ -13,11 +14,13 @@ pub mod load;
 pub mod lockfile;
 pub mod open;
 pub mod read;
+pub mod records;
 pub mod sidecar;
 pub mod transactions;
 pub mod view;
 
 mod append;
+mod asked;
 mod book;
 mod layout;
 mod reserve;
@@ -27,15 +30,19 @@ pub(crate) mod testing;
 mod tests;
 
 use crate::ids::{Oid, Tid};
+use crate::limits;
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::{Outbox, StoreDone, StoreError, StoreOp, Transaction};
+use asked::Asked;
 use bytes::Bytes;
 use errand::{Errand, Step};
 use find::Find;
-use history::{History, Recall};
+use heads::Heads;
+use history::History;
 use load::{Load, Question};
 use lockfile::{Closed, Nonce};
 use read::{Lookup, Pending, Purpose};
+use records::Records;
 use transactions::Transactions;
 use view::Walk;
 
@@ -92,7 +99,25 @@ impl<C> FileStore<C> {
             StoreOp::CurrentSerial { context, oid } => {
                 Lookup::start(context, oid, Question::Current, book, out);
             }
-            StoreOp::History { context, oid, count } => Recall::start(context, oid, count, book, out),
+            StoreOp::History { context, oid, count } => match book.index.get(oid) {
+                Some(entry) if count > 0 => {
+                    Asked::start(context, History::new(oid, count, entry.at), book, out);
+                }
+                found => {
+                    let result = found.map(|_| Vec::new()).ok_or(StoreError::NoObject(oid));
+                    out.done.push_back(StoreDone::History { context, oid, result });
+                }
+            },
+            StoreOp::NextTransaction { context, from, near } => {
+                let walk = match near {
+                    Some(near) => Heads::at(near, from, limits::FIRST_READ),
+                    None => Heads::new(from, book.last, book.end, limits::FIRST_READ),
+                };
+                Asked::start(context, walk, book, out);
+            }
+            StoreOp::NextRecord { context, left } => {
+                Asked::start(context, Records::new(left, limits::FIRST_READ), book, out);
+            }
             StoreOp::Reserve { context, bytes } => self.reserve(context, bytes, out),
         }
     }
@@ -118,7 +143,7 @@ impl<C> FileStore<C> {
 
     /// A way through all transactions from `from` on.
     pub fn transactions(&self, from: Tid) -> Errand<Transactions> {
-        Errand::new(Transactions::new(from))
+        Errand::new(Transactions::new(from, self.book.last, self.book.end))
     }
 
     /// A search for the place where transaction `serial` gave `oid` the state `data`; `None`: there is no such object.
@@ -159,8 +184,14 @@ impl<C> FileStore<C> {
                 let relook = self.relooks();
                 lookup.resume(result, relook, &mut self.book, out);
             }
-            DiskDone::Read { pending: Pending(Purpose::History(recall)), result } => {
-                recall.resume(result, &self.book, out);
+            DiskDone::Read { pending: Pending(Purpose::History(asked)), result } => {
+                asked.resume(result, &self.book, out);
+            }
+            DiskDone::Read { pending: Pending(Purpose::Head(asked)), result } => {
+                asked.resume(result, &self.book, out);
+            }
+            DiskDone::Read { pending: Pending(Purpose::Record(asked)), result } => {
+                asked.resume(result, &self.book, out);
             }
             DiskDone::Synced { file: FileId::Index | FileId::Lock, result } => self.on_closed(result, out),
             DiskDone::WriteFailed { file: FileId::Lock, error } => self.unsaved = Some(error),
@@ -214,6 +245,11 @@ impl<C> FileStore<C> {
     /// The highest oid ever stored; zero in an empty store.
     pub fn max_oid(&self) -> Oid {
         self.book.max_oid
+    }
+
+    /// The first object at or behind `oid`, deleted ones included; `None` when there is none.
+    pub fn first_from(&self, oid: Oid) -> Option<Oid> {
+        self.book.index.first_from(oid)
     }
 
     /// Objects in the index, deleted ones included.
