@@ -13,7 +13,7 @@ use crate::planted::Bug;
 use crate::server::event::Event;
 use crate::server::fault::Fault;
 use crate::server::names::{ConnId, Context, ReplyTo, TxnKey};
-use crate::store::{Current, StoreError, StoreOp};
+use crate::store::{Current, Place, StoreError, StoreOp};
 use crate::time::Instant;
 use crate::wire::call::TxnId;
 use crate::wire::remote::RemoteError;
@@ -25,7 +25,7 @@ use scene::Scene;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use timeout::Timeouts;
-use txn::{Header, Phase, Txn, Verdict};
+use txn::{Header, Phase, Txn, Unknown, Verdict};
 
 /// The transactions of one storage.
 #[derive(Debug)]
@@ -95,6 +95,25 @@ impl Commits {
         data: Bytes,
     ) -> Result<(), RemoteError> {
         self.building(conn, id)?.store(oid, serial, data);
+        Ok(())
+    }
+
+    /// `deleteObject`.
+    pub fn delete(&mut self, conn: ConnId, id: TxnId, oid: Oid, serial: Tid) -> Result<(), RemoteError> {
+        self.building(conn, id)?.delete(oid, serial);
+        Ok(())
+    }
+
+    /// `restorea`.
+    pub fn restore(
+        &mut self,
+        conn: ConnId,
+        id: TxnId,
+        (oid, tid): (Oid, Tid),
+        data: Option<Bytes>,
+        same_as: Option<Tid>,
+    ) -> Result<(), RemoteError> {
+        self.building(conn, id)?.restore(oid, tid, data, same_as);
         Ok(())
     }
 
@@ -207,8 +226,28 @@ impl Commits {
     /// The current serial of an object a vote asked for.
     pub fn on_serial(
         &mut self,
-        (conn, key, at): (ConnId, TxnKey, usize),
+        whose: (ConnId, TxnKey, usize),
         result: Result<Current, StoreError>,
+        scene: &mut Scene<'_>,
+    ) {
+        self.on_answer(whose, result, Txn::learn, scene);
+    }
+
+    /// The place of a state a vote asked for.
+    pub fn on_found(
+        &mut self,
+        whose: (ConnId, TxnKey, usize),
+        result: Result<Option<Place>, StoreError>,
+        scene: &mut Scene<'_>,
+    ) {
+        self.on_answer(whose, result, Txn::locate, scene);
+    }
+
+    fn on_answer<A>(
+        &mut self,
+        (conn, key, at): (ConnId, TxnKey, usize),
+        result: Result<A, StoreError>,
+        note: impl FnOnce(&mut Txn, usize, A),
         scene: &mut Scene<'_>,
     ) {
         let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else {
@@ -217,10 +256,10 @@ impl Commits {
         };
         let Phase::Checking { vote, outstanding } = &mut txn.phase else { return };
         match result {
-            Ok(current) => {
+            Ok(answer) => {
                 *outstanding -= 1;
                 let last = *outstanding == 0;
-                txn.learn(at, current);
+                note(txn, at, answer);
                 if last {
                     self.judge(conn, scene);
                 }
@@ -257,7 +296,7 @@ impl Commits {
             Ok(()) => {
                 txn.reserved = bytes;
                 txn.phase = Phase::Voted;
-                scene.out.reply(&vote, &Reply::Oids(Vec::new()));
+                scene.out.reply(&vote, &Reply::Oids(txn.changed_unseen()));
             }
             Err(error) => self.fail(conn, &vote, txn::remote(error), scene),
         }
@@ -377,9 +416,13 @@ impl Commits {
         let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
         let key = txn.key;
         let mut asked = 0;
-        for (at, oid) in txn.unchecked() {
+        for (at, unknown) in txn.unchecked() {
             asked += 1;
-            scene.desk.ask(StoreOp::CurrentSerial { context: Context::Check { conn, key, at }, oid });
+            let context = Context::Check { conn, key, at };
+            scene.desk.ask(match unknown {
+                Unknown::Current(oid) => StoreOp::CurrentSerial { context, oid },
+                Unknown::Place(oid, serial, data) => StoreOp::Find { context, oid, serial, data },
+            });
         }
         let Phase::Checking { outstanding, .. } = &mut txn.phase else { unreachable!("it is being checked") };
         *outstanding = asked;

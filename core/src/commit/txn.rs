@@ -5,13 +5,13 @@ use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::record;
 use crate::server::names::{ReplyTo, TxnKey};
-use crate::store::{Current, Record, Store, StoreError, Transaction};
+use crate::store::{Current, Place, Record, Store, StoreError, Transaction};
 use crate::time::WallTime;
 use crate::wire::call::TxnId;
 use crate::wire::remote::{ConflictError, RemoteError};
 use crate::wire::reply::Conflict;
 use bytes::Bytes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use rustc_hash::FxBuildHasher;
 
 /// Where a transaction stands.
@@ -51,6 +51,31 @@ struct Item {
 enum Kind {
     Store(Bytes),
     Check,
+    Delete,
+    Restore {
+        data: Option<Bytes>,
+        /// Where the storage may have the state already.
+        hint: Hint,
+    },
+}
+
+/// Whether a restored state is there already.
+#[derive(Clone, Copy, Debug)]
+enum Hint {
+    /// This transaction may have it.
+    Transaction(Tid),
+    /// It is here.
+    Place(Place),
+    None,
+}
+
+/// What a vote has to ask of the store about one of a transaction's objects.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unknown {
+    /// Its current serial.
+    Current(Oid),
+    /// Where the state stands that a transaction gave it.
+    Place(Oid, Tid, Option<Bytes>),
 }
 
 /// What is to be done after a vote's checks.
@@ -76,6 +101,8 @@ pub struct Txn {
     /// A tid it must get.
     pub explicit_tid: Option<Tid>,
     status: u8,
+    /// Records were restored.
+    copied: bool,
     user: Bytes,
     description: Bytes,
     extension: Bytes,
@@ -134,6 +161,7 @@ impl Txn {
             phase: Phase::Open,
             explicit_tid: header.tid,
             status: header.status,
+            copied: false,
             user: header.user,
             description: header.description,
             extension: header.extension,
@@ -153,17 +181,45 @@ impl Txn {
     /// Takes an object's new state. A later store of the same object replaces the earlier: that is how a resolved
     /// conflict comes in, and a log holds one record of an object a transaction.
     pub fn store(&mut self, oid: Oid, serial: Tid, data: Bytes) {
+        self.change(oid, serial, Kind::Store(data));
+    }
+
+    /// Takes an object's deletion. It and stores of the same object replace each other.
+    pub fn delete(&mut self, oid: Oid, serial: Tid) {
+        self.change(oid, serial, Kind::Delete);
+    }
+
+    /// Takes a record of transaction `tid` of another storage, whose state transaction `same_as` may have here too. Nothing
+    /// about the object is checked, and it may come several times.
+    pub fn restore(&mut self, oid: Oid, tid: Tid, data: Option<Bytes>, same_as: Option<Tid>) {
+        let late = self.holds_locks() && !self.excludes_all();
+        if *self.explicit_tid.get_or_insert(tid) != tid {
+            let what = format!("a record of transaction {tid} is restored in another one");
+            self.spoiled.get_or_insert(RemoteError::StorageTransaction(what));
+        } else if late {
+            mark!("a record is restored after a vote");
+            let what = "the first record is restored after a vote";
+            self.spoiled.get_or_insert(RemoteError::StorageTransaction(what.into()));
+        }
+        let bytes = self.bytes + data.as_ref().map_or(0, Bytes::len);
+        if bytes > self.limits.transaction_bytes || self.is_full() {
+            return self.spoil();
+        }
+        self.bytes = bytes;
+        self.copied = true;
+        let hint = same_as.map_or(Hint::None, Hint::Transaction);
+        let kind = Kind::Restore { data, hint };
+        self.items.push(Item { oid, serial: tid, kind, current: None, locked: false });
+    }
+
+    fn change(&mut self, oid: Oid, serial: Tid, kind: Kind) {
         let earlier = self.stores.get(&oid).copied();
-        let replaced = earlier.map_or(0, |at| match &self.items[at].kind {
-            Kind::Store(data) => data.len(),
-            Kind::Check => 0,
-        });
-        let bytes = self.bytes - replaced + data.len();
+        let replaced = earlier.map_or(0, |at| self.items[at].kind.len());
+        let bytes = self.bytes - replaced + kind.len();
         if bytes > self.limits.transaction_bytes || (earlier.is_none() && self.is_full()) {
             return self.spoil();
         }
         self.bytes = bytes;
-        let kind = Kind::Store(data);
         match earlier {
             Some(at) => {
                 mark!("a store replaces an earlier one");
@@ -208,10 +264,15 @@ impl Txn {
         !matches!(self.phase, Phase::Waiting(_)) && self.locked_at.is_some()
     }
 
+    /// Whether it is a copy, which excludes everything else.
+    fn excludes_all(&self) -> bool {
+        self.explicit_tid.is_some() || self.status != b' '
+    }
+
     /// The locks the transaction needs and has not asked for, which it is taken to ask for now. Copies of databases
     /// carry a tid or a status and exclude everything else.
     pub fn wanted(&mut self) -> Wanted {
-        if self.explicit_tid.is_some() || self.status != b' ' {
+        if self.excludes_all() {
             mark!("a copy excludes everything else");
             return Wanted::Whole;
         }
@@ -221,8 +282,8 @@ impl Txn {
             objects.push((
                 item.oid,
                 match item.kind {
-                    Kind::Store(_) => Mode::Exclusive,
                     Kind::Check => Mode::Shared,
+                    Kind::Store(_) | Kind::Delete | Kind::Restore { .. } => Mode::Exclusive,
                 },
             ));
         }
@@ -232,10 +293,29 @@ impl Txn {
         Wanted::Objects(objects)
     }
 
-    /// The objects whose current serial is not known yet, by their place.
-    pub fn unchecked(&self) -> impl Iterator<Item = (usize, Oid)> + '_ {
-        let unknown = self.items.iter().enumerate().filter(|(_, item)| item.current.is_none());
-        unknown.map(|(at, item)| (at, item.oid))
+    /// What is not known yet of its objects, by their place.
+    pub fn unchecked(&self) -> impl Iterator<Item = (usize, Unknown)> + '_ {
+        self.items.iter().enumerate().filter_map(|(at, item)| {
+            let unknown = match &item.kind {
+                Kind::Restore { data, hint: Hint::Transaction(tid) } => {
+                    Unknown::Place(item.oid, *tid, data.clone())
+                }
+                Kind::Restore { .. } => return None,
+                Kind::Store(_) | Kind::Check | Kind::Delete => match item.current {
+                    None => Unknown::Current(item.oid),
+                    Some(_) => return None,
+                },
+            };
+            Some((at, unknown))
+        })
+    }
+
+    /// Notes where the state of the object in place `at` stands; `None`: nowhere.
+    pub fn locate(&mut self, at: usize, place: Option<Place>) {
+        let Kind::Restore { hint, .. } = &mut self.items[at].kind else {
+            unreachable!("only restored states are looked for")
+        };
+        *hint = place.map_or(Hint::None, Hint::Place);
     }
 
     /// Notes the current serial of the object in place `at`.
@@ -249,6 +329,9 @@ impl Txn {
     pub fn judge(&mut self) -> Verdict {
         let mut conflicts = Vec::new();
         for item in &self.items {
+            if let Kind::Restore { .. } = item.kind {
+                continue;
+            }
             let current = item.current.expect("every current serial is known when a vote is judged");
             match (&item.kind, current) {
                 (Kind::Store(data), Current::At(committed) | Current::Deleted(committed)) => {
@@ -267,10 +350,17 @@ impl Txn {
                         return Verdict::Fail(RemoteError::ReadConflict(Box::new(error)));
                     }
                 }
-                (Kind::Check, Current::Absent | Current::Deleted(_)) => {
+                (Kind::Check, Current::Absent | Current::Deleted(_)) | (Kind::Delete, Current::Absent) => {
                     mark!("what was read is not there");
                     return Verdict::Fail(RemoteError::PosKey(item.oid));
                 }
+                (Kind::Delete, Current::At(committed) | Current::Deleted(committed)) => {
+                    if committed != item.serial {
+                        mark!("a deletion is stale");
+                        return Verdict::Fail(self.conflict_on(item.oid));
+                    }
+                }
+                (Kind::Restore { .. }, _) => unreachable!("passed over above"),
             }
         }
         let Some(first) = conflicts.first() else { return Verdict::Clean };
@@ -293,7 +383,7 @@ impl Txn {
         };
         let data = match &item.kind {
             Kind::Store(data) => data.clone(),
-            Kind::Check => Bytes::new(),
+            Kind::Check | Kind::Delete | Kind::Restore { .. } => Bytes::new(),
         };
         conflict_error(&Conflict { oid: item.oid, committed, read: item.serial, data })
     }
@@ -308,10 +398,24 @@ impl Txn {
         self.resolved
     }
 
-    /// The objects the transaction stores, in the order of their first store.
+    /// The objects the transaction changes, in the order in which they first came up.
     pub fn oids(&self) -> Vec<Oid> {
-        let stores = self.items.iter().filter(|item| matches!(item.kind, Kind::Store(_)));
-        stores.map(|item| item.oid).collect()
+        self.distinct(|kind| !matches!(kind, Kind::Check))
+    }
+
+    /// Those of them whose new states its client does not know by having stored them.
+    pub fn changed_unseen(&self) -> Vec<Oid> {
+        self.distinct(|kind| matches!(kind, Kind::Delete | Kind::Restore { .. }))
+    }
+
+    fn distinct(&self, wanted: impl Fn(&Kind) -> bool) -> Vec<Oid> {
+        let items = self.items.iter().filter(|item| wanted(&item.kind));
+        let oids = items.map(|item| item.oid);
+        if !self.copied {
+            return oids.collect();
+        }
+        let mut seen = HashSet::<Oid, FxBuildHasher>::default();
+        oids.filter(|oid| seen.insert(*oid)).collect()
     }
 
     /// Bytes the transaction will take in the log.
@@ -320,15 +424,23 @@ impl Txn {
         let records = self.items.iter().filter_map(|item| match &item.kind {
             Kind::Store(data) => Some(Some(data.len())),
             Kind::Check => None,
+            Kind::Delete | Kind::Restore { hint: Hint::Place(_), .. } => Some(None),
+            Kind::Restore { data, .. } => Some(data.as_ref().map(Bytes::len)),
         });
         Store::<()>::footprint(metadata, records)
     }
 
     /// The transaction as the store appends it.
     pub fn into_transaction(self, tid: Tid) -> Transaction {
-        let records = self.items.into_iter().filter_map(|item| match item.kind {
-            Kind::Store(data) => Some(Record { oid: item.oid, data: Some(data), same_as: None }),
-            Kind::Check => None,
+        let records = self.items.into_iter().filter_map(|item| {
+            let (data, same_as) = match item.kind {
+                Kind::Store(data) => (Some(data), None),
+                Kind::Check => return None,
+                Kind::Delete => (None, None),
+                Kind::Restore { data, hint: Hint::Place(place) } => (data, Some(place)),
+                Kind::Restore { data, .. } => (data, None),
+            };
+            Some(Record { oid: item.oid, data, same_as })
         });
         Transaction {
             tid,
@@ -337,6 +449,18 @@ impl Txn {
             description: self.description,
             extension: self.extension,
             records: records.collect(),
+            copied: self.copied,
+        }
+    }
+}
+
+impl Kind {
+    /// Bytes that count towards the transaction's bound.
+    fn len(&self) -> usize {
+        match self {
+            Kind::Store(data) => data.len(),
+            Kind::Restore { data, .. } => data.as_ref().map_or(0, Bytes::len),
+            Kind::Check | Kind::Delete => 0,
         }
     }
 }

@@ -95,6 +95,24 @@ pub(super) fn dispatch(
             })?;
             Ok(Some(Reply::None))
         }
+        Request::DeleteObject { oid, serial, txn } => {
+            caller.writable()?;
+            let conn = caller.to.conn;
+            caller.storage.commit(caller.out, |commits, scene| {
+                scene.audience.stats.stores += 1;
+                commits.delete(conn, txn, oid, serial)
+            })?;
+            Ok(Some(Reply::None))
+        }
+        Request::Restorea { oid, serial, data, prev_txn, txn } => {
+            caller.writable()?;
+            let (conn, data) = (caller.to.conn, data.map(|data| caller.frame.share(data)));
+            caller.storage.commit(caller.out, |commits, scene| {
+                scene.audience.stats.stores += 1;
+                commits.restore(conn, txn, (oid, serial), data, prev_txn)
+            })?;
+            Ok(Some(Reply::None))
+        }
         Request::CheckCurrent { oid, serial, txn } => {
             caller.writable()?;
             let conn = caller.to.conn;
@@ -104,11 +122,8 @@ pub(super) fn dispatch(
         Request::Vote(txn) => caller.vote(txn),
         Request::TpcFinish(txn) => caller.finish(txn),
         Request::TpcAbort(txn) => caller.abort(txn),
-        request @ (Request::DeleteObject { .. }
-        | Request::Restorea { .. }
-        | Request::Undoa { .. }
-        | Request::StoreBlobEnd { .. }
-        | Request::StoreBlobShared { .. }) => {
+        request
+        @ (Request::Undoa { .. } | Request::StoreBlobEnd { .. } | Request::StoreBlobShared { .. }) => {
             caller.writable()?;
             Err(RemoteError::unsupported(request.method()))
         }

@@ -22,8 +22,10 @@ use std::collections::BTreeMap;
 /// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
 /// where the storage's interfaces say so.
 const INTERFACES: &[(&str, &str)] = &[
+    ("ZODB.interfaces", "IStorageRestoreable"),
     ("ZODB.interfaces", "IStorageIteration"),
     ("ZODB.interfaces", "IStorageCurrentRecordIteration"),
+    ("ZODB.interfaces", "IExternalGC"),
     ("ZODB.interfaces", "IStorage"),
     ("zope.interface", "Interface"),
 ];
@@ -335,6 +337,9 @@ impl Storage {
             }
             StoreDone::Serial { context: Context::Check { conn, key, at }, result, .. } => {
                 self.step(out, |commits, scene| commits.on_serial((conn, key, at), result, scene));
+            }
+            StoreDone::Found { context: Context::Check { conn, key, at }, result } => {
+                self.step(out, |commits, scene| commits.on_found((conn, key, at), result, scene));
             }
             StoreDone::Reserved { context: Context::Reserve { conn, key, bytes }, result } => {
                 self.step(out, |commits, scene| commits.on_reserved((conn, key, bytes), result, scene));

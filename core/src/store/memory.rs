@@ -54,6 +54,7 @@ impl MemoryStore {
             StoreOp::NextRecord { context, left } => {
                 StoreDone::Record { context, result: Ok(self.next_record(left)) }
             }
+            StoreOp::Find { context, .. } => StoreDone::Found { context, result: Ok(None) },
             StoreOp::Reserve { context, bytes: _ } => StoreDone::Reserved { context, result: Ok(()) },
         });
     }
@@ -74,7 +75,10 @@ impl MemoryStore {
             for record in transaction.records {
                 // As in a Data.fs, no data is a deletion.
                 let data = record.data.filter(|data| !data.is_empty());
-                self.objects.entry(record.oid).or_default().push((transaction.tid, data));
+                let revisions = self.objects.entry(record.oid).or_default();
+                // Of several records of one object the last counts, as in a Data.fs.
+                revisions.pop_if(|(tid, _)| *tid == transaction.tid);
+                revisions.push((transaction.tid, data));
             }
             let strings = [transaction.user, transaction.description, transaction.extension];
             self.transactions.insert(transaction.tid, Kept { status: transaction.status, strings, oids });
@@ -177,6 +181,7 @@ mod tests {
             description: Bytes::new(),
             extension: Bytes::new(),
             records: vec![Record { oid: Oid(1), data: data.map(Bytes::from_static), same_as: None }],
+            copied: false,
         }
     }
 

@@ -67,6 +67,17 @@ pub enum StoreOp<C> {
         /// How far its records were read.
         left: RecordsLeft,
     },
+    /// Where the state that transaction `serial` gave `oid` stands, if it is `data`.
+    Find {
+        /// Returned with the answer.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// The transaction.
+        serial: Tid,
+        /// The state that is looked for.
+        data: Option<Bytes>,
+    },
     /// Makes sure that `bytes` more than all earlier reservations can be appended.
     Reserve {
         /// Returned with the answer.
@@ -128,6 +139,13 @@ pub enum StoreDone<C> {
         context: C,
         /// The record, and what is left behind it.
         result: Result<Option<(CopiedRecord, RecordsLeft)>, StoreError>,
+    },
+    /// To [`StoreOp::Find`]. `None`: the store does not have it, or another state there.
+    Found {
+        /// From the question.
+        context: C,
+        /// The place.
+        result: Result<Option<Place>, StoreError>,
     },
     /// To [`StoreOp::Reserve`].
     Reserved {
@@ -330,6 +348,8 @@ pub struct Transaction {
     pub extension: Bytes,
     /// The objects, each at most once.
     pub records: Vec<Record>,
+    /// It is one of another storage: an object may come several times.
+    pub copied: bool,
 }
 
 /// An object's new state.
@@ -339,7 +359,7 @@ pub struct Record {
     pub oid: Oid,
     /// The state; `None` deletes the object.
     pub data: Option<Bytes>,
-    /// Where the store has this state already, in a transaction that is copied: then it is not written once more.
+    /// Where the store has this state already: then it is not written once more.
     pub same_as: Option<Place>,
 }
 

@@ -122,6 +122,26 @@ fn iterations_are_those_of_pythons_server_in_msgpack() {
     iterations(Codec::Msgpack);
 }
 
+fn copies(codec: Codec) {
+    for sample in ["plain.fs", "undone.fs", "packed.fs", "doubled.fs"] {
+        let home = Home::new();
+        let server = Server::start(&home, &Config::new(codec));
+        let sample = zeolith_tests::workspace().join("corpus/data").join(sample);
+        Script::new("copying.py").arg(server.address()).arg(home.path("Data.fs")).arg(sample).run();
+        server.stop();
+    }
+}
+
+#[test]
+fn a_copy_through_a_client_is_the_file_that_python_makes_in_pickle() {
+    copies(Codec::Pickle);
+}
+
+#[test]
+fn a_copy_through_a_client_is_the_file_that_python_makes_in_msgpack() {
+    copies(Codec::Msgpack);
+}
+
 fn status(codec: Codec) {
     let home = Home::new();
     let server = Server::start(&home, &Config::new(codec));

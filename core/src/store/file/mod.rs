@@ -118,6 +118,10 @@ impl<C> FileStore<C> {
             StoreOp::NextRecord { context, left } => {
                 Asked::start(context, Records::new(left, limits::FIRST_READ), book, out);
             }
+            StoreOp::Find { context, oid, serial, data } => match book.index.get(oid) {
+                Some(entry) => Asked::start(context, Find::new(oid, serial, data, entry.at), book, out),
+                None => out.done.push_back(StoreDone::Found { context, result: Ok(None) }),
+            },
             StoreOp::Reserve { context, bytes } => self.reserve(context, bytes, out),
         }
     }
@@ -127,18 +131,18 @@ impl<C> FileStore<C> {
     ///
     /// # Panics
     /// When the storage is read-only, an earlier batch is not answered yet, the tids do not rise, an object comes
-    /// twice, or a string is longer than the format can count.
+    /// twice in a batch without copies, or a string is longer than the format can count.
     pub fn append(&mut self, batch: Vec<Transaction>, out: &mut Outbox<C>) {
-        self.write(batch, false, out);
-    }
-
-    /// As [`append`](Self::append), for transactions of another storage: an object may come several times, also within
-    /// one transaction, and records may point to [places](Self::find) in this log.
-    ///
-    /// # Panics
-    /// As [`append`](Self::append), but for objects that come twice.
-    pub fn append_copies(&mut self, batch: Vec<Transaction>, out: &mut Outbox<C>) {
-        self.write(batch, true, out);
+        let appender = self.appender.as_mut().expect("nobody appends to a read-only storage");
+        if appender.failed() {
+            return out.done.push_back(StoreDone::Refused { why: StoreError::Failed });
+        }
+        let bytes = appender.append(batch, &self.book, out);
+        self.reservations.appended(bytes);
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(Bug::DurableBeforeSync) {
+            appender.settle(&mut self.book, out);
+        }
     }
 
     /// A way through all transactions from `from` on.
@@ -188,6 +192,9 @@ impl<C> FileStore<C> {
                 asked.resume(result, &self.book, out);
             }
             DiskDone::Read { pending: Pending(Purpose::Head(asked)), result } => {
+                asked.resume(result, &self.book, out);
+            }
+            DiskDone::Read { pending: Pending(Purpose::Find(asked)), result } => {
                 asked.resume(result, &self.book, out);
             }
             DiskDone::Read { pending: Pending(Purpose::Record(asked)), result } => {
@@ -271,19 +278,6 @@ impl<C> FileStore<C> {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: Bug) {
         self.bug = Some(bug);
-    }
-
-    fn write(&mut self, batch: Vec<Transaction>, copies: bool, out: &mut Outbox<C>) {
-        let appender = self.appender.as_mut().expect("nobody appends to a read-only storage");
-        if appender.failed() {
-            return out.done.push_back(StoreDone::Refused { why: StoreError::Failed });
-        }
-        let bytes = appender.append(batch, copies, &self.book, out);
-        self.reservations.appended(bytes);
-        #[cfg(feature = "planted-bugs")]
-        if self.bug == Some(Bug::DurableBeforeSync) {
-            appender.settle(&mut self.book, out);
-        }
     }
 
     fn reserve(&mut self, context: C, bytes: u64, out: &mut Outbox<C>) {

@@ -7,6 +7,7 @@ use crate::ids::Oid;
 use crate::store::disk::{DiskError, DiskOp, FileId, Span};
 use crate::store::file::asked::Asked;
 use crate::store::file::book::Book;
+use crate::store::file::find::Find;
 use crate::store::file::format::{Broken, Damaged};
 use crate::store::file::heads::Heads;
 use crate::store::file::history::History;
@@ -26,6 +27,7 @@ pub(super) enum Purpose<C> {
     History(Asked<C, History>),
     Head(Box<Asked<C, Heads>>),
     Record(Box<Asked<C, Records>>),
+    Find(Box<Asked<C, Find>>),
     /// The opening of the store, which has one read at a time.
     Opening,
 }
