@@ -52,6 +52,18 @@ def current(store):
             return records
 
 
+def undo_specifications(store):
+    """What some transaction has, and what none has."""
+    yield None
+    yield {}
+    yield {'user_name': b'nobody at all'}
+    yield {'unknown': None}
+    for entry in store.undoLog(0, -100):
+        for key, value in entry.items():
+            yield {key: value}
+        yield entry
+
+
 def main(ours, pythons):
     with closing(storage(ours)) as our, closing(storage(pythons)) as theirs:
         everything = told(theirs)
@@ -64,9 +76,14 @@ def main(ours, pythons):
                 check_equal(told(our, start, stop), told(theirs, start, stop), f'{start} to {stop}')
         check_equal(current(our), current(theirs), 'what is current')
         info = [set(map(tuple, store._info['interfaces'])) for store in (our, theirs)]
-        check_equal(info[1] - info[0], {('ZODB.interfaces', 'IStorageUndoable')}, 'interfaces that are missing')
-        check_equal(info[0] - info[1], set(), 'interfaces beyond those of FileStorage')
-        check_equal(our._info['supports_record_iternext'], theirs._info['supports_record_iternext'], 'the flag')
+        check_equal(*info, 'the interfaces')
+        for name in ('supportsUndo', 'supports_record_iternext'):
+            check_equal(bool(our._info[name]), bool(theirs._info[name]), name)
+        for arguments in (0, -1), (0, -100), (1, 3), (2, -1), (3, 3), (0, 0), (-1, 2):
+            check_equal(plain(our.undoLog(*arguments)), plain(theirs.undoLog(*arguments)), f'undoLog{arguments}')
+        for specification in undo_specifications(theirs):
+            check_equal(plain(our.undoInfo(0, -100, specification)), plain(theirs.undoInfo(0, -100, specification)),
+                        f'undoInfo for {specification}')
         return f'{len(tids)} transactions and {len(current(our))} current records are told alike'
 
 

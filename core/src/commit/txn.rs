@@ -5,7 +5,9 @@ use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::record;
 use crate::server::names::{ReplyTo, TxnKey};
-use crate::store::{Current, Place, Record, Store, StoreError, Transaction};
+use crate::store::{
+    Current, Place, Record, SoFar, Store, StoreError, Transaction, UndoRefusal, UndoTarget, Undone,
+};
 use crate::time::WallTime;
 use crate::wire::call::TxnId;
 use crate::wire::remote::{ConflictError, RemoteError};
@@ -13,6 +15,7 @@ use crate::wire::reply::Conflict;
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 use rustc_hash::FxBuildHasher;
+use std::collections::VecDeque;
 
 /// Where a transaction stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +24,10 @@ pub enum Phase {
     Open,
     /// Its vote waits for locks.
     Waiting(ReplyTo),
+    /// Its vote waits for the records of what is to be undone.
+    Reading(ReplyTo),
+    /// It holds its locks; what it undoes is set back, record by record.
+    Undoing(ReplyTo),
     /// It holds its locks; `outstanding` current serials are still to come.
     Checking {
         /// Who voted.
@@ -52,10 +59,26 @@ enum Kind {
     Store(Bytes),
     Check,
     Delete,
+    Undone(Set),
     Restore {
         data: Option<Bytes>,
         /// Where the storage may have the state already.
         hint: Hint,
+    },
+}
+
+/// What undoing has made of an object.
+#[derive(Clone, Debug)]
+enum Set {
+    /// It is not known yet.
+    Unknown,
+    Back(Place),
+    Gone,
+    /// The client has to merge these: the current revision, what was undone, and the state before that.
+    Merge {
+        current: Tid,
+        undone: Tid,
+        earlier: Bytes,
     },
 }
 
@@ -110,6 +133,12 @@ pub struct Txn {
     stores: HashMap<Oid, usize, FxBuildHasher>,
     bytes: usize,
     limits: Limits,
+    /// Transactions to be undone whose records are not known yet.
+    undos: VecDeque<Tid>,
+    /// Records that are to be set back yet, in order.
+    targets: VecDeque<UndoTarget>,
+    /// Objects that cannot be, and why.
+    refusals: Vec<(Oid, UndoRefusal)>,
     /// A store that could not be taken; one-way calls have no reply, so the vote tells.
     spoiled: Option<RemoteError>,
     /// Votes that ended in conflicts.
@@ -169,6 +198,9 @@ impl Txn {
             stores: HashMap::default(),
             bytes: 0,
             limits,
+            undos: VecDeque::new(),
+            targets: VecDeque::new(),
+            refusals: Vec::new(),
             // A log marks what is not to be read with other statuses: the transaction would be gone after a restart.
             spoiled: unread.or(too_long),
             rounds: 0,
@@ -187,6 +219,63 @@ impl Txn {
     /// Takes an object's deletion. It and stores of the same object replace each other.
     pub fn delete(&mut self, oid: Oid, serial: Tid) {
         self.change(oid, serial, Kind::Delete);
+    }
+
+    /// Takes the wish to undo transaction `tid`.
+    pub fn undo(&mut self, tid: Tid) {
+        if self.is_full() {
+            return self.spoil();
+        }
+        self.undos.push_back(tid);
+    }
+
+    /// The next transaction to be undone whose records are not known yet.
+    pub fn next_undo(&self) -> Option<Tid> {
+        self.undos.front().copied()
+    }
+
+    /// Takes the records of the transaction that [`next_undo`](Txn::next_undo) gave.
+    pub fn aim(&mut self, targets: Vec<UndoTarget>) {
+        self.undos.pop_front().expect("a transaction to be undone");
+        for target in targets {
+            if !self.stores.contains_key(&target.oid) {
+                self.change(target.oid, Tid::ZERO, Kind::Undone(Set::Unknown));
+            }
+            self.targets.push_back(target);
+        }
+    }
+
+    /// The next record that is to be set back, with what the transaction has done to its object before.
+    pub fn next_target(&self) -> Option<(UndoTarget, Option<SoFar>)> {
+        let target = *self.targets.front()?;
+        let so_far = match &self.items[self.stores[&target.oid]].kind {
+            Kind::Store(data) => Some(SoFar::Stored(data.clone())),
+            Kind::Delete | Kind::Undone(Set::Gone) => Some(SoFar::Gone),
+            Kind::Undone(Set::Back(place)) => Some(SoFar::Back(*place)),
+            Kind::Undone(Set::Unknown | Set::Merge { .. }) => None,
+            Kind::Check | Kind::Restore { .. } => unreachable!("no changes of an object that others replace"),
+        };
+        Some((target, so_far))
+    }
+
+    /// Takes what becomes of the record that [`next_target`](Txn::next_target) gave.
+    pub fn set_back(&mut self, outcome: Result<Undone, UndoRefusal>) {
+        let target = self.targets.pop_front().expect("a record to be set back");
+        let item = &mut self.items[self.stores[&target.oid]];
+        let merging = matches!(item.kind, Kind::Undone(Set::Merge { .. }));
+        // A second record of the same object may be set back where the first could not.
+        self.refusals.retain(|(oid, _)| *oid != target.oid);
+        let set = match outcome {
+            Err(refusal) => return self.refusals.push((target.oid, refusal)),
+            Ok(_) if merging => return self.refusals.push((target.oid, UndoRefusal::Modified)),
+            Ok(Undone::Merge { earlier, .. }) if !is_merged(&earlier) => {
+                return self.refusals.push((target.oid, UndoRefusal::Modified));
+            }
+            Ok(Undone::Merge { current, earlier }) => Set::Merge { current, undone: target.tid, earlier },
+            Ok(Undone::Back(place)) => Set::Back(place),
+            Ok(Undone::Gone) => Set::Gone,
+        };
+        item.kind = Kind::Undone(set);
     }
 
     /// Takes a record of transaction `tid` of another storage, whose state transaction `same_as` may have here too. Nothing
@@ -283,7 +372,7 @@ impl Txn {
                 item.oid,
                 match item.kind {
                     Kind::Check => Mode::Shared,
-                    Kind::Store(_) | Kind::Delete | Kind::Restore { .. } => Mode::Exclusive,
+                    Kind::Store(_) | Kind::Delete | Kind::Undone(_) | Kind::Restore { .. } => Mode::Exclusive,
                 },
             ));
         }
@@ -300,7 +389,7 @@ impl Txn {
                 Kind::Restore { data, hint: Hint::Transaction(tid) } => {
                     Unknown::Place(item.oid, *tid, data.clone())
                 }
-                Kind::Restore { .. } => return None,
+                Kind::Restore { .. } | Kind::Undone(_) => return None,
                 Kind::Store(_) | Kind::Check | Kind::Delete => match item.current {
                     None => Unknown::Current(item.oid),
                     Some(_) => return None,
@@ -327,10 +416,22 @@ impl Txn {
     ///
     /// An absent object is never stale. A failed read check, or conflicts in the last round, end the transaction.
     pub fn judge(&mut self) -> Verdict {
+        if !self.refusals.is_empty() {
+            mark!("an undo is refused");
+            let refusals = self.refusals.iter().map(|(oid, why)| (*oid, why.to_string()));
+            return Verdict::Fail(RemoteError::MultipleUndo(refusals.collect()));
+        }
         let mut conflicts = Vec::new();
         for item in &self.items {
-            if let Kind::Restore { .. } = item.kind {
-                continue;
+            match &item.kind {
+                Kind::Undone(Set::Merge { current, undone, earlier }) => {
+                    mark!("an undo is to be merged");
+                    let (committed, read, data) = (*current, *undone, earlier.clone());
+                    conflicts.push(Conflict { oid: item.oid, committed, read, data });
+                    continue;
+                }
+                Kind::Restore { .. } | Kind::Undone(_) => continue,
+                Kind::Store(_) | Kind::Check | Kind::Delete => {}
             }
             let current = item.current.expect("every current serial is known when a vote is judged");
             match (&item.kind, current) {
@@ -360,7 +461,7 @@ impl Txn {
                         return Verdict::Fail(self.conflict_on(item.oid));
                     }
                 }
-                (Kind::Restore { .. }, _) => unreachable!("passed over above"),
+                (Kind::Restore { .. } | Kind::Undone(_), _) => unreachable!("passed over above"),
             }
         }
         let Some(first) = conflicts.first() else { return Verdict::Clean };
@@ -383,7 +484,7 @@ impl Txn {
         };
         let data = match &item.kind {
             Kind::Store(data) => data.clone(),
-            Kind::Check | Kind::Delete | Kind::Restore { .. } => Bytes::new(),
+            Kind::Check | Kind::Delete | Kind::Undone(_) | Kind::Restore { .. } => Bytes::new(),
         };
         conflict_error(&Conflict { oid: item.oid, committed, read: item.serial, data })
     }
@@ -405,7 +506,7 @@ impl Txn {
 
     /// Those of them whose new states its client does not know by having stored them.
     pub fn changed_unseen(&self) -> Vec<Oid> {
-        self.distinct(|kind| matches!(kind, Kind::Delete | Kind::Restore { .. }))
+        self.distinct(|kind| matches!(kind, Kind::Delete | Kind::Undone(_) | Kind::Restore { .. }))
     }
 
     fn distinct(&self, wanted: impl Fn(&Kind) -> bool) -> Vec<Oid> {
@@ -424,7 +525,7 @@ impl Txn {
         let records = self.items.iter().filter_map(|item| match &item.kind {
             Kind::Store(data) => Some(Some(data.len())),
             Kind::Check => None,
-            Kind::Delete | Kind::Restore { hint: Hint::Place(_), .. } => Some(None),
+            Kind::Delete | Kind::Undone(_) | Kind::Restore { hint: Hint::Place(_), .. } => Some(None),
             Kind::Restore { data, .. } => Some(data.as_ref().map(Bytes::len)),
         });
         Store::<()>::footprint(metadata, records)
@@ -436,7 +537,9 @@ impl Txn {
             let (data, same_as) = match item.kind {
                 Kind::Store(data) => (Some(data), None),
                 Kind::Check => return None,
-                Kind::Delete => (None, None),
+                Kind::Delete | Kind::Undone(Set::Gone) => (None, None),
+                Kind::Undone(Set::Back(place)) => (None, Some(place)),
+                Kind::Undone(Set::Unknown | Set::Merge { .. }) => unreachable!("a vote settles every undo"),
                 Kind::Restore { data, hint: Hint::Place(place) } => (data, Some(place)),
                 Kind::Restore { data, .. } => (data, None),
             };
@@ -460,9 +563,15 @@ impl Kind {
         match self {
             Kind::Store(data) => data.len(),
             Kind::Restore { data, .. } => data.as_ref().map_or(0, Bytes::len),
-            Kind::Check | Kind::Delete => 0,
+            Kind::Undone(Set::Merge { earlier, .. }) => earlier.len(),
+            Kind::Check | Kind::Delete | Kind::Undone(_) => 0,
         }
     }
+}
+
+/// Whether objects of this one's class can be merged by whoever has ZODB: those of the package BTrees.
+fn is_merged(data: &Bytes) -> bool {
+    record::class(data).is_ok_and(|class| class.module.starts_with("BTrees."))
 }
 
 fn conflict_error(conflict: &Conflict) -> RemoteError {

@@ -5,12 +5,14 @@ use super::names::ReplyTo;
 use super::output::Outputs;
 use super::session::Session;
 use super::storage::Storage;
+use super::undo_log::UndoSearch;
 use crate::commit::txn::Header;
 use crate::ids::Oid;
 use crate::wire::call::{Begin, Request, TxnId};
 use crate::wire::frame::Frame;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::Reply;
+use crate::wire::tree::Owned;
 use bytes::Bytes;
 
 /// What a call works with.
@@ -122,6 +124,22 @@ pub(super) fn dispatch(
         Request::Vote(txn) => caller.vote(txn),
         Request::TpcFinish(txn) => caller.finish(txn),
         Request::TpcAbort(txn) => caller.abort(txn),
+        Request::Undoa { tid, txn } if caller.storage.supports_undo() => {
+            caller.writable()?;
+            let conn = caller.to.conn;
+            caller.storage.commit(caller.out, |commits, _| commits.undo(conn, txn, tid))?;
+            Ok(Some(Reply::None))
+        }
+        Request::UndoLog { first, last } if caller.storage.supports_undo() => {
+            let search = UndoSearch::new(caller.to.clone(), first, last, Owned::None);
+            caller.storage.undo_log(search, caller.out);
+            Ok(None)
+        }
+        Request::UndoInfo { first, last, specification } if caller.storage.supports_undo() => {
+            let search = UndoSearch::new(caller.to.clone(), first, last, specification);
+            caller.storage.undo_log(search, caller.out);
+            Ok(None)
+        }
         request
         @ (Request::Undoa { .. } | Request::StoreBlobEnd { .. } | Request::StoreBlobShared { .. }) => {
             caller.writable()?;

@@ -20,6 +20,7 @@ pub mod storage;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod undo_log;
 
 use crate::limits;
 use crate::store::disk::DiskDone;

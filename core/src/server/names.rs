@@ -1,5 +1,6 @@
 //! What things are called between the parts of a server.
 
+use super::undo_log::UndoSearch;
 use crate::ids::Oid;
 use crate::wire::Codec;
 use crate::wire::call::{IteratorId, MessageId};
@@ -40,6 +41,15 @@ pub enum Context {
         /// Which object.
         at: usize,
     },
+    /// A vote undoes a transaction.
+    Undo {
+        /// Whose transaction.
+        conn: ConnId,
+        /// Which of its transactions.
+        key: TxnKey,
+    },
+    /// Transactions are gathered that can be undone.
+    UndoLog(Box<UndoSearch>),
     /// A vote reserves room.
     Reserve {
         /// Whose transaction.

@@ -7,6 +7,7 @@ use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
 use super::queue::Queue;
 use super::stats::Stats;
+use super::undo_log::UndoSearch;
 use crate::commit::scene::{Audience, Desk, Oids, Scene};
 use crate::commit::{Commits, txn};
 use crate::ids::{Oid, Tid};
@@ -20,8 +21,9 @@ use crate::wire::{Codec, Malformed};
 use std::collections::BTreeMap;
 
 /// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
-/// where the storage's interfaces say so.
+/// where the storage's interfaces say so. The first is for those that can undo.
 const INTERFACES: &[(&str, &str)] = &[
+    ("ZODB.interfaces", "IStorageUndoable"),
     ("ZODB.interfaces", "IStorageRestoreable"),
     ("ZODB.interfaces", "IStorageIteration"),
     ("ZODB.interfaces", "IStorageCurrentRecordIteration"),
@@ -84,6 +86,11 @@ impl Storage {
         self.read_only
     }
 
+    /// Whether transactions can be undone.
+    pub fn supports_undo(&self) -> bool {
+        self.desk.store.supports_undo()
+    }
+
     /// The last transaction.
     pub fn last_tid(&self) -> Tid {
         self.desk.store.last_tid()
@@ -113,9 +120,9 @@ impl Storage {
         Reply::Info(Info {
             size: self.desk.size(),
             name: self.description.clone(),
-            supports_undo: false,
+            supports_undo: self.supports_undo(),
             supports_record_iternext: true,
-            interfaces: INTERFACES,
+            interfaces: if self.supports_undo() { INTERFACES } else { &INTERFACES[1..] },
         })
     }
 
@@ -195,6 +202,18 @@ impl Storage {
         self.desk.ask(StoreOp::LoadBefore { context: Context::Current { to, next }, oid, before: Tid::MAX });
         self.settle(out);
         Ok(())
+    }
+
+    /// Starts `undoLog` or `undoInfo`.
+    pub fn undo_log(&mut self, search: UndoSearch, out: &mut Outputs) {
+        out.begin_operation(search.to.conn);
+        if search.is_full() {
+            let to = search.to.clone();
+            return self.answer(&to, Ok(Reply::UndoLog(search.into_found())), None, "undoLog", out);
+        }
+        self.desk
+            .ask(StoreOp::PreviousTransaction { context: Context::UndoLog(search.into()), before: None });
+        self.settle(out);
     }
 
     /// `iterator_start`: on the transactions there are now.
@@ -338,6 +357,15 @@ impl Storage {
             StoreDone::Serial { context: Context::Check { conn, key, at }, result, .. } => {
                 self.step(out, |commits, scene| commits.on_serial((conn, key, at), result, scene));
             }
+            StoreDone::Transaction { context: Context::UndoLog(search), result } => {
+                self.on_previous(search, result, out);
+            }
+            StoreDone::Targets { context: Context::Undo { conn, key }, result } => {
+                self.step(out, |commits, scene| commits.on_targets((conn, key), result, scene));
+            }
+            StoreDone::Undone { context: Context::Undo { conn, key }, result } => {
+                self.step(out, |commits, scene| commits.on_undone((conn, key), result, scene));
+            }
             StoreDone::Found { context: Context::Check { conn, key, at }, result } => {
                 self.step(out, |commits, scene| commits.on_found((conn, key, at), result, scene));
             }
@@ -357,6 +385,29 @@ impl Storage {
                 }
             }
             done => unreachable!("the store answers in the context of the question: {done:?}"),
+        }
+    }
+
+    /// The next transaction for an undo log; `None`: there are no more.
+    fn on_previous(
+        &mut self,
+        mut search: Box<UndoSearch>,
+        result: Result<Option<TransactionHead>, StoreError>,
+        out: &mut Outputs,
+    ) {
+        let to = search.to.clone();
+        let goes_on = result.and_then(|head| {
+            let Some(head) = head else { return Ok(None) };
+            let at = head.at;
+            search.take(head).map(|goes_on| goes_on.then_some(at))
+        });
+        match goes_on {
+            Ok(Some(before)) => {
+                let context = Context::UndoLog(search);
+                self.desk.ask(StoreOp::PreviousTransaction { context, before: Some(before) });
+            }
+            Ok(None) => self.answer(&to, Ok(Reply::UndoLog(search.into_found())), None, "undoLog", out),
+            Err(error) => self.answer(&to, Err(error), None, "undoLog", out),
         }
     }
 

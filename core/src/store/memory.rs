@@ -54,6 +54,9 @@ impl MemoryStore {
             StoreOp::NextRecord { context, left } => {
                 StoreDone::Record { context, result: Ok(self.next_record(left)) }
             }
+            StoreOp::Targets { .. } | StoreOp::Undo { .. } | StoreOp::PreviousTransaction { .. } => {
+                unreachable!("a memory store undoes nothing, and says so")
+            }
             StoreOp::Find { context, .. } => StoreDone::Found { context, result: Ok(None) },
             StoreOp::Reserve { context, bytes: _ } => StoreDone::Reserved { context, result: Ok(()) },
         });
@@ -149,7 +152,17 @@ impl MemoryStore {
         let end = kept.oids.len() as u64;
         let records = RecordsLeft { tid: *tid, txn: 0, at: 0, end };
         let status = kept.status;
-        Some(TransactionHead { tid: *tid, status, user, description, extension, records, behind: Place(0) })
+        Some(TransactionHead {
+            tid: *tid,
+            status,
+            user,
+            description,
+            extension,
+            size: 0,
+            at: Place(0),
+            records,
+            behind: Place(0),
+        })
     }
 
     fn next_record(&self, mut left: RecordsLeft) -> Option<(CopiedRecord, RecordsLeft)> {

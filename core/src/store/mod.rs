@@ -78,6 +78,29 @@ pub enum StoreOp<C> {
         /// The state that is looked for.
         data: Option<Bytes>,
     },
+    /// The records of transaction `tid`, which is to be undone. Of a store that [can](Store::supports_undo).
+    Targets {
+        /// Returned with the answer.
+        context: C,
+        /// The transaction.
+        tid: Tid,
+    },
+    /// What undoing one of these records makes of its object.
+    Undo {
+        /// Returned with the answer.
+        context: C,
+        /// The record.
+        target: UndoTarget,
+        /// What the transaction that undoes has done to the object before.
+        so_far: Option<SoFar>,
+    },
+    /// The last transaction before another one. Of a store that [can](Store::supports_undo) undo.
+    PreviousTransaction {
+        /// Returned with the answer.
+        context: C,
+        /// The other one; `None`: the end.
+        before: Option<Place>,
+    },
     /// Makes sure that `bytes` more than all earlier reservations can be appended.
     Reserve {
         /// Returned with the answer.
@@ -126,7 +149,7 @@ pub enum StoreDone<C> {
         /// The revisions, deletions included; [`StoreError::TooLarge`] when they take more than [`limits::HISTORY`].
         result: Result<Vec<Past>, StoreError>,
     },
-    /// To [`StoreOp::NextTransaction`]. `None`: there is none.
+    /// To [`StoreOp::NextTransaction`] and [`StoreOp::PreviousTransaction`]. `None`: there is none.
     Transaction {
         /// From the question.
         context: C,
@@ -146,6 +169,20 @@ pub enum StoreDone<C> {
         context: C,
         /// The place.
         result: Result<Option<Place>, StoreError>,
+    },
+    /// To [`StoreOp::Targets`].
+    Targets {
+        /// From the question.
+        context: C,
+        /// The records, in their order.
+        result: Result<Result<Vec<UndoTarget>, UndoRefusal>, StoreError>,
+    },
+    /// To [`StoreOp::Undo`].
+    Undone {
+        /// From the question.
+        context: C,
+        /// What becomes of the object.
+        result: Result<Result<Undone, UndoRefusal>, StoreError>,
     },
     /// To [`StoreOp::Reserve`].
     Reserved {
@@ -280,6 +317,10 @@ pub struct TransactionHead {
     pub description: Bytes,
     /// Extension data as a pickle; empty for none.
     pub extension: Bytes,
+    /// Bytes it takes in the store; zero where that makes no sense.
+    pub size: u64,
+    /// Where it is.
+    pub at: Place,
     /// All its records.
     pub records: RecordsLeft,
     /// Where the next transaction is.
@@ -331,6 +372,64 @@ pub struct CopiedRecord {
     pub data: Option<Bytes>,
     /// A transaction that has the same state, if known.
     pub same_as: Option<Tid>,
+}
+
+/// One record of a transaction that is to be undone; good for the store that gave it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UndoTarget {
+    /// The object.
+    pub oid: Oid,
+    /// The transaction.
+    pub tid: Tid,
+    record: Place,
+}
+
+/// What a transaction has done to an object before it undoes a record of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SoFar {
+    /// It gave it this state.
+    Stored(Bytes),
+    /// It set it back to what stands here.
+    Back(Place),
+    /// It deleted the object, or undid its creation.
+    Gone,
+}
+
+/// What an undo makes of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// It is as it was here.
+    Back(Place),
+    /// It does not exist any more: its creation was undone.
+    Gone,
+    /// It was changed since: somebody who knows the class has to merge its current state and the one before the undone
+    /// transaction.
+    Merge {
+        /// The current revision.
+        current: Tid,
+        /// The state before the undone transaction.
+        earlier: Bytes,
+    },
+}
+
+/// Why something cannot be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum UndoRefusal {
+    /// No such transaction, or it was before the last pack.
+    #[error("no transaction of this id can be undone")]
+    Unknown,
+    /// The last pack went through it.
+    #[error("the transaction was packed")]
+    Packed,
+    /// The object did not exist at one of the points that matter.
+    #[error("the object did not exist")]
+    NoState,
+    /// The transaction created the object, and a later one changed it.
+    #[error("the transaction created the object, which was changed since")]
+    Added,
+    /// The object was changed since, and nobody can merge that.
+    #[error("the object was changed by a later transaction")]
+    Modified,
 }
 
 /// A transaction ready to be appended.
@@ -439,6 +538,11 @@ impl<C> Store<C> {
     /// length of each record's data (`None` for deletions).
     pub fn footprint(metadata: usize, records: impl Iterator<Item = Option<usize>>) -> u64 {
         file::format::footprint(metadata, records)
+    }
+
+    /// Whether transactions can be undone.
+    pub fn supports_undo(&self) -> bool {
+        matches!(self, Store::File(_))
     }
 
     /// The last durable transaction; zero in an empty store.

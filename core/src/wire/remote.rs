@@ -32,6 +32,12 @@ pub enum RemoteError {
     /// `ZODB.POSException.ReadConflictError`: a read check that failed.
     #[error("read conflict on {}: {} is current, {} was read", .0.oid, .0.committed, .0.read)]
     ReadConflict(Box<ConflictError>),
+    /// `ZODB.POSException.UndoError(reason)`: a transaction that cannot be undone.
+    #[error("{0}")]
+    Undo(String),
+    /// `ZODB.POSException.MultipleUndoErrors`: objects for which a transaction cannot be undone, and why; never none.
+    #[error("{} objects cannot be set back: {}: {}", .0.len(), .0[0].0, .0[0].1)]
+    MultipleUndo(Vec<(Oid, String)>),
     /// `ZODB.POSException.StorageTransactionError(message)`.
     #[error("{0}")]
     StorageTransaction(String),
@@ -83,6 +89,8 @@ mod class {
     pub(super) const READ_ONLY: &str = "ZODB.POSException.ReadOnlyError";
     pub(super) const CONFLICT: &str = "ZODB.POSException.ConflictError";
     pub(super) const READ_CONFLICT: &str = "ZODB.POSException.ReadConflictError";
+    pub(super) const UNDO: &str = "ZODB.POSException.UndoError";
+    pub(super) const MULTIPLE_UNDO: &str = "ZODB.POSException.MultipleUndoErrors";
     pub(super) const STORAGE_TRANSACTION: &str = "ZODB.POSException.StorageTransactionError";
     pub(super) const TRANSACTION_TOO_LARGE: &str = "ZODB.POSException.TransactionTooLargeError";
     pub(super) const STORAGE_SYSTEM: &str = "ZODB.POSException.StorageSystemError";
@@ -106,6 +114,8 @@ impl RemoteError {
             RemoteError::ReadOnly => class::READ_ONLY,
             RemoteError::Conflict(_) => class::CONFLICT,
             RemoteError::ReadConflict(_) => class::READ_CONFLICT,
+            RemoteError::Undo(_) => class::UNDO,
+            RemoteError::MultipleUndo(_) => class::MULTIPLE_UNDO,
             RemoteError::StorageTransaction(_) => class::STORAGE_TRANSACTION,
             RemoteError::TransactionTooLarge(_) => class::TRANSACTION_TOO_LARGE,
             RemoteError::StorageSystem(_) => class::STORAGE_SYSTEM,
@@ -141,6 +151,23 @@ impl RemoteError {
             RemoteError::ReadOnly => writer.tuple(0, |_| ()),
             RemoteError::Conflict(error) => error.write("database conflict error", writer),
             RemoteError::ReadConflict(error) => error.write("database read conflict error", writer),
+            RemoteError::Undo(reason) => undo_error(writer, reason, None),
+            RemoteError::MultipleUndo(errors) => writer.dict(["_reason", "_oid", "_errs"], |w, key| {
+                w.str(key);
+                match key {
+                    "_reason" => w.str(&errors[0].1),
+                    "_oid" => w.oid(errors[0].0),
+                    _ => w.list(errors, |w, (oid, reason)| {
+                        w.tuple(2, |w| {
+                            w.oid(*oid);
+                            w.tuple(2, |w| {
+                                w.str(class::UNDO);
+                                undo_error(w, reason, Some(*oid));
+                            });
+                        });
+                    }),
+                }
+            }),
             RemoteError::StorageTransaction(message)
             | RemoteError::TransactionTooLarge(message)
             | RemoteError::StorageSystem(message)
@@ -167,6 +194,19 @@ impl RemoteError {
         Some(match class {
             class::POS_KEY => RemoteError::PosKey(arguments.array::<1>()?[0].as_oid()?),
             class::KEY => RemoteError::Key(arguments.array::<1>()?[0].as_int()?),
+            class::UNDO => RemoteError::Undo(arguments.field("_reason")?.as_str()?.to_owned()),
+            class::MULTIPLE_UNDO => {
+                let error = |value: Value<'_>| {
+                    let [oid, error] = value.array()?;
+                    let [_, attributes] = error.array()?;
+                    Some((oid.as_oid()?, attributes.field("_reason")?.as_str()?.to_owned()))
+                };
+                let errors: Vec<_> = arguments.field("_errs")?.items()?.map(error).collect::<Option<_>>()?;
+                if errors.is_empty() {
+                    return None;
+                }
+                RemoteError::MultipleUndo(errors)
+            }
             class::READ_ONLY => {
                 arguments.array::<0>()?;
                 RemoteError::ReadOnly
@@ -183,6 +223,17 @@ impl RemoteError {
             _ => return None,
         })
     }
+}
+
+/// The attributes of an `UndoError`.
+fn undo_error(writer: &mut Writer<'_>, reason: &str, oid: Option<Oid>) {
+    writer.dict(["_reason", "_oid"], |w, key| {
+        w.str(key);
+        match key {
+            "_reason" => w.str(reason),
+            _ => w.optional(oid, Writer::oid),
+        }
+    });
 }
 
 impl ConflictError {

@@ -16,3 +16,4 @@ mod read_only;
 mod stop;
 mod timeouts;
 mod tx;
+mod undo;

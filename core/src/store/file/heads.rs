@@ -30,6 +30,8 @@ enum Seek {
     Nearer(Tid, u64),
     /// Backwards: the transaction that starts here is still wanted.
     Backwards(u64),
+    /// The transaction that ends here is the only one that is wanted.
+    Last(u64),
     /// Forwards, over those that are not wanted.
     Forwards,
 }
@@ -54,6 +56,11 @@ impl Heads {
     pub(super) fn new(from: Tid, last: Tid, end: u64, ahead: usize) -> Heads {
         let seek = if from == Tid::ZERO { Seek::Forwards } else { Seek::Nearer(last, end) };
         Heads { from, at: FIRST, seek, ahead }
+    }
+
+    /// The transaction before the one at `behind`, or the last of a log that ends there.
+    pub(super) fn before(behind: Place, ahead: usize) -> Heads {
+        Heads { from: Tid::ZERO, at: FIRST, seek: Seek::Last(behind.0), ahead }
     }
 
     /// From the transaction at `near` on.
@@ -94,6 +101,8 @@ impl Walk for Heads {
     fn look(&self, log: &View<'_>) -> Result<Found, Need> {
         match self.seek {
             Seek::Nearer(_, FIRST) | Seek::Forwards => self.look_at_txn(log),
+            Seek::Last(FIRST) => Ok(Found::Over),
+            Seek::Last(end) => Ok(Found::Before(log.txn_before(end)?.0, false)),
             Seek::Nearer(..) => Ok(Found::First(log.txn_header(FIRST)?.tid)),
             Seek::Backwards(FIRST) => Ok(Found::Before(FIRST, false)),
             Seek::Backwards(start) => {
@@ -111,7 +120,8 @@ impl Walk for Heads {
                 self.seek = if nearer_start { Seek::Forwards } else { Seek::Backwards(end) };
             }
             (Found::Before(start, true), _) => self.seek = Seek::Backwards(start),
-            (Found::Before(_, false), Seek::Backwards(start)) => {
+            (Found::Before(start, false), Seek::Last(_))
+            | (Found::Before(_, false), Seek::Backwards(start)) => {
                 self.at = start;
                 self.seek = Seek::Forwards;
             }
@@ -128,6 +138,8 @@ impl Walk for Heads {
                     user: strings.split_to(header.user.into()),
                     description: strings.split_to(header.description.into()),
                     extension: strings,
+                    size: header.length,
+                    at: Place(start),
                     records: RecordsLeft {
                         tid: header.tid,
                         txn: start,

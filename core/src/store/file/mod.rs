@@ -16,7 +16,9 @@ pub mod open;
 pub mod read;
 pub mod records;
 pub mod sidecar;
+pub mod targets;
 pub mod transactions;
+pub mod undo;
 pub mod view;
 
 mod append;
@@ -32,7 +34,7 @@ mod tests;
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
-use crate::store::{Outbox, StoreDone, StoreError, StoreOp, Transaction};
+use crate::store::{Outbox, Place, StoreDone, StoreError, StoreOp, Transaction};
 use asked::Asked;
 use bytes::Bytes;
 use errand::{Errand, Step};
@@ -43,7 +45,9 @@ use load::{Load, Question};
 use lockfile::{Closed, Nonce};
 use read::{Lookup, Pending, Purpose};
 use records::Records;
+use targets::Targets;
 use transactions::Transactions;
+use undo::Undo;
 use view::Walk;
 
 #[cfg(feature = "planted-bugs")]
@@ -122,6 +126,17 @@ impl<C> FileStore<C> {
                 Some(entry) => Asked::start(context, Find::new(oid, serial, data, entry.at), book, out),
                 None => out.done.push_back(StoreDone::Found { context, result: Ok(None) }),
             },
+            StoreOp::Targets { context, tid } => {
+                Asked::start(context, Targets::new(tid, book.end), book, out);
+            }
+            StoreOp::Undo { context, target, so_far } => {
+                let entry = book.index.get(target.oid).expect("an object of the log is in its index");
+                Asked::start(context, Undo::new(target, entry.at, so_far), book, out);
+            }
+            StoreOp::PreviousTransaction { context, before } => {
+                let behind = before.unwrap_or(Place(book.end));
+                Asked::start(context, Heads::before(behind, limits::FIRST_READ), book, out);
+            }
             StoreOp::Reserve { context, bytes } => self.reserve(context, bytes, out),
         }
     }
@@ -192,6 +207,12 @@ impl<C> FileStore<C> {
                 asked.resume(result, &self.book, out);
             }
             DiskDone::Read { pending: Pending(Purpose::Head(asked)), result } => {
+                asked.resume(result, &self.book, out);
+            }
+            DiskDone::Read { pending: Pending(Purpose::Targets(asked)), result } => {
+                asked.resume(result, &self.book, out);
+            }
+            DiskDone::Read { pending: Pending(Purpose::Undo(asked)), result } => {
                 asked.resume(result, &self.book, out);
             }
             DiskDone::Read { pending: Pending(Purpose::Find(asked)), result } => {

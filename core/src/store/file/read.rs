@@ -13,6 +13,8 @@ use crate::store::file::heads::Heads;
 use crate::store::file::history::History;
 use crate::store::file::load::{Answer, Load, Question};
 use crate::store::file::records::Records;
+use crate::store::file::targets::Targets;
+use crate::store::file::undo::Undo;
 use crate::store::file::view::{self, Need, Spans, Walk};
 use crate::store::{Current, Outbox, StoreDone, StoreError};
 use bytes::Bytes;
@@ -28,6 +30,8 @@ pub(super) enum Purpose<C> {
     Head(Box<Asked<C, Heads>>),
     Record(Box<Asked<C, Records>>),
     Find(Box<Asked<C, Find>>),
+    Targets(Box<Asked<C, Targets>>),
+    Undo(Box<Asked<C, Undo>>),
     /// The opening of the store, which has one read at a time.
     Opening,
 }

@@ -62,7 +62,7 @@ impl Walk for Targets {
                     return Ok(if over { Found::Over(Some(UndoRefusal::Unknown)) } else { Found::Other(at) });
                 }
                 if header.status != b' ' {
-                    return Ok(Found::Over(Some(UndoRefusal::NotUndoable)));
+                    return Ok(Found::Over(Some(UndoRefusal::Packed)));
                 }
                 Ok(Found::Txn(at, at + header.records_at(), at + header.length))
             }
@@ -86,7 +86,9 @@ impl Walk for Targets {
             Found::Other(at) => self.stage = Stage::Search(at),
             Found::Txn(txn, at, end) => self.stage = Stage::Records { txn, at, end },
             Found::Record(target, len) => {
-                let Stage::Records { at, .. } = &mut self.stage else { unreachable!("a record among records") };
+                let Stage::Records { at, .. } = &mut self.stage else {
+                    unreachable!("a record among records")
+                };
                 *at += len;
                 self.found.push(target);
             }

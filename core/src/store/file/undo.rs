@@ -8,7 +8,7 @@ use crate::store::file::asked::{Asked, Query};
 use crate::store::file::format::{Broken, DATA_HEADER, DataHeader};
 use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
-use crate::store::{Place, Pending, StoreDone, StoreError, UndoRefusal, UndoTarget, Undone};
+use crate::store::{Place, SoFar, StoreDone, StoreError, UndoRefusal, UndoTarget, Undone};
 use bytes::Bytes;
 
 /// Bytes read of a record whose length is not known.
@@ -21,7 +21,7 @@ pub struct Undo {
     /// Where the index has the object.
     current: u64,
     /// What the transaction that undoes did to it before.
-    pending: Option<Pending>,
+    so_far: Option<SoFar>,
     /// Of the record that is undone: the one before; zero for none.
     before: u64,
     /// The object's current serial; `None`: that of the transaction that undoes.
@@ -68,11 +68,11 @@ pub enum Found {
 
 impl Undo {
     /// For one record of an object that the index has at `current`.
-    pub(super) fn new(target: UndoTarget, current: u64, pending: Option<Pending>) -> Undo {
+    pub(super) fn new(target: UndoTarget, current: u64, so_far: Option<SoFar>) -> Undo {
         Undo {
             target,
             current,
-            pending,
+            so_far,
             before: 0,
             serial: None,
             stage: Stage::Target,
@@ -181,10 +181,10 @@ impl Walk for Undo {
         match found {
             Found::Target(before) => {
                 self.before = before;
-                match self.pending.take() {
-                    Some(Pending::Stored(state)) => self.on_current(0, Some(state)),
-                    Some(Pending::Back(Place(at))) => self.on_current(at, None),
-                    Some(Pending::Gone) => Some(Err(UndoRefusal::NoState)),
+                match self.so_far.take() {
+                    Some(SoFar::Stored(state)) => self.on_current(0, Some(state)),
+                    Some(SoFar::Back(Place(at))) => self.on_current(at, None),
+                    Some(SoFar::Gone) => Some(Err(UndoRefusal::NoState)),
                     None if Place(self.current) == self.target.record => Some(self.set_back()),
                     None => {
                         self.stage = Stage::Current;

@@ -3,6 +3,7 @@
 mod encode;
 mod history;
 mod status;
+mod undo_log;
 
 use crate::ids::{Oid, Tid};
 use crate::wire::call::IteratorId;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 pub(in crate::wire) use encode::REPLY;
 pub use history::{Extensions, PastRevision};
 pub use status::{Status, status_json};
+pub use undo_log::UndoableTransaction;
 
 /// A successful result.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +50,8 @@ pub enum Reply {
     Status(Status),
     /// The answer to `history`, the newest revision first.
     History(Vec<PastRevision>),
+    /// The answer to `undoLog` and `undoInfo`, the newest transaction first.
+    UndoLog(Vec<UndoableTransaction>),
     /// The name of an iteration.
     Iterator(IteratorId),
     /// The answer to `iterator_next`.

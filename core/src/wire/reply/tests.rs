@@ -59,6 +59,15 @@ fn history() -> Vec<PastRevision> {
     ]
 }
 
+fn undo_log() -> Vec<UndoableTransaction> {
+    let of = |past: PastRevision| {
+        let PastRevision { tid, user, description, extension, .. } = past;
+        UndoableTransaction { tid, size: 0, user, description, extension }
+    };
+    let transactions = history().into_iter().map(of).zip([109, 86, 85, 0, 212]);
+    transactions.map(|(transaction, size)| UndoableTransaction { size, ..transaction }).collect()
+}
+
 /// The transaction of each revision, and the record of it.
 fn iterations() -> Vec<(&'static str, MessageId, Reply)> {
     let tid = |minute: u64| Tid(0x03f6_dcb0_1e4b_17e4 + (minute << 32));
@@ -123,6 +132,7 @@ fn replies() -> Vec<(&'static str, MessageId, Reply)> {
         reply("status", Reply::Status(Status { lock_time: Some(1795299930.5), timeout: true, ..status() })),
     ];
     replies.extend(iterations());
+    replies.push(reply("undo_log", Reply::UndoLog(undo_log())));
     replies
 }
 
@@ -212,6 +222,10 @@ fn the_results_read_back_as_they_were_written() {
                     let tids: Vec<Tid> = read.iter().map(|entry| entry.tid).collect();
                     assert_eq!(tids, revisions.iter().map(|entry| entry.tid).collect::<Vec<_>>());
                 }
+                Reply::UndoLog(found) => {
+                    let tids = found.iter().map(|it| it.tid).collect::<Vec<_>>();
+                    assert_eq!(value.undo_log().unwrap().iter().map(|it| it.tid).collect::<Vec<_>>(), tids);
+                }
                 Reply::Iterator(id) => assert_eq!(value.as_int(), Some(id.0)),
                 Reply::IteratedTransaction { tid, status, .. } => {
                     let read = value.iterated_transaction().unwrap();
@@ -269,7 +283,7 @@ fn status_for_ruok_is_one_json_object_by_storage() {
 proptest! {
     #[test]
     fn a_cut_or_changed_message_never_panics(
-        name in 0..24_usize,
+        name in 0..25_usize,
         at in any::<usize>(),
         byte in any::<u8>(),
     ) {
