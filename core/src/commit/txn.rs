@@ -137,8 +137,8 @@ pub struct Txn {
     undos: VecDeque<Tid>,
     /// Records that are to be set back yet, in order.
     targets: VecDeque<UndoTarget>,
-    /// Objects that cannot be, and why.
-    refusals: Vec<(Oid, UndoRefusal)>,
+    /// Records that cannot be, and why.
+    refusals: Vec<(UndoTarget, UndoRefusal)>,
     /// A store that could not be taken; one-way calls have no reply, so the vote tells.
     spoiled: Option<RemoteError>,
     /// Votes that ended in conflicts.
@@ -223,7 +223,7 @@ impl Txn {
 
     /// Takes the wish to undo transaction `tid`.
     pub fn undo(&mut self, tid: Tid) {
-        if self.is_full() {
+        if self.items.len() + self.undos.len() >= self.limits.transaction_objects {
             return self.spoil();
         }
         self.undos.push_back(tid);
@@ -237,6 +237,9 @@ impl Txn {
     /// Takes the records of the transaction that [`next_undo`](Txn::next_undo) gave.
     pub fn aim(&mut self, targets: Vec<UndoTarget>) {
         self.undos.pop_front().expect("a transaction to be undone");
+        if self.targets.len() + targets.len() > self.limits.transaction_objects {
+            return self.spoil();
+        }
         for target in targets {
             if !self.stores.contains_key(&target.oid) {
                 self.change(target.oid, Tid::ZERO, Kind::Undone(Set::Unknown));
@@ -248,6 +251,10 @@ impl Txn {
     /// The next record that is to be set back, with what the transaction has done to its object before.
     pub fn next_target(&self) -> Option<(UndoTarget, Option<SoFar>)> {
         let target = *self.targets.front()?;
+        if self.refusals.first().is_some_and(|(refused, _)| refused.tid != target.tid) {
+            // Whatever else is to be undone, this transaction cannot be.
+            return None;
+        }
         let so_far = match &self.items[self.stores[&target.oid]].kind {
             Kind::Store(data) => Some(SoFar::Stored(data.clone())),
             Kind::Delete | Kind::Undone(Set::Gone) => Some(SoFar::Gone),
@@ -261,21 +268,27 @@ impl Txn {
     /// Takes what becomes of the record that [`next_target`](Txn::next_target) gave.
     pub fn set_back(&mut self, outcome: Result<Undone, UndoRefusal>) {
         let target = self.targets.pop_front().expect("a record to be set back");
-        let item = &mut self.items[self.stores[&target.oid]];
-        let merging = matches!(item.kind, Kind::Undone(Set::Merge { .. }));
+        let kind = &self.items[self.stores[&target.oid]].kind;
+        let merging = matches!(kind, Kind::Undone(Set::Merge { .. }));
         // A second record of the same object may be set back where the first could not.
-        self.refusals.retain(|(oid, _)| *oid != target.oid);
+        self.refusals.retain(|(refused, _)| refused.oid != target.oid);
         let set = match outcome {
-            Err(refusal) => return self.refusals.push((target.oid, refusal)),
-            Ok(_) if merging => return self.refusals.push((target.oid, UndoRefusal::Modified)),
+            Err(refusal) => return self.refusals.push((target, refusal)),
+            Ok(_) if merging => return self.refusals.push((target, UndoRefusal::Modified)),
             Ok(Undone::Merge { earlier, .. }) if !is_merged(&earlier) => {
-                return self.refusals.push((target.oid, UndoRefusal::Modified));
+                return self.refusals.push((target, UndoRefusal::Modified));
             }
-            Ok(Undone::Merge { current, earlier }) => Set::Merge { current, undone: target.tid, earlier },
+            Ok(Undone::Merge { current, earlier }) => {
+                self.bytes += earlier.len();
+                if self.bytes > self.limits.transaction_bytes {
+                    self.spoil();
+                }
+                Set::Merge { current, undone: target.tid, earlier }
+            }
             Ok(Undone::Back(place)) => Set::Back(place),
             Ok(Undone::Gone) => Set::Gone,
         };
-        item.kind = Kind::Undone(set);
+        self.items[self.stores[&target.oid]].kind = Kind::Undone(set);
     }
 
     /// Takes a record of transaction `tid` of another storage, whose state transaction `same_as` may have here too. Nothing
@@ -336,11 +349,16 @@ impl Txn {
 
     /// Something could not be taken: the vote will say so.
     fn spoil(&mut self) {
-        let Limits { transaction_bytes, transaction_objects, .. } = self.limits;
         mark!("a transaction is too large");
+        let error = self.too_large();
+        self.spoiled.get_or_insert(error);
+    }
+
+    fn too_large(&self) -> RemoteError {
+        let Limits { transaction_bytes, transaction_objects, .. } = self.limits;
         let what =
             format!("the transaction exceeds {transaction_bytes} bytes or {transaction_objects} objects");
-        self.spoiled.get_or_insert(RemoteError::TransactionTooLarge(what));
+        RemoteError::TransactionTooLarge(what)
     }
 
     /// Why the transaction cannot be voted on, if a store or its metadata could not be taken.
@@ -416,9 +434,12 @@ impl Txn {
     ///
     /// An absent object is never stale. A failed read check, or conflicts in the last round, end the transaction.
     pub fn judge(&mut self) -> Verdict {
+        if let Some(spoiled) = &self.spoiled {
+            return Verdict::Fail(spoiled.clone());
+        }
         if !self.refusals.is_empty() {
             mark!("an undo is refused");
-            let refusals = self.refusals.iter().map(|(oid, why)| (*oid, why.to_string()));
+            let refusals = self.refusals.iter().map(|(target, why)| (target.oid, why.to_string()));
             return Verdict::Fail(RemoteError::MultipleUndo(refusals.collect()));
         }
         let mut conflicts = Vec::new();

@@ -142,6 +142,28 @@ fn a_copy_through_a_client_is_the_file_that_python_makes_in_msgpack() {
     copies(Codec::Msgpack);
 }
 
+fn undos(codec: Codec) {
+    for seed in 1..3 {
+        let (home, reference) = (Home::new(), Home::new());
+        let server = Server::start(&home, &Config::new(codec));
+        let python = Server::start_as(Maker::Python, &reference, &Config::new(codec));
+        let script = Script::new("undoing.py").arg(server.address()).arg(python.address());
+        script.arg(seed.to_string()).run();
+        server.end();
+        python.stop();
+    }
+}
+
+#[test]
+fn undos_end_as_at_pythons_server_in_pickle() {
+    undos(Codec::Pickle);
+}
+
+#[test]
+fn undos_end_as_at_pythons_server_in_msgpack() {
+    undos(Codec::Msgpack);
+}
+
 /// ZODB's own tests; each takes an empty storage.
 fn suite(codec: Codec) {
     const NAMES: usize = 140;
