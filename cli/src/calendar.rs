@@ -24,7 +24,7 @@ pub(crate) fn stamp(tid: Tid) -> Option<String> {
 
 /// The microsecond that the clock showed: a tid is rounded down, by less than half of one.
 fn nearest(tid: Tid) -> Option<WallTime> {
-    let below = (tid.0 & 0xffff_ffff) * 60_000_000 & 0xffff_ffff;
+    let below = ((tid.0 & 0xffff_ffff) * 60_000_000) & 0xffff_ffff;
     tid.wall().map(|time| WallTime(time.0 + (below >> 31)))
 }
 

@@ -1,12 +1,13 @@
 //! The commit path of one storage: begin, store, vote, finish; locks, checks, durability, timeouts.
 
 pub mod durable;
+pub mod item;
 pub mod locks;
 pub mod scene;
 pub mod timeout;
 pub mod txn;
 
-use crate::ids::{Oid, Tid};
+use crate::ids::Tid;
 use crate::limits::Limits;
 #[cfg(feature = "planted-bugs")]
 use crate::planted::Bug;
@@ -18,14 +19,14 @@ use crate::time::Instant;
 use crate::wire::call::TxnId;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Notice, Reply};
-use bytes::Bytes;
 use durable::{Durable, Finishing};
+use item::Unknown;
 use locks::{Locks, Wanted};
 use scene::Scene;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use timeout::Timeouts;
-use txn::{Header, Phase, Txn, Unknown, Verdict};
+use txn::{Header, Phase, Txn, Verdict};
 
 /// The transactions of one storage.
 #[derive(Debug)]
@@ -85,47 +86,14 @@ impl Commits {
         Ok(())
     }
 
-    /// `storea`.
-    pub fn store(
+    /// A call that adds to the open transaction: `storea`, `undoa` and the like.
+    pub fn change(
         &mut self,
         conn: ConnId,
         id: TxnId,
-        oid: Oid,
-        serial: Tid,
-        data: Bytes,
+        change: impl FnOnce(&mut Txn),
     ) -> Result<(), RemoteError> {
-        self.building(conn, id)?.store(oid, serial, data);
-        Ok(())
-    }
-
-    /// `undoa`.
-    pub fn undo(&mut self, conn: ConnId, id: TxnId, tid: Tid) -> Result<(), RemoteError> {
-        self.building(conn, id)?.undo(tid);
-        Ok(())
-    }
-
-    /// `deleteObject`.
-    pub fn delete(&mut self, conn: ConnId, id: TxnId, oid: Oid, serial: Tid) -> Result<(), RemoteError> {
-        self.building(conn, id)?.delete(oid, serial);
-        Ok(())
-    }
-
-    /// `restorea`.
-    pub fn restore(
-        &mut self,
-        conn: ConnId,
-        id: TxnId,
-        (oid, tid): (Oid, Tid),
-        data: Option<Bytes>,
-        same_as: Option<Tid>,
-    ) -> Result<(), RemoteError> {
-        self.building(conn, id)?.restore(oid, tid, data, same_as);
-        Ok(())
-    }
-
-    /// `checkCurrentSerialInTransaction`.
-    pub fn check(&mut self, conn: ConnId, id: TxnId, oid: Oid, serial: Tid) -> Result<(), RemoteError> {
-        self.building(conn, id)?.check(oid, serial);
+        change(self.building(conn, id)?);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! A transaction between begin and finish: what it wants to change, and how far it is.
 
+use crate::commit::item::{Hint, Item, Kind, Set, Unknown};
 use crate::commit::locks::{Mode, Wanted};
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
@@ -39,66 +40,6 @@ pub enum Phase {
     Reserving(ReplyTo),
     /// Its vote was answered; it may finish.
     Voted,
-}
-
-/// A change or a read check, with what was found out about it.
-#[derive(Clone, Debug)]
-struct Item {
-    oid: Oid,
-    /// The revision the client's work is based on.
-    serial: Tid,
-    kind: Kind,
-    /// What the storage holds; asked for once the lock is there.
-    current: Option<Current>,
-    /// Its lock is held.
-    locked: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Kind {
-    Store(Bytes),
-    Check,
-    Delete,
-    Undone(Set),
-    Restore {
-        data: Option<Bytes>,
-        /// Where the storage may have the state already.
-        hint: Hint,
-    },
-}
-
-/// What undoing has made of an object.
-#[derive(Clone, Debug)]
-enum Set {
-    /// It is not known yet.
-    Unknown,
-    Back(Place),
-    Gone,
-    /// The client has to merge these: the current revision, what was undone, and the state before that.
-    Merge {
-        current: Tid,
-        undone: Tid,
-        earlier: Bytes,
-    },
-}
-
-/// Whether a restored state is there already.
-#[derive(Clone, Copy, Debug)]
-enum Hint {
-    /// This transaction may have it.
-    Transaction(Tid),
-    /// It is here.
-    Place(Place),
-    None,
-}
-
-/// What a vote has to ask of the store about one of a transaction's objects.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Unknown {
-    /// Its current serial.
-    Current(Oid),
-    /// Where the state stands that a transaction gave it.
-    Place(Oid, Tid, Option<Bytes>),
 }
 
 /// What is to be done after a vote's checks.
@@ -574,18 +515,6 @@ impl Txn {
             extension: self.extension,
             records: records.collect(),
             copied: self.copied,
-        }
-    }
-}
-
-impl Kind {
-    /// Bytes that count towards the transaction's bound.
-    fn len(&self) -> usize {
-        match self {
-            Kind::Store(data) => data.len(),
-            Kind::Restore { data, .. } => data.as_ref().map_or(0, Bytes::len),
-            Kind::Undone(Set::Merge { earlier, .. }) => earlier.len(),
-            Kind::Check | Kind::Delete | Kind::Undone(_) => 0,
         }
     }
 }

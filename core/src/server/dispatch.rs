@@ -93,7 +93,7 @@ pub(super) fn dispatch(
             let (conn, data) = (caller.to.conn, caller.frame.share(data));
             caller.storage.commit(caller.out, |commits, scene| {
                 scene.audience.stats.stores += 1;
-                commits.store(conn, txn, oid, serial, data)
+                commits.change(conn, txn, |txn| txn.store(oid, serial, data))
             })?;
             Ok(Some(Reply::None))
         }
@@ -102,7 +102,7 @@ pub(super) fn dispatch(
             let conn = caller.to.conn;
             caller.storage.commit(caller.out, |commits, scene| {
                 scene.audience.stats.stores += 1;
-                commits.delete(conn, txn, oid, serial)
+                commits.change(conn, txn, |txn| txn.delete(oid, serial))
             })?;
             Ok(Some(Reply::None))
         }
@@ -111,14 +111,16 @@ pub(super) fn dispatch(
             let (conn, data) = (caller.to.conn, data.map(|data| caller.frame.share(data)));
             caller.storage.commit(caller.out, |commits, scene| {
                 scene.audience.stats.stores += 1;
-                commits.restore(conn, txn, (oid, serial), data, prev_txn)
+                commits.change(conn, txn, |txn| txn.restore(oid, serial, data, prev_txn))
             })?;
             Ok(Some(Reply::None))
         }
         Request::CheckCurrent { oid, serial, txn } => {
             caller.writable()?;
             let conn = caller.to.conn;
-            caller.storage.commit(caller.out, |commits, _| commits.check(conn, txn, oid, serial))?;
+            caller
+                .storage
+                .commit(caller.out, |commits, _| commits.change(conn, txn, |txn| txn.check(oid, serial)))?;
             Ok(Some(Reply::None))
         }
         Request::Vote(txn) => caller.vote(txn),
@@ -127,7 +129,7 @@ pub(super) fn dispatch(
         Request::Undoa { tid, txn } if caller.storage.supports_undo() => {
             caller.writable()?;
             let conn = caller.to.conn;
-            caller.storage.commit(caller.out, |commits, _| commits.undo(conn, txn, tid))?;
+            caller.storage.commit(caller.out, |commits, _| commits.change(conn, txn, |txn| txn.undo(tid)))?;
             Ok(Some(Reply::None))
         }
         Request::UndoLog { first, last } if caller.storage.supports_undo() => {
