@@ -151,6 +151,7 @@ pub fn run(path: &Path, after: After, force: bool, now: WallTime) -> Result<Heal
         description: DESCRIPTION.into(),
         extension: Default::default(),
         records: Vec::new(),
+        copied: false,
     };
     storage.append(vec![transaction]).map_err(HealError::Append)?;
     Ok(Healed { before, tid, index_unsaved: storage.close().err() })

@@ -138,7 +138,11 @@ impl Offline {
     /// When the tids do not rise, or an object comes twice.
     pub fn append(&mut self, batch: Vec<Transaction>) -> Result<(), StoreError> {
         self.store.append(batch, &mut self.outbox);
-        self.appended()
+        match self.answer() {
+            StoreDone::Durable { .. } => Ok(()),
+            StoreDone::Refused { why } => Err(why),
+            other => unreachable!("no answer to an append: {other:?}"),
+        }
     }
 
     /// Appends transactions of another storage, as FileStorage's `copyTransactionsFrom` writes them: with their tids and
@@ -157,11 +161,11 @@ impl Offline {
                 first.is_some_and(|first| transaction.records.iter().any(|it| it.same_as >= Some(first)))
             };
             if points_into(&ready) {
-                self.append_copies(std::mem::take(&mut ready))?;
+                self.append(std::mem::take(&mut ready))?;
             }
             ready.push(self.copied(transaction)?);
         }
-        if ready.is_empty() { Ok(()) } else { Ok(self.append_copies(ready)?) }
+        if ready.is_empty() { Ok(()) } else { Ok(self.append(ready)?) }
     }
 
     /// Saves the index and lets go of the file. An error costs the next start a scan, and nothing else.
@@ -189,7 +193,7 @@ impl Offline {
             let same_as = self.place(&record)?;
             ready.push(Record { oid: record.oid, data: record.data, same_as });
         }
-        Ok(Transaction { tid, status, user, description, extension, records: ready })
+        Ok(Transaction { tid, status, user, description, extension, records: ready, copied: true })
     }
 
     /// Where the state of a record stands in this file. Where it does not, it is written once more.
@@ -198,22 +202,6 @@ impl Offline {
         match self.file().find(record.oid, serial, record.data.clone()) {
             Some(mut search) => self.run(&mut search),
             None => Ok(None),
-        }
-    }
-
-    fn append_copies(&mut self, batch: Vec<Transaction>) -> Result<(), StoreError> {
-        match &mut self.store {
-            Store::File(store) => store.append_copies(batch, &mut self.outbox),
-            Store::Memory(_) => unreachable!("a Data.fs is a file"),
-        }
-        self.appended()
-    }
-
-    fn appended(&mut self) -> Result<(), StoreError> {
-        match self.answer() {
-            StoreDone::Durable { .. } => Ok(()),
-            StoreDone::Refused { why } => Err(why),
-            other => unreachable!("no answer to an append: {other:?}"),
         }
     }
 

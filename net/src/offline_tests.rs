@@ -14,6 +14,7 @@ fn transaction(tid: u64) -> Transaction {
         description: Bytes::new(),
         extension: Bytes::new(),
         records: vec![Record { oid: Oid(tid), data: Some(Bytes::from_static(&[7; 100])), same_as: None }],
+        copied: false,
     }
 }
 
@@ -51,7 +52,7 @@ fn a_file_that_is_not_there_is_not_made_unless_wanted() {
 
 /// The same transaction as another storage tells it.
 fn copied(tid: u64) -> CopiedTransaction {
-    let Transaction { tid, status, user, description, extension, records } = transaction(tid);
+    let Transaction { tid, status, user, description, extension, records, .. } = transaction(tid);
     let records =
         records.into_iter().map(|it| CopiedRecord { oid: it.oid, serial: tid, data: it.data, same_as: None });
     CopiedTransaction { tid, status, user, description, extension, records: records.collect() }

@@ -127,6 +127,7 @@ fn transaction(number: u64, objects: u64) -> Transaction {
         user: Bytes::new(),
         description: Bytes::from_static(b"many objects"),
         extension: Bytes::new(),
+        copied: false,
         records: oids
             .map(|oid| Record { oid: Oid(oid), data: Some(Bytes::from(vec![b'x'; DATA])), same_as: None })
             .collect(),

@@ -1,25 +1,26 @@
 //! The commit path of one storage: begin, store, vote, finish; locks, checks, durability, timeouts.
 
 pub mod durable;
+pub mod item;
 pub mod locks;
 pub mod scene;
 pub mod timeout;
 pub mod txn;
 
-use crate::ids::{Oid, Tid};
+use crate::ids::Tid;
 use crate::limits::Limits;
 #[cfg(feature = "planted-bugs")]
 use crate::planted::Bug;
 use crate::server::event::Event;
 use crate::server::fault::Fault;
 use crate::server::names::{ConnId, Context, ReplyTo, TxnKey};
-use crate::store::{Current, StoreError, StoreOp};
+use crate::store::{Current, Place, StoreError, StoreOp, UndoRefusal, UndoTarget, Undone};
 use crate::time::Instant;
 use crate::wire::call::TxnId;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Notice, Reply};
-use bytes::Bytes;
 use durable::{Durable, Finishing};
+use item::Unknown;
 use locks::{Locks, Wanted};
 use scene::Scene;
 use std::collections::{BTreeMap, VecDeque};
@@ -85,22 +86,14 @@ impl Commits {
         Ok(())
     }
 
-    /// `storea`.
-    pub fn store(
+    /// A call that adds to the open transaction: `storea`, `undoa` and the like.
+    pub fn change(
         &mut self,
         conn: ConnId,
         id: TxnId,
-        oid: Oid,
-        serial: Tid,
-        data: Bytes,
+        change: impl FnOnce(&mut Txn),
     ) -> Result<(), RemoteError> {
-        self.building(conn, id)?.store(oid, serial, data);
-        Ok(())
-    }
-
-    /// `checkCurrentSerialInTransaction`.
-    pub fn check(&mut self, conn: ConnId, id: TxnId, oid: Oid, serial: Tid) -> Result<(), RemoteError> {
-        self.building(conn, id)?.check(oid, serial);
+        change(self.building(conn, id)?);
         Ok(())
     }
 
@@ -115,14 +108,85 @@ impl Commits {
             self.run_ready(scene);
             return Err(spoiled);
         }
+        txn.phase = Phase::Reading(to);
+        self.read_undos(conn, scene);
+        self.run_ready(scene);
+        Ok(())
+    }
+
+    /// Asks for the records of the next transaction that is to be undone; when all are known, the locks are taken.
+    fn read_undos(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
+        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        if let Some(tid) = txn.next_undo() {
+            let context = Context::Undo { conn, key: txn.key };
+            return scene.desk.ask(StoreOp::Targets { context, tid });
+        }
+        let Phase::Reading(to) = &txn.phase else { unreachable!("its vote begins") };
+        let to = to.clone();
         if txn.holds_locks() {
             mark!("a transaction votes again with its locks");
             self.vote_again(to, scene);
         } else {
             self.first_vote(to, scene);
         }
+    }
+
+    /// The records of a transaction that is to be undone.
+    pub fn on_targets(
+        &mut self,
+        (conn, key): (ConnId, TxnKey),
+        result: Result<Result<Vec<UndoTarget>, UndoRefusal>, StoreError>,
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else { return };
+        let Phase::Reading(vote) = &txn.phase else { return };
+        let vote = vote.clone();
+        match result {
+            Ok(Ok(targets)) => {
+                txn.aim(targets);
+                match txn.spoiled().cloned() {
+                    Some(spoiled) => self.fail(conn, &vote, spoiled, scene),
+                    None => self.read_undos(conn, scene),
+                }
+            }
+            Ok(Err(refusal)) => self.fail(conn, &vote, RemoteError::Undo(refusal.to_string()), scene),
+            Err(error) => self.fail(conn, &vote, txn::remote(error), scene),
+        }
         self.run_ready(scene);
-        Ok(())
+    }
+
+    /// What becomes of one record that is undone.
+    pub fn on_undone(
+        &mut self,
+        (conn, key): (ConnId, TxnKey),
+        result: Result<Result<Undone, UndoRefusal>, StoreError>,
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else { return };
+        let Phase::Undoing(vote) = &txn.phase else { return };
+        match result {
+            Ok(outcome) => {
+                txn.set_back(outcome);
+                self.set_back(conn, scene);
+            }
+            Err(error) => {
+                let vote = vote.clone();
+                self.fail(conn, &vote, txn::remote(error), scene);
+            }
+        }
+        self.run_ready(scene);
+    }
+
+    /// Sets the next undone record back; when all are, the transaction is judged.
+    fn set_back(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
+        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        match txn.next_target() {
+            Some((target, so_far)) => {
+                let context = Context::Undo { conn, key: txn.key };
+                scene.desk.ask(StoreOp::Undo { context, target, so_far });
+            }
+            None => self.judge(conn, scene),
+        }
     }
 
     /// Takes the transaction's place in the queues.
@@ -209,8 +273,28 @@ impl Commits {
     /// The current serial of an object a vote asked for.
     pub fn on_serial(
         &mut self,
-        (conn, key, at): (ConnId, TxnKey, usize),
+        whose: (ConnId, TxnKey, usize),
         result: Result<Current, StoreError>,
+        scene: &mut Scene<'_>,
+    ) {
+        self.on_answer(whose, result, Txn::learn, scene);
+    }
+
+    /// The place of a state a vote asked for.
+    pub fn on_found(
+        &mut self,
+        whose: (ConnId, TxnKey, usize),
+        result: Result<Option<Place>, StoreError>,
+        scene: &mut Scene<'_>,
+    ) {
+        self.on_answer(whose, result, Txn::locate, scene);
+    }
+
+    fn on_answer<A>(
+        &mut self,
+        (conn, key, at): (ConnId, TxnKey, usize),
+        result: Result<A, StoreError>,
+        note: impl FnOnce(&mut Txn, usize, A),
         scene: &mut Scene<'_>,
     ) {
         let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else {
@@ -219,12 +303,12 @@ impl Commits {
         };
         let Phase::Checking { vote, outstanding } = &mut txn.phase else { return };
         match result {
-            Ok(current) => {
+            Ok(answer) => {
                 *outstanding -= 1;
                 let last = *outstanding == 0;
-                txn.learn(at, current);
+                note(txn, at, answer);
                 if last {
-                    self.judge(conn, scene);
+                    self.checked(conn, scene);
                 }
             }
             Err(error) => {
@@ -259,7 +343,7 @@ impl Commits {
             Ok(()) => {
                 txn.reserved = bytes;
                 txn.phase = Phase::Voted;
-                scene.out.reply(&vote, &Reply::Oids(Vec::new()));
+                scene.out.reply(&vote, &Reply::Oids(txn.changed_unseen()));
             }
             Err(error) => self.fail(conn, &vote, txn::remote(error), scene),
         }
@@ -370,7 +454,9 @@ impl Commits {
         let txn = self.open(conn, id)?;
         match txn.phase {
             Phase::Open => Ok(txn),
-            Phase::Waiting(_) => Err(RemoteError::StorageTransaction("Already voting (waiting)".into())),
+            Phase::Reading(_) | Phase::Waiting(_) => {
+                Err(RemoteError::StorageTransaction("Already voting (waiting)".into()))
+            }
             _ => Err(RemoteError::StorageTransaction("Already voting (locked)".into())),
         }
     }
@@ -401,21 +487,33 @@ impl Commits {
         }
         let key = txn.key;
         let mut asked = 0;
-        for (at, oid) in txn.unchecked() {
+        for (at, unknown) in txn.unchecked() {
             asked += 1;
-            scene.desk.ask(StoreOp::CurrentSerial { context: Context::Check { conn, key, at }, oid });
+            let context = Context::Check { conn, key, at };
+            scene.desk.ask(match unknown {
+                Unknown::Current(oid) => StoreOp::CurrentSerial { context, oid },
+                Unknown::Place(oid, serial, data) => StoreOp::Find { context, oid, serial, data },
+            });
         }
         let Phase::Checking { outstanding, .. } = &mut txn.phase else { unreachable!("it is being checked") };
         *outstanding = asked;
         if asked == 0 {
-            self.judge(conn, scene);
+            self.checked(conn, scene);
         }
     }
 
     /// Every current serial is known.
-    fn judge(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
+    fn checked(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
         let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
         let Phase::Checking { vote, .. } = &txn.phase else { unreachable!("it is being checked") };
+        txn.phase = Phase::Undoing(vote.clone());
+        self.set_back(conn, scene);
+    }
+
+    /// Everything is known.
+    fn judge(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
+        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        let Phase::Undoing(vote) = &txn.phase else { unreachable!("it is being checked") };
         let vote = vote.clone();
         match txn.judge() {
             Verdict::Clean => match self.durable.admit(txn.explicit_tid) {
@@ -470,7 +568,12 @@ impl Commits {
         let Some(txn) = self.forget(conn) else { return };
         self.timeouts.stop(txn.key);
         scene.desk.store.release(txn.reserved);
-        if let Phase::Waiting(vote) | Phase::Checking { vote, .. } | Phase::Reserving(vote) = &txn.phase {
+        if let Phase::Reading(vote)
+        | Phase::Waiting(vote)
+        | Phase::Checking { vote, .. }
+        | Phase::Undoing(vote)
+        | Phase::Reserving(vote) = &txn.phase
+        {
             mark!("a transaction ends while its vote waits");
             let what = "the transaction was aborted while its vote waited";
             scene.out.error(vote, &RemoteError::StorageTransaction(what.into()));
@@ -510,7 +613,8 @@ impl Commits {
             assert!(self.owners.contains_key(&key) || finishing, "every lock has a transaction");
         }
         for txn in self.txns.values() {
-            let asked = txn.phase != Phase::Open || txn.locked_at.is_some();
+            let asks = !matches!(txn.phase, Phase::Open | Phase::Reading(_));
+            let asked = asks || txn.locked_at.is_some();
             assert_eq!(asked, self.locks.contains(txn.key), "locks are asked for at the first vote");
         }
         assert!(self.ready.is_empty(), "nobody who has its locks is left waiting");

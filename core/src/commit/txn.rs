@@ -1,18 +1,22 @@
 //! A transaction between begin and finish: what it wants to change, and how far it is.
 
+use crate::commit::item::{Hint, Item, Kind, Set, Unknown};
 use crate::commit::locks::{Mode, Wanted};
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::record;
 use crate::server::names::{ReplyTo, TxnKey};
-use crate::store::{Current, Record, Store, StoreError, Transaction};
+use crate::store::{
+    Current, Place, Record, SoFar, Store, StoreError, Transaction, UndoRefusal, UndoTarget, Undone,
+};
 use crate::time::WallTime;
 use crate::wire::call::TxnId;
 use crate::wire::remote::{ConflictError, RemoteError};
 use crate::wire::reply::Conflict;
 use bytes::Bytes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use rustc_hash::FxBuildHasher;
+use std::collections::VecDeque;
 
 /// Where a transaction stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +25,10 @@ pub enum Phase {
     Open,
     /// Its vote waits for locks.
     Waiting(ReplyTo),
+    /// Its vote waits for the records of what is to be undone.
+    Reading(ReplyTo),
+    /// It holds its locks; what it undoes is set back, record by record.
+    Undoing(ReplyTo),
     /// It holds its locks; `outstanding` current serials are still to come.
     Checking {
         /// Who voted.
@@ -32,25 +40,6 @@ pub enum Phase {
     Reserving(ReplyTo),
     /// Its vote was answered; it may finish.
     Voted,
-}
-
-/// A change or a read check, with what was found out about it.
-#[derive(Clone, Debug)]
-struct Item {
-    oid: Oid,
-    /// The revision the client's work is based on.
-    serial: Tid,
-    kind: Kind,
-    /// What the storage holds; asked for once the lock is there.
-    current: Option<Current>,
-    /// Its lock is held.
-    locked: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Kind {
-    Store(Bytes),
-    Check,
 }
 
 /// What is to be done after a vote's checks.
@@ -76,6 +65,8 @@ pub struct Txn {
     /// A tid it must get.
     pub explicit_tid: Option<Tid>,
     status: u8,
+    /// Records were restored.
+    copied: bool,
     user: Bytes,
     description: Bytes,
     extension: Bytes,
@@ -83,6 +74,12 @@ pub struct Txn {
     stores: HashMap<Oid, usize, FxBuildHasher>,
     bytes: usize,
     limits: Limits,
+    /// Transactions to be undone whose records are not known yet.
+    undos: VecDeque<Tid>,
+    /// Records that are to be set back yet, in order.
+    targets: VecDeque<UndoTarget>,
+    /// Records that cannot be, and why.
+    refusals: Vec<(UndoTarget, UndoRefusal)>,
     /// A store that could not be taken; one-way calls have no reply, so the vote tells.
     spoiled: Option<RemoteError>,
     /// Votes that ended in conflicts.
@@ -134,6 +131,7 @@ impl Txn {
             phase: Phase::Open,
             explicit_tid: header.tid,
             status: header.status,
+            copied: false,
             user: header.user,
             description: header.description,
             extension: header.extension,
@@ -141,6 +139,9 @@ impl Txn {
             stores: HashMap::default(),
             bytes: 0,
             limits,
+            undos: VecDeque::new(),
+            targets: VecDeque::new(),
+            refusals: Vec::new(),
             // A log marks what is not to be read with other statuses: the transaction would be gone after a restart.
             spoiled: unread.or(too_long),
             rounds: 0,
@@ -153,17 +154,115 @@ impl Txn {
     /// Takes an object's new state. A later store of the same object replaces the earlier: that is how a resolved
     /// conflict comes in, and a log holds one record of an object a transaction.
     pub fn store(&mut self, oid: Oid, serial: Tid, data: Bytes) {
+        self.change(oid, serial, Kind::Store(data));
+    }
+
+    /// Takes an object's deletion. It and stores of the same object replace each other.
+    pub fn delete(&mut self, oid: Oid, serial: Tid) {
+        self.change(oid, serial, Kind::Delete);
+    }
+
+    /// Takes the wish to undo transaction `tid`.
+    pub fn undo(&mut self, tid: Tid) {
+        if self.items.len() + self.undos.len() >= self.limits.transaction_objects {
+            return self.spoil();
+        }
+        self.undos.push_back(tid);
+    }
+
+    /// The next transaction to be undone whose records are not known yet.
+    pub fn next_undo(&self) -> Option<Tid> {
+        self.undos.front().copied()
+    }
+
+    /// Takes the records of the transaction that [`next_undo`](Txn::next_undo) gave.
+    pub fn aim(&mut self, targets: Vec<UndoTarget>) {
+        self.undos.pop_front().expect("a transaction to be undone");
+        if self.targets.len() + targets.len() > self.limits.transaction_objects {
+            return self.spoil();
+        }
+        for target in targets {
+            if !self.stores.contains_key(&target.oid) {
+                self.change(target.oid, Tid::ZERO, Kind::Undone(Set::Unknown));
+            }
+            self.targets.push_back(target);
+        }
+    }
+
+    /// The next record that is to be set back, with what the transaction has done to its object before.
+    pub fn next_target(&self) -> Option<(UndoTarget, Option<SoFar>)> {
+        let target = *self.targets.front()?;
+        if self.refusals.first().is_some_and(|(refused, _)| refused.tid != target.tid) {
+            // Whatever else is to be undone, this transaction cannot be.
+            return None;
+        }
+        let so_far = match &self.items[self.stores[&target.oid]].kind {
+            Kind::Store(data) => Some(SoFar::Stored(data.clone())),
+            Kind::Delete | Kind::Undone(Set::Gone) => Some(SoFar::Gone),
+            Kind::Undone(Set::Back(place)) => Some(SoFar::Back(*place)),
+            Kind::Undone(Set::Unknown | Set::Merge { .. }) => None,
+            Kind::Check | Kind::Restore { .. } => unreachable!("no changes of an object that others replace"),
+        };
+        Some((target, so_far))
+    }
+
+    /// Takes what becomes of the record that [`next_target`](Txn::next_target) gave.
+    pub fn set_back(&mut self, outcome: Result<Undone, UndoRefusal>) {
+        let target = self.targets.pop_front().expect("a record to be set back");
+        let kind = &self.items[self.stores[&target.oid]].kind;
+        let merging = matches!(kind, Kind::Undone(Set::Merge { .. }));
+        // A second record of the same object may be set back where the first could not.
+        self.refusals.retain(|(refused, _)| refused.oid != target.oid);
+        let set = match outcome {
+            Err(refusal) => return self.refusals.push((target, refusal)),
+            Ok(_) if merging => return self.refusals.push((target, UndoRefusal::Modified)),
+            Ok(Undone::Merge { earlier, .. }) if !is_merged(&earlier) => {
+                return self.refusals.push((target, UndoRefusal::Modified));
+            }
+            Ok(Undone::Merge { current, earlier }) => {
+                self.bytes += earlier.len();
+                if self.bytes > self.limits.transaction_bytes {
+                    self.spoil();
+                }
+                Set::Merge { current, undone: target.tid, earlier }
+            }
+            Ok(Undone::Back(place)) => Set::Back(place),
+            Ok(Undone::Gone) => Set::Gone,
+        };
+        self.items[self.stores[&target.oid]].kind = Kind::Undone(set);
+    }
+
+    /// Takes a record of transaction `tid` of another storage, whose state transaction `same_as` may have here too. Nothing
+    /// about the object is checked, and it may come several times.
+    pub fn restore(&mut self, oid: Oid, tid: Tid, data: Option<Bytes>, same_as: Option<Tid>) {
+        let late = self.holds_locks() && !self.excludes_all();
+        if *self.explicit_tid.get_or_insert(tid) != tid {
+            let what = format!("a record of transaction {tid} is restored in another one");
+            self.spoiled.get_or_insert(RemoteError::StorageTransaction(what));
+        } else if late {
+            mark!("a record is restored after a vote");
+            let what = "the first record is restored after a vote";
+            self.spoiled.get_or_insert(RemoteError::StorageTransaction(what.into()));
+        }
+        let bytes = self.bytes + data.as_ref().map_or(0, Bytes::len);
+        if bytes > self.limits.transaction_bytes || self.is_full() {
+            return self.spoil();
+        }
+        self.bytes = bytes;
+        self.copied = true;
+        let hint = same_as.map_or(Hint::None, Hint::Transaction);
+        let kind = Kind::Restore { data, hint };
+        self.items.push(Item { oid, serial: tid, kind, current: None, locked: false });
+    }
+
+    fn change(&mut self, oid: Oid, serial: Tid, kind: Kind) {
         let earlier = self.stores.get(&oid).copied();
-        let replaced = earlier.map_or(0, |at| match &self.items[at].kind {
-            Kind::Store(data) => data.len(),
-            Kind::Check => 0,
-        });
-        let bytes = self.bytes - replaced + data.len();
+        let replaced = earlier.map_or(0, |at| self.items[at].kind.len());
+        let bytes = self.bytes - replaced + kind.len();
         if bytes > self.limits.transaction_bytes || (earlier.is_none() && self.is_full()) {
             return self.spoil();
         }
         self.bytes = bytes;
-        let kind = Kind::Store(data);
         match earlier {
             Some(at) => {
                 mark!("a store replaces an earlier one");
@@ -191,11 +290,16 @@ impl Txn {
 
     /// Something could not be taken: the vote will say so.
     fn spoil(&mut self) {
-        let Limits { transaction_bytes, transaction_objects, .. } = self.limits;
         mark!("a transaction is too large");
+        let error = self.too_large();
+        self.spoiled.get_or_insert(error);
+    }
+
+    fn too_large(&self) -> RemoteError {
+        let Limits { transaction_bytes, transaction_objects, .. } = self.limits;
         let what =
             format!("the transaction exceeds {transaction_bytes} bytes or {transaction_objects} objects");
-        self.spoiled.get_or_insert(RemoteError::TransactionTooLarge(what));
+        RemoteError::TransactionTooLarge(what)
     }
 
     /// Why the transaction cannot be voted on, if a store or its metadata could not be taken.
@@ -208,10 +312,15 @@ impl Txn {
         !matches!(self.phase, Phase::Waiting(_)) && self.locked_at.is_some()
     }
 
+    /// Whether it is a copy, which excludes everything else.
+    fn excludes_all(&self) -> bool {
+        self.explicit_tid.is_some() || self.status != b' '
+    }
+
     /// The locks the transaction needs and has not asked for, which it is taken to ask for now. Copies of databases
     /// carry a tid or a status and exclude everything else.
     pub fn wanted(&mut self) -> Wanted {
-        if self.explicit_tid.is_some() || self.status != b' ' {
+        if self.excludes_all() {
             mark!("a copy excludes everything else");
             return Wanted::Whole;
         }
@@ -221,8 +330,8 @@ impl Txn {
             objects.push((
                 item.oid,
                 match item.kind {
-                    Kind::Store(_) => Mode::Exclusive,
                     Kind::Check => Mode::Shared,
+                    Kind::Store(_) | Kind::Delete | Kind::Undone(_) | Kind::Restore { .. } => Mode::Exclusive,
                 },
             ));
         }
@@ -239,10 +348,29 @@ impl Txn {
         self.items.iter_mut().for_each(|item| item.locked = false);
     }
 
-    /// The objects whose current serial is not known yet, by their place.
-    pub fn unchecked(&self) -> impl Iterator<Item = (usize, Oid)> + '_ {
-        let unknown = self.items.iter().enumerate().filter(|(_, item)| item.current.is_none());
-        unknown.map(|(at, item)| (at, item.oid))
+    /// What is not known yet of its objects, by their place.
+    pub fn unchecked(&self) -> impl Iterator<Item = (usize, Unknown)> + '_ {
+        self.items.iter().enumerate().filter_map(|(at, item)| {
+            let unknown = match &item.kind {
+                Kind::Restore { data, hint: Hint::Transaction(tid) } => {
+                    Unknown::Place(item.oid, *tid, data.clone())
+                }
+                Kind::Restore { .. } | Kind::Undone(_) => return None,
+                Kind::Store(_) | Kind::Check | Kind::Delete => match item.current {
+                    None => Unknown::Current(item.oid),
+                    Some(_) => return None,
+                },
+            };
+            Some((at, unknown))
+        })
+    }
+
+    /// Notes where the state of the object in place `at` stands; `None`: nowhere.
+    pub fn locate(&mut self, at: usize, place: Option<Place>) {
+        let Kind::Restore { hint, .. } = &mut self.items[at].kind else {
+            unreachable!("only restored states are looked for")
+        };
+        *hint = place.map_or(Hint::None, Hint::Place);
     }
 
     /// Notes the current serial of the object in place `at`.
@@ -254,8 +382,26 @@ impl Txn {
     ///
     /// An absent object is never stale. A failed read check, or conflicts in the last round, end the transaction.
     pub fn judge(&mut self) -> Verdict {
+        if let Some(spoiled) = &self.spoiled {
+            return Verdict::Fail(spoiled.clone());
+        }
+        if !self.refusals.is_empty() {
+            mark!("an undo is refused");
+            let refusals = self.refusals.iter().map(|(target, why)| (target.oid, why.to_string()));
+            return Verdict::Fail(RemoteError::MultipleUndo(refusals.collect()));
+        }
         let mut conflicts = Vec::new();
         for item in &self.items {
+            match &item.kind {
+                Kind::Undone(Set::Merge { current, undone, earlier }) => {
+                    mark!("an undo is to be merged");
+                    let (committed, read, data) = (*current, *undone, earlier.clone());
+                    conflicts.push(Conflict { oid: item.oid, committed, read, data });
+                    continue;
+                }
+                Kind::Restore { .. } | Kind::Undone(_) => continue,
+                Kind::Store(_) | Kind::Check | Kind::Delete => {}
+            }
             let current = item.current.expect("every current serial is known when a vote is judged");
             match (&item.kind, current) {
                 (Kind::Store(data), Current::At(committed) | Current::Deleted(committed)) => {
@@ -274,10 +420,17 @@ impl Txn {
                         return Verdict::Fail(RemoteError::ReadConflict(Box::new(error)));
                     }
                 }
-                (Kind::Check, Current::Absent | Current::Deleted(_)) => {
+                (Kind::Check, Current::Absent | Current::Deleted(_)) | (Kind::Delete, Current::Absent) => {
                     mark!("what was read is not there");
                     return Verdict::Fail(RemoteError::PosKey(item.oid));
                 }
+                (Kind::Delete, Current::At(committed) | Current::Deleted(committed)) => {
+                    if committed != item.serial {
+                        mark!("a deletion is stale");
+                        return Verdict::Fail(self.conflict_on(item.oid));
+                    }
+                }
+                (Kind::Restore { .. } | Kind::Undone(_), _) => unreachable!("passed over above"),
             }
         }
         let Some(first) = conflicts.first() else { return Verdict::Clean };
@@ -300,7 +453,7 @@ impl Txn {
         };
         let data = match &item.kind {
             Kind::Store(data) => data.clone(),
-            Kind::Check => Bytes::new(),
+            Kind::Check | Kind::Delete | Kind::Undone(_) | Kind::Restore { .. } => Bytes::new(),
         };
         conflict_error(&Conflict { oid: item.oid, committed, read: item.serial, data })
     }
@@ -315,10 +468,24 @@ impl Txn {
         self.resolved
     }
 
-    /// The objects the transaction stores, in the order of their first store.
+    /// The objects the transaction changes, in the order in which they first came up.
     pub fn oids(&self) -> Vec<Oid> {
-        let stores = self.items.iter().filter(|item| matches!(item.kind, Kind::Store(_)));
-        stores.map(|item| item.oid).collect()
+        self.distinct(|kind| !matches!(kind, Kind::Check))
+    }
+
+    /// Those of them whose new states its client does not know by having stored them.
+    pub fn changed_unseen(&self) -> Vec<Oid> {
+        self.distinct(|kind| matches!(kind, Kind::Delete | Kind::Undone(_) | Kind::Restore { .. }))
+    }
+
+    fn distinct(&self, wanted: impl Fn(&Kind) -> bool) -> Vec<Oid> {
+        let items = self.items.iter().filter(|item| wanted(&item.kind));
+        let oids = items.map(|item| item.oid);
+        if !self.copied {
+            return oids.collect();
+        }
+        let mut seen = HashSet::<Oid, FxBuildHasher>::default();
+        oids.filter(|oid| seen.insert(*oid)).collect()
     }
 
     /// Bytes the transaction will take in the log.
@@ -327,15 +494,25 @@ impl Txn {
         let records = self.items.iter().filter_map(|item| match &item.kind {
             Kind::Store(data) => Some(Some(data.len())),
             Kind::Check => None,
+            Kind::Delete | Kind::Undone(_) | Kind::Restore { hint: Hint::Place(_), .. } => Some(None),
+            Kind::Restore { data, .. } => Some(data.as_ref().map(Bytes::len)),
         });
         Store::<()>::footprint(metadata, records)
     }
 
     /// The transaction as the store appends it.
     pub fn into_transaction(self, tid: Tid) -> Transaction {
-        let records = self.items.into_iter().filter_map(|item| match item.kind {
-            Kind::Store(data) => Some(Record { oid: item.oid, data: Some(data), same_as: None }),
-            Kind::Check => None,
+        let records = self.items.into_iter().filter_map(|item| {
+            let (data, same_as) = match item.kind {
+                Kind::Store(data) => (Some(data), None),
+                Kind::Check => return None,
+                Kind::Delete | Kind::Undone(Set::Gone) => (None, None),
+                Kind::Undone(Set::Back(place)) => (None, Some(place)),
+                Kind::Undone(Set::Unknown | Set::Merge { .. }) => unreachable!("a vote settles every undo"),
+                Kind::Restore { data, hint: Hint::Place(place) } => (data, Some(place)),
+                Kind::Restore { data, .. } => (data, None),
+            };
+            Some(Record { oid: item.oid, data, same_as })
         });
         Transaction {
             tid,
@@ -344,8 +521,14 @@ impl Txn {
             description: self.description,
             extension: self.extension,
             records: records.collect(),
+            copied: self.copied,
         }
     }
+}
+
+/// Whether objects of this one's class can be merged by whoever has ZODB: those of the package BTrees.
+fn is_merged(data: &Bytes) -> bool {
+    record::class(data).is_ok_and(|class| class.module.starts_with("BTrees."))
 }
 
 fn conflict_error(conflict: &Conflict) -> RemoteError {

@@ -1,14 +1,18 @@
 //! The methods of a registered client: who carries out which.
 
+use super::iterations::Element;
 use super::names::ReplyTo;
 use super::output::Outputs;
 use super::session::Session;
 use super::storage::Storage;
+use super::undo_log::UndoSearch;
 use crate::commit::txn::Header;
+use crate::ids::Oid;
 use crate::wire::call::{Begin, Request, TxnId};
 use crate::wire::frame::Frame;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::Reply;
+use crate::wire::tree::Owned;
 use bytes::Bytes;
 
 /// What a call works with.
@@ -48,6 +52,28 @@ pub(super) fn dispatch(
             caller.storage.history(caller.to.clone(), oid, count, caller.out);
             Ok(None)
         }
+        Request::RecordIternext(from) => caller
+            .storage
+            .next_record(caller.to.clone(), from.unwrap_or(Oid::ZERO), caller.out)
+            .map(|()| None),
+        Request::IteratorStart { start, stop } => {
+            caller.storage.iterate(caller.to.conn, start, stop).map(Some)
+        }
+        Request::IteratorNext(iterator) => {
+            caller.storage.next_element(caller.to.clone(), iterator, Element::Transaction, caller.out);
+            Ok(None)
+        }
+        Request::IteratorRecordStart { iterator, tid } => {
+            caller.storage.iterate_records(caller.to.conn, iterator, tid).map(Some)
+        }
+        Request::IteratorRecordNext(iterator) => {
+            caller.storage.next_element(caller.to.clone(), iterator, Element::Record, caller.out);
+            Ok(None)
+        }
+        Request::IteratorGc(iterators) => {
+            caller.storage.end_iterations(caller.to.conn, &iterators, caller.out);
+            Ok(Some(Reply::None))
+        }
         Request::GetInfo => Ok(Some(caller.storage.info())),
         Request::LastTransaction => Ok(Some(Reply::Tid(caller.storage.last_tid()))),
         Request::GetInvalidations(since) => Ok(Some(caller.storage.invalidations(since))),
@@ -67,24 +93,57 @@ pub(super) fn dispatch(
             let (conn, data) = (caller.to.conn, caller.frame.share(data));
             caller.storage.commit(caller.out, |commits, scene| {
                 scene.audience.stats.stores += 1;
-                commits.store(conn, txn, oid, serial, data)
+                commits.change(conn, txn, |txn| txn.store(oid, serial, data))
+            })?;
+            Ok(Some(Reply::None))
+        }
+        Request::DeleteObject { oid, serial, txn } => {
+            caller.writable()?;
+            let conn = caller.to.conn;
+            caller.storage.commit(caller.out, |commits, scene| {
+                scene.audience.stats.stores += 1;
+                commits.change(conn, txn, |txn| txn.delete(oid, serial))
+            })?;
+            Ok(Some(Reply::None))
+        }
+        Request::Restorea { oid, serial, data, prev_txn, txn } => {
+            caller.writable()?;
+            let (conn, data) = (caller.to.conn, data.map(|data| caller.frame.share(data)));
+            caller.storage.commit(caller.out, |commits, scene| {
+                scene.audience.stats.stores += 1;
+                commits.change(conn, txn, |txn| txn.restore(oid, serial, data, prev_txn))
             })?;
             Ok(Some(Reply::None))
         }
         Request::CheckCurrent { oid, serial, txn } => {
             caller.writable()?;
             let conn = caller.to.conn;
-            caller.storage.commit(caller.out, |commits, _| commits.check(conn, txn, oid, serial))?;
+            caller
+                .storage
+                .commit(caller.out, |commits, _| commits.change(conn, txn, |txn| txn.check(oid, serial)))?;
             Ok(Some(Reply::None))
         }
         Request::Vote(txn) => caller.vote(txn),
         Request::TpcFinish(txn) => caller.finish(txn),
         Request::TpcAbort(txn) => caller.abort(txn),
-        request @ (Request::DeleteObject { .. }
-        | Request::Restorea { .. }
-        | Request::Undoa { .. }
-        | Request::StoreBlobEnd { .. }
-        | Request::StoreBlobShared { .. }) => {
+        Request::Undoa { tid, txn } if caller.storage.supports_undo() => {
+            caller.writable()?;
+            let conn = caller.to.conn;
+            caller.storage.commit(caller.out, |commits, _| commits.change(conn, txn, |txn| txn.undo(tid)))?;
+            Ok(Some(Reply::None))
+        }
+        Request::UndoLog { first, last } if caller.storage.supports_undo() => {
+            let search = UndoSearch::new(caller.to.clone(), first, last, Owned::None);
+            caller.storage.undo_log(search, caller.out);
+            Ok(None)
+        }
+        Request::UndoInfo { first, last, specification } if caller.storage.supports_undo() => {
+            let search = UndoSearch::new(caller.to.clone(), first, last, specification);
+            caller.storage.undo_log(search, caller.out);
+            Ok(None)
+        }
+        request
+        @ (Request::Undoa { .. } | Request::StoreBlobEnd { .. } | Request::StoreBlobShared { .. }) => {
             caller.writable()?;
             Err(RemoteError::unsupported(request.method()))
         }
@@ -93,12 +152,6 @@ pub(super) fn dispatch(
         request @ (Request::Pack { .. }
         | Request::UndoLog { .. }
         | Request::UndoInfo { .. }
-        | Request::RecordIternext(_)
-        | Request::IteratorStart { .. }
-        | Request::IteratorNext(_)
-        | Request::IteratorRecordStart { .. }
-        | Request::IteratorRecordNext(_)
-        | Request::IteratorGc(_)
         | Request::StoreBlobStart
         | Request::StoreBlobChunk(_)
         | Request::SendBlob(..)) => Err(RemoteError::unsupported(request.method())),

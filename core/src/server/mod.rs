@@ -9,6 +9,7 @@ mod dispatch;
 pub mod event;
 pub mod fault;
 mod flow;
+mod iterations;
 pub mod names;
 pub mod output;
 pub mod queue;
@@ -19,6 +20,7 @@ pub mod storage;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod undo_log;
 
 use crate::limits;
 use crate::store::disk::DiskDone;

@@ -1,7 +1,9 @@
 //! What things are called between the parts of a server.
 
+use super::undo_log::UndoSearch;
+use crate::ids::Oid;
 use crate::wire::Codec;
-use crate::wire::call::MessageId;
+use crate::wire::call::{IteratorId, MessageId};
 
 /// A connection, named by the shell; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +18,20 @@ pub struct StorageId(pub usize);
 pub enum Context {
     /// The answer is a reply.
     Read(ReplyTo),
+    /// The answer is `record_iternext`'s, with the object behind the one that is read.
+    Current {
+        /// Who asked.
+        to: ReplyTo,
+        /// `None`: it is the last.
+        next: Option<Oid>,
+    },
+    /// The answer is the next element of an iteration.
+    Iterate {
+        /// Who asked.
+        to: ReplyTo,
+        /// The iteration.
+        iterator: IteratorId,
+    },
     /// A vote checks its object in place `at`.
     Check {
         /// Whose transaction.
@@ -25,6 +41,15 @@ pub enum Context {
         /// Which object.
         at: usize,
     },
+    /// A vote undoes a transaction.
+    Undo {
+        /// Whose transaction.
+        conn: ConnId,
+        /// Which of its transactions.
+        key: TxnKey,
+    },
+    /// Transactions are gathered that can be undone.
+    UndoLog(Box<UndoSearch>),
     /// A vote reserves room.
     Reserve {
         /// Whose transaction.

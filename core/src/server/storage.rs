@@ -2,24 +2,35 @@
 
 use super::config::{Config, StorageBoot};
 use super::event::Event;
+use super::iterations::{Element, Iterations, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
 use super::queue::Queue;
 use super::stats::Stats;
+use super::undo_log::UndoSearch;
 use crate::commit::scene::{Audience, Desk, Oids, Scene};
 use crate::commit::{Commits, txn};
 use crate::ids::{Oid, Tid};
 use crate::limits;
-use crate::store::{Current, Past, Revision, StoreDone, StoreError, StoreOp};
+use crate::store::{CopiedRecord, Current, Past, Revision, StoreDone, StoreError, StoreOp, TransactionHead};
 use crate::time::{Instant, WallTime};
+use crate::wire::call::IteratorId;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Extensions, Info, PastRevision, Reply, Status};
 use crate::wire::{Codec, Malformed};
 use std::collections::BTreeMap;
 
 /// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
-/// where the storage's interfaces say so.
-const INTERFACES: &[(&str, &str)] = &[("ZODB.interfaces", "IStorage"), ("zope.interface", "Interface")];
+/// where the storage's interfaces say so. The first is for those that can undo.
+const INTERFACES: &[(&str, &str)] = &[
+    ("ZODB.interfaces", "IStorageUndoable"),
+    ("ZODB.interfaces", "IStorageRestoreable"),
+    ("ZODB.interfaces", "IStorageIteration"),
+    ("ZODB.interfaces", "IStorageCurrentRecordIteration"),
+    ("ZODB.interfaces", "IExternalGC"),
+    ("ZODB.interfaces", "IStorage"),
+    ("zope.interface", "Interface"),
+];
 
 /// One served storage.
 #[derive(Debug)]
@@ -32,6 +43,8 @@ pub struct Storage {
     desk: Desk,
     audience: Audience,
     commits: Commits,
+    /// Of the clients that have any.
+    iterations: BTreeMap<ConnId, Iterations>,
     closed: bool,
     now: Instant,
     wall: WallTime,
@@ -56,6 +69,7 @@ impl Storage {
                 oids: Oids::after(highest),
             },
             desk: Desk::new(boot.store),
+            iterations: BTreeMap::new(),
             closed: false,
             now: Instant::default(),
             wall,
@@ -70,6 +84,11 @@ impl Storage {
     /// Whether nobody may write.
     pub fn read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// Whether transactions can be undone.
+    pub fn supports_undo(&self) -> bool {
+        self.desk.store.supports_undo()
     }
 
     /// The last transaction.
@@ -92,6 +111,7 @@ impl Storage {
     /// A client is gone. Whether it had a transaction open.
     pub fn leave(&mut self, conn: ConnId, out: &mut Outputs) -> bool {
         self.audience.members.remove(&conn);
+        self.iterations.remove(&conn);
         self.commit(out, |commits, scene| commits.disconnect(conn, scene))
     }
 
@@ -100,10 +120,10 @@ impl Storage {
         Reply::Info(Info {
             size: self.desk.size(),
             name: self.description.clone(),
-            supports_undo: false,
-            supports_record_iternext: false,
+            supports_undo: self.supports_undo(),
+            supports_record_iternext: true,
             in_order: true,
-            interfaces: INTERFACES,
+            interfaces: if self.supports_undo() { INTERFACES } else { &INTERFACES[1..] },
         })
     }
 
@@ -171,6 +191,92 @@ impl Storage {
         self.settle(out);
     }
 
+    /// Starts `record_iternext`.
+    ///
+    /// # Errors
+    /// A ValueError, as from an empty BTree, when there is no object at or behind `from`.
+    pub fn next_record(&mut self, to: ReplyTo, from: Oid, out: &mut Outputs) -> Result<(), RemoteError> {
+        let oid = self.desk.store.first_from(from);
+        let oid = oid.ok_or_else(|| RemoteError::Value("no object follows".into()))?;
+        let next = oid.0.checked_add(1).and_then(|next| self.desk.store.first_from(Oid(next)));
+        out.begin_operation(to.conn);
+        self.desk.ask(StoreOp::LoadBefore { context: Context::Current { to, next }, oid, before: Tid::MAX });
+        self.settle(out);
+        Ok(())
+    }
+
+    /// Starts `undoLog` or `undoInfo`.
+    pub fn undo_log(&mut self, search: UndoSearch, out: &mut Outputs) {
+        out.begin_operation(search.to.conn);
+        if search.is_full() {
+            let to = search.to.clone();
+            return self.answer(&to, Ok(Reply::UndoLog(search.into_found())), None, "undoLog", out);
+        }
+        self.desk
+            .ask(StoreOp::PreviousTransaction { context: Context::UndoLog(search.into()), before: None });
+        self.settle(out);
+    }
+
+    /// `iterator_start`: on the transactions there are now.
+    pub(super) fn iterate(
+        &mut self,
+        conn: ConnId,
+        start: Option<Tid>,
+        stop: Option<Tid>,
+    ) -> Result<Reply, RemoteError> {
+        let upto = stop.unwrap_or(Tid::MAX).min(self.last_tid());
+        let iterations = self.iterations.entry(conn).or_default();
+        iterations.start(start.unwrap_or(Tid::ZERO), upto).map(Reply::Iterator)
+    }
+
+    /// `iterator_record_start`.
+    pub(super) fn iterate_records(
+        &mut self,
+        conn: ConnId,
+        id: IteratorId,
+        tid: Tid,
+    ) -> Result<Reply, RemoteError> {
+        self.iterations.entry(conn).or_default().start_records(id, tid).map(Reply::Iterator)
+    }
+
+    /// Starts `iterator_next` or `iterator_record_next`.
+    pub(super) fn next_element(&mut self, to: ReplyTo, id: IteratorId, element: Element, out: &mut Outputs) {
+        out.begin_operation(to.conn);
+        let next = self.iterations.entry(to.conn).or_default().next(id, element, to);
+        self.iterate_on(id, vec![next], out);
+        self.settle(out);
+    }
+
+    /// `iterator_gc`.
+    pub(super) fn end_iterations(&mut self, conn: ConnId, ids: &[IteratorId], out: &mut Outputs) {
+        for &id in ids {
+            let waiting = self.iterations.entry(conn).or_default().end(id);
+            self.iterate_on(id, waiting, out);
+        }
+    }
+
+    /// Does for calls of an iteration what it says.
+    fn iterate_on(&mut self, iterator: IteratorId, next: Vec<Next>, out: &mut Outputs) {
+        for next in next {
+            match next {
+                Next::Ask(to, question) => {
+                    let context = Context::Iterate { to, iterator };
+                    self.desk.ask(match question {
+                        Question::Transaction { from, near } => {
+                            StoreOp::NextTransaction { context, from, near }
+                        }
+                        Question::Record(left) => StoreOp::NextRecord { context, left },
+                    });
+                }
+                Next::Wait => {}
+                Next::Unknown(to) => {
+                    out.error(&to, &RemoteError::Key(iterator.0));
+                    out.end_operation(to.conn, 0);
+                }
+            }
+        }
+    }
+
     /// Takes a step of the commit path, and all that follows from it.
     pub fn commit<R>(
         &mut self,
@@ -202,24 +308,67 @@ impl Storage {
     fn on_store(&mut self, done: StoreDone<Context>, out: &mut Outputs) {
         match done {
             StoreDone::Loaded { context: Context::Read(to), oid, result } => {
-                self.answer(&to, result.map(revision), oid, "loadBefore", out);
+                self.answer(&to, result.map(revision), Some(oid), "loadBefore", out);
             }
             StoreDone::Data { context: Context::Read(to), oid, result } => {
-                self.answer(&to, result.map(Reply::Data), oid, "loadSerial", out);
+                self.answer(&to, result.map(Reply::Data), Some(oid), "loadSerial", out);
             }
             StoreDone::Serial { context: Context::Read(to), oid, result } => {
                 let serial = result.and_then(|current| match current {
                     Current::At(serial) => Ok(Reply::Tid(serial)),
                     Current::Absent | Current::Deleted(_) => Err(StoreError::NoObject(oid)),
                 });
-                self.answer(&to, serial, oid, "getTid", out);
+                self.answer(&to, serial, Some(oid), "getTid", out);
             }
             StoreDone::History { context: Context::Read(to), oid, result } => {
                 let reply = result.map(|pasts| self.past_revisions(&to, pasts, out));
-                self.answer(&to, reply, oid, "history", out);
+                self.answer(&to, reply, Some(oid), "history", out);
+            }
+            StoreDone::Loaded { context: Context::Current { to, next }, oid, result } => {
+                let record = result.and_then(|revision| match revision {
+                    Some(Revision { data, serial: tid, .. }) => Ok(Reply::Record { oid, tid, data, next }),
+                    None => Err(StoreError::NoObject(oid)),
+                });
+                self.answer(&to, record, Some(oid), "record_iternext", out);
+            }
+            StoreDone::Transaction { context: Context::Iterate { to, iterator }, result } => {
+                let iterations = self.iterations.entry(to.conn).or_default();
+                let (reply, next) = match result {
+                    Ok(found) => {
+                        let (head, next) = iterations.on_transaction(iterator, found);
+                        (Ok(head.map_or(Reply::None, |head| self.iterated_transaction(&to, head, out))), next)
+                    }
+                    Err(error) => (Err(error), iterations.go_on(iterator)),
+                };
+                self.answer(&to, reply, None, "iterator_next", out);
+                self.iterate_on(iterator, next, out);
+            }
+            StoreDone::Record { context: Context::Iterate { to, iterator }, result } => {
+                let iterations = self.iterations.entry(to.conn).or_default();
+                let (reply, next) = match result {
+                    Ok(found) => {
+                        let next = iterations.on_record(iterator, found.as_ref().map(|(_, left)| *left));
+                        (Ok(found.map_or(Reply::None, |(record, _)| iterated(record))), next)
+                    }
+                    Err(error) => (Err(error), iterations.go_on(iterator)),
+                };
+                self.answer(&to, reply, None, "iterator_record_next", out);
+                self.iterate_on(iterator, next, out);
             }
             StoreDone::Serial { context: Context::Check { conn, key, at }, result, .. } => {
                 self.step(out, |commits, scene| commits.on_serial((conn, key, at), result, scene));
+            }
+            StoreDone::Transaction { context: Context::UndoLog(search), result } => {
+                self.on_previous(search, result, out);
+            }
+            StoreDone::Targets { context: Context::Undo { conn, key }, result } => {
+                self.step(out, |commits, scene| commits.on_targets((conn, key), result, scene));
+            }
+            StoreDone::Undone { context: Context::Undo { conn, key }, result } => {
+                self.step(out, |commits, scene| commits.on_undone((conn, key), result, scene));
+            }
+            StoreDone::Found { context: Context::Check { conn, key, at }, result } => {
+                self.step(out, |commits, scene| commits.on_found((conn, key, at), result, scene));
             }
             StoreDone::Reserved { context: Context::Reserve { conn, key, bytes }, result } => {
                 self.step(out, |commits, scene| commits.on_reserved((conn, key, bytes), result, scene));
@@ -240,6 +389,29 @@ impl Storage {
         }
     }
 
+    /// The next transaction for an undo log; `None`: there are no more.
+    fn on_previous(
+        &mut self,
+        mut search: Box<UndoSearch>,
+        result: Result<Option<TransactionHead>, StoreError>,
+        out: &mut Outputs,
+    ) {
+        let to = search.to.clone();
+        let goes_on = result.and_then(|head| {
+            let Some(head) = head else { return Ok(None) };
+            let at = head.at;
+            search.take(head).map(|goes_on| goes_on.then_some(at))
+        });
+        match goes_on {
+            Ok(Some(before)) => {
+                let context = Context::UndoLog(search);
+                self.desk.ask(StoreOp::PreviousTransaction { context, before: Some(before) });
+            }
+            Ok(None) => self.answer(&to, Ok(Reply::UndoLog(search.into_found())), None, "undoLog", out),
+            Err(error) => self.answer(&to, Err(error), None, "undoLog", out),
+        }
+    }
+
     /// The reply to `history`. Extension data that the client cannot take is left out.
     fn past_revisions(&self, to: &ReplyTo, pasts: Vec<Past>, out: &mut Outputs) -> Reply {
         let mut extensions = Extensions::new(to.codec);
@@ -251,11 +423,23 @@ impl Storage {
             PastRevision { tid, size, user, description, extension }
         });
         let reply = Reply::History(revisions.collect());
+        self.note_left_out(left_out, out);
+        reply
+    }
+
+    /// The reply to `iterator_next`. Extension data that the client cannot take is left out.
+    fn iterated_transaction(&self, to: &ReplyTo, head: TransactionHead, out: &mut Outputs) -> Reply {
+        let (extension, missing) = Extensions::new(to.codec).read(&head.extension);
+        self.note_left_out(missing.map(|why| (head.tid, why)), out);
+        let TransactionHead { tid, status, user, description, .. } = head;
+        Reply::IteratedTransaction { tid, status, user, description, extension }
+    }
+
+    fn note_left_out(&self, left_out: Option<(Tid, Malformed)>, out: &mut Outputs) {
         if let Some((tid, why)) = left_out {
             let (storage, why) = (self.name.clone(), why.to_string());
             out.log(Event::ExtensionLeftOut { storage, tid, why });
         }
-        reply
     }
 
     /// A step of the commit path alone.
@@ -275,7 +459,7 @@ impl Storage {
         &self,
         to: &ReplyTo,
         result: Result<Reply, StoreError>,
-        oid: Oid,
+        oid: Option<Oid>,
         method: &'static str,
         out: &mut Outputs,
     ) {
@@ -283,7 +467,8 @@ impl Storage {
             Ok(reply) => out.reply(to, &reply),
             Err(error) => {
                 if !matches!(error, StoreError::NoObject(_)) {
-                    let peer = format!("connection {} (object {oid})", to.conn.0);
+                    let object = oid.map(|oid| format!(" (object {oid})")).unwrap_or_default();
+                    let peer = format!("connection {}{object}", to.conn.0);
                     out.log(Event::CallFailed { peer, method, error: error.to_string() });
                 }
                 out.error(to, &txn::remote(error));
@@ -328,6 +513,11 @@ impl Storage {
     pub fn check_invariants(&self) {
         self.commits.check_invariants();
     }
+}
+
+fn iterated(record: CopiedRecord) -> Reply {
+    let CopiedRecord { oid, serial: tid, data, same_as: data_txn } = record;
+    Reply::IteratedRecord { oid, tid, data, data_txn }
 }
 
 fn revision(revision: Option<Revision>) -> Reply {

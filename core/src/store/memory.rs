@@ -2,7 +2,8 @@
 
 use crate::ids::{Oid, Tid};
 use crate::store::{
-    Current, Outbox, Past, Pasts, Revision, Store, StoreDone, StoreError, StoreOp, Transaction,
+    CopiedRecord, Current, Outbox, Past, Pasts, Place, RecordsLeft, Revision, Store, StoreDone, StoreError,
+    StoreOp, Transaction, TransactionHead,
 };
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -12,10 +13,18 @@ use std::collections::BTreeMap;
 pub struct MemoryStore {
     /// The revisions of every object, the oldest first; `None` is a deletion.
     objects: BTreeMap<Oid, Vec<(Tid, Option<Bytes>)>>,
-    /// User, description and extension of every transaction.
-    transactions: BTreeMap<Tid, [Bytes; 3]>,
+    transactions: BTreeMap<Tid, Kept>,
     last: Tid,
     size: u64,
+}
+
+/// A transaction without the states it wrote.
+#[derive(Debug)]
+struct Kept {
+    status: u8,
+    /// User, description and extension.
+    strings: [Bytes; 3],
+    oids: Vec<Oid>,
 }
 
 impl MemoryStore {
@@ -39,6 +48,16 @@ impl MemoryStore {
             StoreOp::History { context, oid, count } => {
                 StoreDone::History { context, oid, result: self.history(oid, count) }
             }
+            StoreOp::NextTransaction { context, from, near: _ } => {
+                StoreDone::Transaction { context, result: Ok(self.next_transaction(from)) }
+            }
+            StoreOp::NextRecord { context, left } => {
+                StoreDone::Record { context, result: Ok(self.next_record(left)) }
+            }
+            StoreOp::Targets { .. } | StoreOp::Undo { .. } | StoreOp::PreviousTransaction { .. } => {
+                unreachable!("a memory store undoes nothing, and says so")
+            }
+            StoreOp::Find { context, .. } => StoreDone::Found { context, result: Ok(None) },
             StoreOp::Reserve { context, bytes: _ } => StoreDone::Reserved { context, result: Ok(()) },
         });
     }
@@ -55,13 +74,17 @@ impl MemoryStore {
                 transaction.user.len() + transaction.description.len() + transaction.extension.len();
             let lens = transaction.records.iter().map(|record| record.data.as_ref().map(Bytes::len));
             self.size += Store::<C>::footprint(strings, lens);
+            let oids = transaction.records.iter().map(|record| record.oid).collect();
             for record in transaction.records {
                 // As in a Data.fs, no data is a deletion.
                 let data = record.data.filter(|data| !data.is_empty());
-                self.objects.entry(record.oid).or_default().push((transaction.tid, data));
+                let revisions = self.objects.entry(record.oid).or_default();
+                // Of several records of one object the last counts, as in a Data.fs.
+                revisions.pop_if(|(tid, _)| *tid == transaction.tid);
+                revisions.push((transaction.tid, data));
             }
             let strings = [transaction.user, transaction.description, transaction.extension];
-            self.transactions.insert(transaction.tid, strings);
+            self.transactions.insert(transaction.tid, Kept { status: transaction.status, strings, oids });
         }
         out.done.push_back(StoreDone::Durable { upto: self.last });
     }
@@ -74,6 +97,11 @@ impl MemoryStore {
     /// The highest oid ever stored; zero in an empty store.
     pub fn max_oid(&self) -> Oid {
         self.objects.last_key_value().map_or(Oid::ZERO, |(oid, _)| *oid)
+    }
+
+    /// The first object at or behind `oid`, deleted ones included; `None` when there is none.
+    pub fn first_from(&self, oid: Oid) -> Option<Oid> {
+        self.objects.range(oid..).next().map(|(oid, _)| *oid)
     }
 
     /// Objects in the store, deleted ones included.
@@ -111,11 +139,37 @@ impl MemoryStore {
         let revisions = self.objects.get(&oid).ok_or(StoreError::NoObject(oid))?;
         let mut pasts = Pasts::new(count);
         for (tid, data) in revisions.iter().rev().take(count) {
-            let [user, description, extension] = self.transactions[tid].clone();
+            let [user, description, extension] = self.transactions[tid].strings.clone();
             let size = data.as_ref().map_or(0, |data| data.len() as u64);
             pasts.add(Past { tid: *tid, size, user, description, extension })?;
         }
         Ok(pasts.found)
+    }
+
+    fn next_transaction(&self, from: Tid) -> Option<TransactionHead> {
+        let (tid, kept) = self.transactions.range(from..).next()?;
+        let [user, description, extension] = kept.strings.clone();
+        let end = kept.oids.len() as u64;
+        let records = RecordsLeft { tid: *tid, txn: 0, at: 0, end };
+        let status = kept.status;
+        Some(TransactionHead {
+            tid: *tid,
+            status,
+            user,
+            description,
+            extension,
+            size: 0,
+            at: Place(0),
+            records,
+            behind: Place(0),
+        })
+    }
+
+    fn next_record(&self, mut left: RecordsLeft) -> Option<(CopiedRecord, RecordsLeft)> {
+        let oid = *self.transactions[&left.tid].oids.get(left.at as usize)?;
+        left.at += 1;
+        let data = self.load_serial(oid, left.tid).ok();
+        Some((CopiedRecord { oid, serial: left.tid, data, same_as: None }, left))
     }
 
     fn current(&self, oid: Oid) -> Current {
@@ -140,6 +194,7 @@ mod tests {
             description: Bytes::new(),
             extension: Bytes::new(),
             records: vec![Record { oid: Oid(1), data: data.map(Bytes::from_static), same_as: None }],
+            copied: false,
         }
     }
 

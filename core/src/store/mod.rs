@@ -51,6 +51,56 @@ pub enum StoreOp<C> {
         /// How many at most.
         count: usize,
     },
+    /// The first transaction whose tid is not below `from`.
+    NextTransaction {
+        /// Returned with the answer.
+        context: C,
+        /// The first tid.
+        from: Tid,
+        /// What stands behind the transaction that was given before; `None`: the start is looked for.
+        near: Option<Place>,
+    },
+    /// The next record of a transaction.
+    NextRecord {
+        /// Returned with the answer.
+        context: C,
+        /// How far its records were read.
+        left: RecordsLeft,
+    },
+    /// Where the state that transaction `serial` gave `oid` stands, if it is `data`.
+    Find {
+        /// Returned with the answer.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// The transaction.
+        serial: Tid,
+        /// The state that is looked for.
+        data: Option<Bytes>,
+    },
+    /// The records of transaction `tid`, which is to be undone. Of a store that [can](Store::supports_undo).
+    Targets {
+        /// Returned with the answer.
+        context: C,
+        /// The transaction.
+        tid: Tid,
+    },
+    /// What undoing one of these records makes of its object.
+    Undo {
+        /// Returned with the answer.
+        context: C,
+        /// The record.
+        target: UndoTarget,
+        /// What the transaction that undoes has done to the object before.
+        so_far: Option<SoFar>,
+    },
+    /// The last transaction before another one. Of a store that [can](Store::supports_undo) undo.
+    PreviousTransaction {
+        /// Returned with the answer.
+        context: C,
+        /// The other one; `None`: the end.
+        before: Option<Place>,
+    },
     /// Makes sure that `bytes` more than all earlier reservations can be appended.
     Reserve {
         /// Returned with the answer.
@@ -98,6 +148,41 @@ pub enum StoreDone<C> {
         oid: Oid,
         /// The revisions, deletions included; [`StoreError::TooLarge`] when they take more than [`limits::HISTORY`].
         result: Result<Vec<Past>, StoreError>,
+    },
+    /// To [`StoreOp::NextTransaction`] and [`StoreOp::PreviousTransaction`]. `None`: there is none.
+    Transaction {
+        /// From the question.
+        context: C,
+        /// The transaction.
+        result: Result<Option<TransactionHead>, StoreError>,
+    },
+    /// To [`StoreOp::NextRecord`]. `None`: there are no more.
+    Record {
+        /// From the question.
+        context: C,
+        /// The record, and what is left behind it.
+        result: Result<Option<(CopiedRecord, RecordsLeft)>, StoreError>,
+    },
+    /// To [`StoreOp::Find`]. `None`: the store does not have it, or another state there.
+    Found {
+        /// From the question.
+        context: C,
+        /// The place.
+        result: Result<Option<Place>, StoreError>,
+    },
+    /// To [`StoreOp::Targets`].
+    Targets {
+        /// From the question.
+        context: C,
+        /// The records, in their order.
+        result: Result<Result<Vec<UndoTarget>, UndoRefusal>, StoreError>,
+    },
+    /// To [`StoreOp::Undo`].
+    Undone {
+        /// From the question.
+        context: C,
+        /// What becomes of the object.
+        result: Result<Result<Undone, UndoRefusal>, StoreError>,
     },
     /// To [`StoreOp::Reserve`].
     Reserved {
@@ -219,6 +304,46 @@ pub enum StoreError {
     TooLarge(&'static str),
 }
 
+/// A transaction as an iteration gives it, its records still to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionHead {
+    /// Its id.
+    pub tid: Tid,
+    /// Its status.
+    pub status: u8,
+    /// Who made it.
+    pub user: Bytes,
+    /// Why.
+    pub description: Bytes,
+    /// Extension data as a pickle; empty for none.
+    pub extension: Bytes,
+    /// Bytes it takes in the store; zero where that makes no sense.
+    pub size: u64,
+    /// Where it is.
+    pub at: Place,
+    /// All its records.
+    pub records: RecordsLeft,
+    /// Where the next transaction is.
+    pub behind: Place,
+}
+
+/// The records of a transaction that were not read yet; good for the store that gave it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordsLeft {
+    tid: Tid,
+    /// Where the transaction starts, where its next record is, and where the last one ends.
+    txn: u64,
+    at: u64,
+    end: u64,
+}
+
+impl RecordsLeft {
+    /// The transaction.
+    pub fn tid(&self) -> Tid {
+        self.tid
+    }
+}
+
 /// A transaction with all its records, as an iteration gives it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CopiedTransaction {
@@ -249,6 +374,64 @@ pub struct CopiedRecord {
     pub same_as: Option<Tid>,
 }
 
+/// One record of a transaction that is to be undone; good for the store that gave it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UndoTarget {
+    /// The object.
+    pub oid: Oid,
+    /// The transaction.
+    pub tid: Tid,
+    record: Place,
+}
+
+/// What a transaction has done to an object before it undoes a record of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SoFar {
+    /// It gave it this state.
+    Stored(Bytes),
+    /// It set it back to what stands here.
+    Back(Place),
+    /// It deleted the object, or undid its creation.
+    Gone,
+}
+
+/// What an undo makes of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// It is as it was here.
+    Back(Place),
+    /// It does not exist any more: its creation was undone.
+    Gone,
+    /// It was changed since: somebody who knows the class has to merge its current state and the one before the undone
+    /// transaction.
+    Merge {
+        /// The current revision.
+        current: Tid,
+        /// The state before the undone transaction.
+        earlier: Bytes,
+    },
+}
+
+/// Why something cannot be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum UndoRefusal {
+    /// No such transaction, or it was before the last pack.
+    #[error("no transaction of this id can be undone")]
+    Unknown,
+    /// The last pack went through it.
+    #[error("the transaction was packed")]
+    Packed,
+    /// The object did not exist at one of the points that matter.
+    #[error("the object did not exist")]
+    NoState,
+    /// The transaction created the object, and a later one changed it.
+    #[error("the transaction created the object, which was changed since")]
+    Added,
+    /// The object was changed since, and nobody can merge that.
+    #[error("the object was changed by a later transaction")]
+    Modified,
+}
+
 /// A transaction ready to be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
@@ -264,6 +447,8 @@ pub struct Transaction {
     pub extension: Bytes,
     /// The objects, each at most once.
     pub records: Vec<Record>,
+    /// It is one of another storage: an object may come several times.
+    pub copied: bool,
 }
 
 /// An object's new state.
@@ -273,11 +458,11 @@ pub struct Record {
     pub oid: Oid,
     /// The state; `None` deletes the object.
     pub data: Option<Bytes>,
-    /// Where the store has this state already, in a transaction that is copied: then it is not written once more.
+    /// Where the store has this state already: then it is not written once more.
     pub same_as: Option<Place>,
 }
 
-/// Where a store keeps a revision; good for that store alone.
+/// Where a store keeps a revision or a transaction; good for that store alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place(u64);
 
@@ -355,6 +540,11 @@ impl<C> Store<C> {
         file::format::footprint(metadata, records)
     }
 
+    /// Whether transactions can be undone.
+    pub fn supports_undo(&self) -> bool {
+        matches!(self, Store::File(_))
+    }
+
     /// The last durable transaction; zero in an empty store.
     pub fn last_tid(&self) -> Tid {
         match self {
@@ -368,6 +558,14 @@ impl<C> Store<C> {
         match self {
             Store::Memory(store) => store.max_oid(),
             Store::File(store) => store.max_oid(),
+        }
+    }
+
+    /// The first object at or behind `oid`, deleted ones included; `None` when there is none.
+    pub fn first_from(&self, oid: Oid) -> Option<Oid> {
+        match self {
+            Store::Memory(store) => store.first_from(oid),
+            Store::File(store) => store.first_from(oid),
         }
     }
 

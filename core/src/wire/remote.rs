@@ -20,6 +20,9 @@ pub enum RemoteError {
     /// `ZODB.POSException.POSKeyError(oid)`: no such object or revision.
     #[error("no object {0} there")]
     PosKey(Oid),
+    /// `builtins.KeyError(number)`: no such iteration.
+    #[error("no iteration {0} is open")]
+    Key(i64),
     /// `ZODB.POSException.ReadOnlyError()`.
     #[error("the storage is read-only")]
     ReadOnly,
@@ -29,6 +32,12 @@ pub enum RemoteError {
     /// `ZODB.POSException.ReadConflictError`: a read check that failed.
     #[error("read conflict on {}: {} is current, {} was read", .0.oid, .0.committed, .0.read)]
     ReadConflict(Box<ConflictError>),
+    /// `ZODB.POSException.UndoError(reason)`: a transaction that cannot be undone.
+    #[error("{0}")]
+    Undo(String),
+    /// `ZODB.POSException.MultipleUndoErrors`: objects for which a transaction cannot be undone, and why; never none.
+    #[error("{} objects cannot be set back: {}: {}", .0.len(), .0[0].0, .0[0].1)]
+    MultipleUndo(Vec<(Oid, String)>),
     /// `ZODB.POSException.StorageTransactionError(message)`.
     #[error("{0}")]
     StorageTransaction(String),
@@ -76,9 +85,12 @@ pub struct ConflictError {
 /// The classes, by the names they have on the wire.
 mod class {
     pub(super) const POS_KEY: &str = "ZODB.POSException.POSKeyError";
+    pub(super) const KEY: &str = "builtins.KeyError";
     pub(super) const READ_ONLY: &str = "ZODB.POSException.ReadOnlyError";
     pub(super) const CONFLICT: &str = "ZODB.POSException.ConflictError";
     pub(super) const READ_CONFLICT: &str = "ZODB.POSException.ReadConflictError";
+    pub(super) const UNDO: &str = "ZODB.POSException.UndoError";
+    pub(super) const MULTIPLE_UNDO: &str = "ZODB.POSException.MultipleUndoErrors";
     pub(super) const STORAGE_TRANSACTION: &str = "ZODB.POSException.StorageTransactionError";
     pub(super) const TRANSACTION_TOO_LARGE: &str = "ZODB.POSException.TransactionTooLargeError";
     pub(super) const STORAGE_SYSTEM: &str = "ZODB.POSException.StorageSystemError";
@@ -98,9 +110,12 @@ impl RemoteError {
     pub fn class(&self) -> &str {
         match self {
             RemoteError::PosKey(_) => class::POS_KEY,
+            RemoteError::Key(_) => class::KEY,
             RemoteError::ReadOnly => class::READ_ONLY,
             RemoteError::Conflict(_) => class::CONFLICT,
             RemoteError::ReadConflict(_) => class::READ_CONFLICT,
+            RemoteError::Undo(_) => class::UNDO,
+            RemoteError::MultipleUndo(_) => class::MULTIPLE_UNDO,
             RemoteError::StorageTransaction(_) => class::STORAGE_TRANSACTION,
             RemoteError::TransactionTooLarge(_) => class::TRANSACTION_TOO_LARGE,
             RemoteError::StorageSystem(_) => class::STORAGE_SYSTEM,
@@ -132,9 +147,27 @@ impl RemoteError {
     fn write_arguments(&self, writer: &mut Writer<'_>) {
         match self {
             RemoteError::PosKey(oid) => writer.tuple(1, |w| w.oid(*oid)),
+            RemoteError::Key(number) => writer.tuple(1, |w| w.int(*number)),
             RemoteError::ReadOnly => writer.tuple(0, |_| ()),
             RemoteError::Conflict(error) => error.write("database conflict error", writer),
             RemoteError::ReadConflict(error) => error.write("database read conflict error", writer),
+            RemoteError::Undo(reason) => undo_error(writer, reason, None),
+            RemoteError::MultipleUndo(errors) => writer.dict(["_reason", "_oid", "_errs"], |w, key| {
+                w.str(key);
+                match key {
+                    "_reason" => w.str(&errors[0].1),
+                    "_oid" => w.oid(errors[0].0),
+                    _ => w.list(errors, |w, (oid, reason)| {
+                        w.tuple(2, |w| {
+                            w.oid(*oid);
+                            w.tuple(2, |w| {
+                                w.str(class::UNDO);
+                                undo_error(w, reason, Some(*oid));
+                            });
+                        });
+                    }),
+                }
+            }),
             RemoteError::StorageTransaction(message)
             | RemoteError::TransactionTooLarge(message)
             | RemoteError::StorageSystem(message)
@@ -160,6 +193,20 @@ impl RemoteError {
         let message = || Some(arguments.array::<1>()?[0].as_str()?.to_owned());
         Some(match class {
             class::POS_KEY => RemoteError::PosKey(arguments.array::<1>()?[0].as_oid()?),
+            class::KEY => RemoteError::Key(arguments.array::<1>()?[0].as_int()?),
+            class::UNDO => RemoteError::Undo(arguments.field("_reason")?.as_str()?.to_owned()),
+            class::MULTIPLE_UNDO => {
+                let error = |value: Value<'_>| {
+                    let [oid, error] = value.array()?;
+                    let [_, attributes] = error.array()?;
+                    Some((oid.as_oid()?, attributes.field("_reason")?.as_str()?.to_owned()))
+                };
+                let errors: Vec<_> = arguments.field("_errs")?.items()?.map(error).collect::<Option<_>>()?;
+                if errors.is_empty() {
+                    return None;
+                }
+                RemoteError::MultipleUndo(errors)
+            }
             class::READ_ONLY => {
                 arguments.array::<0>()?;
                 RemoteError::ReadOnly
@@ -176,6 +223,17 @@ impl RemoteError {
             _ => return None,
         })
     }
+}
+
+/// The attributes of an `UndoError`.
+fn undo_error(writer: &mut Writer<'_>, reason: &str, oid: Option<Oid>) {
+    writer.dict(["_reason", "_oid"], |w, key| {
+        w.str(key);
+        match key {
+            "_reason" => w.str(reason),
+            _ => w.optional(oid, Writer::oid),
+        }
+    });
 }
 
 impl ConflictError {

@@ -220,7 +220,8 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// The pickle a storage keeps of a transaction's extension dictionary: protocol 3, whichever encoding it came in.
+/// The pickle a storage keeps of a transaction's extension dictionary, as Python's server writes it: protocol 3,
+/// whichever encoding it came in.
 ///
 /// Empty for an empty dictionary and for `None`. Bytes are such a pickle already and are taken as they are.
 ///
@@ -234,11 +235,7 @@ pub fn extension_pickle(extension: Value<'_>) -> Result<Vec<u8>, Malformed> {
     match extension.to_owned()? {
         Owned::None => Ok(Vec::new()),
         Owned::Dict(pairs) if pairs.is_empty() => Ok(Vec::new()),
-        dict @ Owned::Dict(_) => {
-            let mut out = BytesMut::new();
-            Writer::message(Codec::Pickle, &mut out, |writer| writer.value(&dict));
-            Ok(out.into())
-        }
+        dict @ Owned::Dict(_) => Ok(pickle::kept::kept(&dict)),
         _ => Err(Malformed::Shape("the extension is not a dictionary")),
     }
 }

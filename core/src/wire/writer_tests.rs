@@ -61,12 +61,43 @@ fn extension(codec: Codec, value: &Owned) -> Result<Vec<u8>, Malformed> {
 fn an_extension_is_kept_as_the_pickle_of_its_dictionary() {
     let dict = Owned::Dict(vec![(Owned::Str("a".into()), Owned::Int(1))]);
     for codec in CODECS {
-        assert_eq!(extension(codec, &dict).unwrap(), b"\x80\x03}X\x01\0\0\0aK\x01s.");
+        assert_eq!(extension(codec, &dict).unwrap(), b"\x80\x03}q\0X\x01\0\0\0aq\x01K\x01s.");
         assert_eq!(extension(codec, &Owned::Dict(vec![])), Ok(vec![]));
         assert_eq!(extension(codec, &Owned::None), Ok(vec![]));
         assert_eq!(extension(codec, &Owned::Bytes(b"as it is".into())).unwrap(), b"as it is");
         assert!(matches!(extension(codec, &Owned::Int(1)), Err(Malformed::Shape(_))));
     }
+}
+
+#[test]
+fn an_extension_is_pickled_as_python_does_it_with_a_memo() {
+    let text = |text: &str| Owned::Str(text.into());
+    let bytes = |bytes: &[u8]| Owned::Bytes(bytes.into());
+    let row = Owned::List(vec![Owned::Int(1), Owned::Float(2.5), Owned::Tuple(vec![])]);
+    let inner = vec![
+        (text("a"), text("a")),
+        (text(""), bytes(b"")),
+        (text("\u{e9}"), row),
+        (text("ab"), Owned::Tuple(vec![text("cd"), Owned::Int(1)])),
+        (text("x"), Owned::Set(vec![Owned::Int(1)])),
+    ];
+    let dict = Owned::Dict(vec![
+        (text("a"), Owned::Dict(inner)),
+        (bytes(b""), bytes(b"q")),
+        (text("zz"), text("zz")),
+    ]);
+    let expected = b"\x80\x03}q\x00(X\x01\x00\x00\x00aq\x01}q\x02(h\x01h\x01X\x00\x00\x00\x00q\x03C\x00q\x04\
+        X\x02\x00\x00\x00\xc3\xa9q\x05]q\x06(K\x01G@\x04\x00\x00\x00\x00\x00\x00)e\
+        X\x02\x00\x00\x00abq\x07X\x02\x00\x00\x00cdq\x08K\x01\x86q\x09X\x01\x00\x00\x00xq\x0a\
+        cbuiltins\nset\nq\x0b]q\x0cK\x01a\x85q\x0dRq\x0euh\x04C\x01qq\x0f\
+        X\x02\x00\x00\x00zzq\x10X\x02\x00\x00\x00zzq\x11u.";
+    assert_eq!(extension(Codec::Pickle, &dict).unwrap(), expected);
+    let many = (0..129).map(|at| (text(&format!("{at:03}")), Owned::None)).collect();
+    let many = extension(Codec::Pickle, &Owned::Dict(many)).unwrap();
+    assert!(many.ends_with(b"X\x03\0\0\x00128q\x81Nu."));
+    let many = (0..256).map(|at| (text(&format!("{at:03}")), Owned::None)).collect();
+    let many = extension(Codec::Pickle, &Owned::Dict(many)).unwrap();
+    assert!(many.ends_with(b"X\x03\0\0\x00255r\0\x01\0\0Nu."));
 }
 
 #[test]

@@ -112,6 +112,7 @@ fn transaction(tid: Tid, records: Vec<Record>) -> Transaction {
         description: Default::default(),
         extension: Default::default(),
         records,
+        copied: false,
     }
 }
 

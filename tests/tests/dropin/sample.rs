@@ -112,6 +112,7 @@ fn transaction(salt: u64, number: u64, objects: &[(u64, Option<usize>)]) -> Tran
         user: Bytes::from_static(b"somebody"),
         description: Bytes::from_static(b"a small transaction"),
         extension: Bytes::new(),
+        copied: false,
         records: objects
             .iter()
             .map(|&(oid, len)| Record { oid: Oid(oid), data: len.map(|len| data(oid, len)), same_as: None })

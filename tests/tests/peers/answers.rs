@@ -64,7 +64,7 @@ fn readers(codec: Codec) {
         python.kill();
         match Maker::under_test() {
             Maker::Zeolith => server.stop(),
-            Maker::Python => server.kill(),
+            Maker::Python | Maker::PythonOnUvloop => server.kill(),
         }
     }
 }
@@ -97,6 +97,93 @@ fn histories_are_those_of_pythons_file_storage_in_pickle() {
 #[test]
 fn histories_are_those_of_pythons_file_storage_in_msgpack() {
     histories(Codec::Msgpack);
+}
+
+fn iterations(codec: Codec) {
+    for sample in ["plain.fs", "undone.fs", "packed.fs", "doubled.fs"] {
+        let (home, reference) = (Home::new(), Home::new());
+        put(&home, sample);
+        put(&reference, sample);
+        let server = Server::start(&home, &Config::new(codec));
+        let python = Server::start_as(Maker::Python, &reference, &Config::new(codec));
+        Script::new("iteration.py").arg(server.address()).arg(python.address()).run();
+        server.stop();
+        python.stop();
+    }
+}
+
+#[test]
+fn iterations_are_those_of_pythons_server_in_pickle() {
+    iterations(Codec::Pickle);
+}
+
+#[test]
+fn iterations_are_those_of_pythons_server_in_msgpack() {
+    iterations(Codec::Msgpack);
+}
+
+fn copies(codec: Codec) {
+    for sample in ["plain.fs", "undone.fs", "packed.fs", "doubled.fs"] {
+        let home = Home::new();
+        let server = Server::start(&home, &Config::new(codec));
+        let sample = zeolith_tests::workspace().join("corpus/data").join(sample);
+        Script::new("copying.py").arg(server.address()).arg(home.path("Data.fs")).arg(sample).run();
+        server.stop();
+    }
+}
+
+#[test]
+fn a_copy_through_a_client_is_the_file_that_python_makes_in_pickle() {
+    copies(Codec::Pickle);
+}
+
+#[test]
+fn a_copy_through_a_client_is_the_file_that_python_makes_in_msgpack() {
+    copies(Codec::Msgpack);
+}
+
+fn undos(codec: Codec) {
+    for seed in 1..3 {
+        let (home, reference) = (Home::new(), Home::new());
+        let server = Server::start(&home, &Config::new(codec));
+        let python = Server::start_as(Maker::Python, &reference, &Config::new(codec));
+        let script = Script::new("undoing.py").arg(server.address()).arg(python.address());
+        script.arg(seed.to_string()).run();
+        server.end();
+        python.stop();
+    }
+}
+
+#[test]
+fn undos_end_as_at_pythons_server_in_pickle() {
+    undos(Codec::Pickle);
+}
+
+#[test]
+fn undos_end_as_at_pythons_server_in_msgpack() {
+    undos(Codec::Msgpack);
+}
+
+/// ZODB's own tests; each takes an empty storage.
+fn suite(codec: Codec) {
+    const NAMES: usize = 140;
+    let home = Home::new();
+    let mut config = Config::new(codec);
+    let storage = |at: usize| Storage::File(at.to_string().leak(), format!("{at}.fs").leak());
+    config.storages = (1..=NAMES).map(storage).collect();
+    let server = Server::start(&home, &config);
+    Script::new("zodb_suite.py").arg(server.address()).arg(NAMES.to_string()).run();
+    server.stop();
+}
+
+#[test]
+fn the_tests_of_zodb_pass_in_pickle() {
+    suite(Codec::Pickle);
+}
+
+#[test]
+fn the_tests_of_zodb_pass_in_msgpack() {
+    suite(Codec::Msgpack);
 }
 
 fn status(codec: Codec) {

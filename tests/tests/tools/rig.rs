@@ -59,7 +59,7 @@ pub fn serve(maker: Maker, home: &Home, codec: Codec) -> Server {
 /// Ends a server. Python's is killed: asked to stop in the moment in which a client leaves, it may end with an error.
 pub fn end(maker: Maker, server: Server) {
     match maker {
-        Maker::Python => server.kill(),
+        Maker::Python | Maker::PythonOnUvloop => server.kill(),
         Maker::Zeolith => server.stop(),
     }
 }

@@ -66,14 +66,6 @@ fn nobody_writes_to_a_read_only_server() {
 fn a_reader_is_told_what_is_not_served_and_only_a_read_only_storage_is_not_packed() {
     Rig::everywhere(Config::default(), |mut rig| {
         let unsupported = [
-            ("undoLog", row![0, -20]),
-            ("undoInfo", row![0, -20, Owned::None]),
-            ("record_iternext", row![Owned::None]),
-            ("iterator_start", row![Owned::None, Owned::None]),
-            ("iterator_next", row![0]),
-            ("iterator_record_start", row![0, Tid(1)]),
-            ("iterator_record_next", row![0]),
-            ("iterator_gc", row![row![0]]),
             ("storeBlobStart", row![]),
             ("storeBlobChunk", row![&b"x"[..]]),
             ("sendBlob", row![Oid(1), Tid(1)]),

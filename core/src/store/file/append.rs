@@ -46,19 +46,14 @@ impl Appender {
         self.failed
     }
 
-    /// Puts out all the operations of a batch; gives its bytes in the log. In one of `copies` an object may come several
+    /// Puts out all the operations of a batch; gives its bytes in the log. In one with copies an object may come several
     /// times.
     ///
     /// # Panics
     /// When the batch before is not durable yet, tids do not rise, or an object comes twice where none may.
-    pub(super) fn append<C>(
-        &mut self,
-        batch: Vec<Transaction>,
-        copies: bool,
-        book: &Book,
-        out: &mut Outbox<C>,
-    ) -> u64 {
+    pub(super) fn append<C>(&mut self, batch: Vec<Transaction>, book: &Book, out: &mut Outbox<C>) -> u64 {
         assert!(self.batch.is_none(), "one batch at a time");
+        let copies = batch.iter().any(|transaction| transaction.copied);
         let (first_status, last) = check_order(book.last, &batch);
         let start = book.end;
         let mut layout = Layout::new(start, self.nonce, &batch, copies);

@@ -1,9 +1,11 @@
 //! The walk to the record that another one may point back to, as FileStorage's `restore` looks for it.
 
 use crate::ids::{Oid, Tid};
-use crate::store::Place;
+use crate::store::file::asked::{Asked, Query};
 use crate::store::file::format::{Broken, DATA_HEADER};
+use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
+use crate::store::{Place, StoreDone, StoreError};
 use bytes::Bytes;
 
 /// The search for the record in which a transaction gave an object some state.
@@ -72,5 +74,15 @@ impl Walk for Find {
             }
             Found::Over(place) => Some(place),
         }
+    }
+}
+
+impl Query for Find {
+    fn purpose<C>(asked: Asked<C, Find>) -> Purpose<C> {
+        Purpose::Find(Box::new(asked))
+    }
+
+    fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {
+        StoreDone::Found { context, result }
     }
 }

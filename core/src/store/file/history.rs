@@ -1,12 +1,11 @@
 //! The walk of a history: along an object's revisions, newest first, with a look at the transaction of each.
 
 use crate::ids::Oid;
-use crate::store::disk::{DiskError, DiskOp, FileId};
-use crate::store::file::book::Book;
+use crate::store::file::asked::{Asked, Query};
 use crate::store::file::format::{Broken, DATA_HEADER, TXN_HEADER};
-use crate::store::file::read::{Pending, Purpose, Reading, Step};
+use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
-use crate::store::{Outbox, Past, Pasts, StoreDone, StoreError};
+use crate::store::{Past, Pasts, StoreDone, StoreError};
 use bytes::Bytes;
 
 /// Bytes read of a transaction whose header is not there yet: most have no longer strings.
@@ -80,48 +79,12 @@ impl Walk for History {
     }
 }
 
-/// A history on its way to the disk and back. What is committed meanwhile is not in it.
-#[derive(Debug)]
-pub(super) struct Recall<C> {
-    context: C,
-    walk: History,
-    reading: Reading,
-}
-
-impl<C> Recall<C> {
-    /// Starts a history.
-    pub(super) fn start(context: C, oid: Oid, count: usize, book: &Book, out: &mut Outbox<C>) {
-        let result = match book.index.get(oid) {
-            None => Err(StoreError::NoObject(oid)),
-            Some(_) if count == 0 => Ok(Vec::new()),
-            Some(origin) => {
-                let walk = History::new(oid, count, origin.at);
-                return Recall { context, walk, reading: Reading::default() }.pursue(book, out);
-            }
-        };
-        out.done.push_back(StoreDone::History { context, oid, result });
+impl Query for History {
+    fn purpose<C>(asked: Asked<C, History>) -> Purpose<C> {
+        Purpose::History(asked)
     }
 
-    /// Goes on with the bytes that were waited for.
-    pub(super) fn resume(mut self, result: Result<Bytes, DiskError>, book: &Book, out: &mut Outbox<C>) {
-        match self.reading.take(result) {
-            Ok(()) => self.pursue(book, out),
-            Err(error) => self.answer(Err(error), out),
-        }
-    }
-
-    fn pursue(mut self, book: &Book, out: &mut Outbox<C>) {
-        match self.reading.walk(&mut self.walk, book) {
-            Ok(Step::Over(result)) => self.answer(result, out),
-            Ok(Step::Read(span)) => {
-                let pending = Pending(Purpose::History(self));
-                out.disk.push_back(DiskOp::Read { file: FileId::Log, span, pending });
-            }
-            Err(error) => self.answer(Err(error), out),
-        }
-    }
-
-    fn answer(self, result: Result<Vec<Past>, StoreError>, out: &mut Outbox<C>) {
-        out.done.push_back(StoreDone::History { context: self.context, oid: self.walk.oid, result });
+    fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {
+        StoreDone::History { context, oid: self.oid, result: result.flatten() }
     }
 }

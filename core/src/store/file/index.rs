@@ -114,6 +114,13 @@ impl Index {
         page.slots().last().map(|slot| Oid(prefix << 8 | u64::from(slot)))
     }
 
+    /// The first object at or behind `oid`; `None` when there is none.
+    pub fn first_from(&self, oid: Oid) -> Option<Oid> {
+        self.pages.range(oid.0 >> 8..).find_map(|(prefix, page)| {
+            page.slots().map(|slot| Oid(prefix << 8 | u64::from(slot))).find(|found| *found >= oid)
+        })
+    }
+
     /// All objects in the order of their oids.
     pub fn iter(&self) -> impl Iterator<Item = (Oid, Entry)> {
         self.pages.iter().flat_map(|(prefix, page)| {

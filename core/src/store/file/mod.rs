@@ -6,6 +6,7 @@
 pub mod errand;
 pub mod find;
 pub mod format;
+pub mod heads;
 pub mod history;
 pub mod index;
 pub mod index_file;
@@ -13,11 +14,15 @@ pub mod load;
 pub mod lockfile;
 pub mod open;
 pub mod read;
+pub mod records;
 pub mod sidecar;
+pub mod targets;
 pub mod transactions;
+pub mod undo;
 pub mod view;
 
 mod append;
+mod asked;
 mod book;
 mod layout;
 mod reserve;
@@ -27,16 +32,22 @@ pub(crate) mod testing;
 mod tests;
 
 use crate::ids::{Oid, Tid};
+use crate::limits;
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
-use crate::store::{Outbox, StoreDone, StoreError, StoreOp, Transaction};
+use crate::store::{Outbox, Place, StoreDone, StoreError, StoreOp, Transaction};
+use asked::Asked;
 use bytes::Bytes;
 use errand::{Errand, Step};
 use find::Find;
-use history::{History, Recall};
+use heads::Heads;
+use history::History;
 use load::{Load, Question};
 use lockfile::{Closed, Nonce};
 use read::{Lookup, Pending, Purpose};
+use records::Records;
+use targets::Targets;
 use transactions::Transactions;
+use undo::Undo;
 use view::Walk;
 
 #[cfg(feature = "planted-bugs")]
@@ -94,7 +105,40 @@ impl<C> FileStore<C> {
             StoreOp::CurrentSerial { context, oid } => {
                 Lookup::start(context, oid, Question::Current, book, out);
             }
-            StoreOp::History { context, oid, count } => Recall::start(context, oid, count, book, out),
+            StoreOp::History { context, oid, count } => match book.index.get(oid) {
+                Some(entry) if count > 0 => {
+                    Asked::start(context, History::new(oid, count, entry.at), book, out);
+                }
+                found => {
+                    let result = found.map(|_| Vec::new()).ok_or(StoreError::NoObject(oid));
+                    out.done.push_back(StoreDone::History { context, oid, result });
+                }
+            },
+            StoreOp::NextTransaction { context, from, near } => {
+                let walk = match near {
+                    Some(near) => Heads::at(near, from, limits::FIRST_READ),
+                    None => Heads::new(from, book.last, book.end, limits::FIRST_READ),
+                };
+                Asked::start(context, walk, book, out);
+            }
+            StoreOp::NextRecord { context, left } => {
+                Asked::start(context, Records::new(left, limits::FIRST_READ), book, out);
+            }
+            StoreOp::Find { context, oid, serial, data } => match book.index.get(oid) {
+                Some(entry) => Asked::start(context, Find::new(oid, serial, data, entry.at), book, out),
+                None => out.done.push_back(StoreDone::Found { context, result: Ok(None) }),
+            },
+            StoreOp::Targets { context, tid } => {
+                Asked::start(context, Targets::new(tid, book.end), book, out);
+            }
+            StoreOp::Undo { context, target, so_far } => {
+                let entry = book.index.get(target.oid).expect("an object of the log is in its index");
+                Asked::start(context, Undo::new(target, entry.at, so_far), book, out);
+            }
+            StoreOp::PreviousTransaction { context, before } => {
+                let behind = before.unwrap_or(Place(book.end));
+                Asked::start(context, Heads::before(behind, limits::FIRST_READ), book, out);
+            }
             StoreOp::Reserve { context, bytes } => self.reserve(context, bytes, out),
         }
     }
@@ -104,23 +148,23 @@ impl<C> FileStore<C> {
     ///
     /// # Panics
     /// When the storage is read-only, an earlier batch is not answered yet, the tids do not rise, an object comes
-    /// twice, or a string is longer than the format can count.
+    /// twice in a batch without copies, or a string is longer than the format can count.
     pub fn append(&mut self, batch: Vec<Transaction>, out: &mut Outbox<C>) {
-        self.write(batch, false, out);
-    }
-
-    /// As [`append`](Self::append), for transactions of another storage: an object may come several times, also within
-    /// one transaction, and records may point to [places](Self::find) in this log.
-    ///
-    /// # Panics
-    /// As [`append`](Self::append), but for objects that come twice.
-    pub fn append_copies(&mut self, batch: Vec<Transaction>, out: &mut Outbox<C>) {
-        self.write(batch, true, out);
+        let appender = self.appender.as_mut().expect("nobody appends to a read-only storage");
+        if appender.failed() {
+            return out.done.push_back(StoreDone::Refused { why: StoreError::Failed });
+        }
+        let bytes = appender.append(batch, &self.book, out);
+        self.reservations.appended(bytes);
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(Bug::DurableBeforeSync) {
+            appender.settle(&mut self.book, out);
+        }
     }
 
     /// A way through all transactions from `from` on.
     pub fn transactions(&self, from: Tid) -> Errand<Transactions> {
-        Errand::new(Transactions::new(from))
+        Errand::new(Transactions::new(from, self.book.last, self.book.end))
     }
 
     /// A search for the place where transaction `serial` gave `oid` the state `data`; `None`: there is no such object.
@@ -161,8 +205,23 @@ impl<C> FileStore<C> {
                 let relook = self.relooks();
                 lookup.resume(result, relook, &mut self.book, out);
             }
-            DiskDone::Read { pending: Pending(Purpose::History(recall)), result } => {
-                recall.resume(result, &self.book, out);
+            DiskDone::Read { pending: Pending(Purpose::History(asked)), result } => {
+                asked.resume(result, &self.book, out);
+            }
+            DiskDone::Read { pending: Pending(Purpose::Head(asked)), result } => {
+                asked.resume(result, &self.book, out);
+            }
+            DiskDone::Read { pending: Pending(Purpose::Targets(asked)), result } => {
+                asked.resume(result, &self.book, out);
+            }
+            DiskDone::Read { pending: Pending(Purpose::Undo(asked)), result } => {
+                asked.resume(result, &self.book, out);
+            }
+            DiskDone::Read { pending: Pending(Purpose::Find(asked)), result } => {
+                asked.resume(result, &self.book, out);
+            }
+            DiskDone::Read { pending: Pending(Purpose::Record(asked)), result } => {
+                asked.resume(result, &self.book, out);
             }
             DiskDone::Synced { file: FileId::Index | FileId::Lock, result } => self.on_closed(result, out),
             DiskDone::WriteFailed { file: FileId::Lock, error } => self.unsaved = Some(error),
@@ -218,6 +277,11 @@ impl<C> FileStore<C> {
         self.book.max_oid
     }
 
+    /// The first object at or behind `oid`, deleted ones included; `None` when there is none.
+    pub fn first_from(&self, oid: Oid) -> Option<Oid> {
+        self.book.index.first_from(oid)
+    }
+
     /// Objects in the index, deleted ones included.
     pub fn len(&self) -> u64 {
         self.book.index.len()
@@ -237,19 +301,6 @@ impl<C> FileStore<C> {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: Bug) {
         self.bug = Some(bug);
-    }
-
-    fn write(&mut self, batch: Vec<Transaction>, copies: bool, out: &mut Outbox<C>) {
-        let appender = self.appender.as_mut().expect("nobody appends to a read-only storage");
-        if appender.failed() {
-            return out.done.push_back(StoreDone::Refused { why: StoreError::Failed });
-        }
-        let bytes = appender.append(batch, copies, &self.book, out);
-        self.reservations.appended(bytes);
-        #[cfg(feature = "planted-bugs")]
-        if self.bug == Some(Bug::DurableBeforeSync) {
-            appender.settle(&mut self.book, out);
-        }
     }
 
     fn reserve(&mut self, context: C, bytes: u64, out: &mut Outbox<C>) {

@@ -5,10 +5,16 @@
 
 use crate::ids::Oid;
 use crate::store::disk::{DiskError, DiskOp, FileId, Span};
+use crate::store::file::asked::Asked;
 use crate::store::file::book::Book;
+use crate::store::file::find::Find;
 use crate::store::file::format::{Broken, Damaged};
-use crate::store::file::history::Recall;
+use crate::store::file::heads::Heads;
+use crate::store::file::history::History;
 use crate::store::file::load::{Answer, Load, Question};
+use crate::store::file::records::Records;
+use crate::store::file::targets::Targets;
+use crate::store::file::undo::Undo;
 use crate::store::file::view::{self, Need, Spans, Walk};
 use crate::store::{Current, Outbox, StoreDone, StoreError};
 use bytes::Bytes;
@@ -20,7 +26,12 @@ pub struct Pending<C>(pub(super) Purpose<C>);
 #[derive(Debug)]
 pub(super) enum Purpose<C> {
     Load(Lookup<C>),
-    History(Recall<C>),
+    History(Asked<C, History>),
+    Head(Box<Asked<C, Heads>>),
+    Record(Box<Asked<C, Records>>),
+    Find(Box<Asked<C, Find>>),
+    Targets(Box<Asked<C, Targets>>),
+    Undo(Box<Asked<C, Undo>>),
     /// The opening of the store, which has one read at a time.
     Opening,
 }

@@ -315,6 +315,7 @@ pub(crate) fn transaction(tid: u64, records: &[(u64, Option<&[u8]>)]) -> Transac
         description: Bytes::from_static(b"a description"),
         extension: Bytes::new(),
         records: records.iter().map(record).collect(),
+        copied: false,
     }
 }
 

@@ -3,7 +3,7 @@
 mod decode;
 mod encode;
 mod methods;
-pub(in crate::wire) mod undo_id;
+pub(crate) mod undo_id;
 
 use crate::ids::{Oid, Tid};
 use crate::wire::tree::Owned;

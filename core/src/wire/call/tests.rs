@@ -119,8 +119,12 @@ fn tpc_begin_is_understood_in_its_other_forms() {
         assert_eq!((begin.user, begin.description), ("us\u{e9}r".as_bytes(), &b""[..]));
         // A list came as such, or as one of msgpack's arrays.
         let pickle: &[u8] = match codec {
-            Codec::Pickle => b"\x80\x03}(X\x01\0\0\0aK\x01X\x01\0\0\0b](X\x01\0\0\0xNG?\xf8\0\0\0\0\0\0eu.",
-            Codec::Msgpack => b"\x80\x03}(X\x01\0\0\0aK\x01X\x01\0\0\0bX\x01\0\0\0xNG?\xf8\0\0\0\0\0\0\x87u.",
+            Codec::Pickle => {
+                b"\x80\x03}q\0(X\x01\0\0\0aq\x01K\x01X\x01\0\0\0bq\x02]q\x03(X\x01\0\0\0xq\x04NG?\xf8\0\0\0\0\0\0eu."
+            }
+            Codec::Msgpack => {
+                b"\x80\x03}q\0(X\x01\0\0\0aq\x01K\x01X\x01\0\0\0bq\x02X\x01\0\0\0xq\x03NG?\xf8\0\0\0\0\0\0\x87q\x04u."
+            }
         };
         assert_eq!(begin.extension, pickle);
 

@@ -8,7 +8,7 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const LEN: usize = 11;
 
 /// The name of a transaction.
-pub(in crate::wire) fn of(tid: Tid) -> [u8; LEN + 1] {
+pub(crate) fn of(tid: Tid) -> [u8; LEN + 1] {
     let bits = u128::from(tid.0) << 2;
     let mut name = [b'='; LEN + 1];
     for (at, digit) in name[..LEN].iter_mut().enumerate() {
@@ -18,7 +18,7 @@ pub(in crate::wire) fn of(tid: Tid) -> [u8; LEN + 1] {
 }
 
 /// The transaction with this name; a line break may follow it. `None` when it is no such name.
-pub(in crate::wire) fn read(name: &[u8]) -> Option<Tid> {
+pub(crate) fn read(name: &[u8]) -> Option<Tid> {
     let digits = name.strip_suffix(b"\n").unwrap_or(name).strip_suffix(b"=")?;
     if digits.len() != LEN {
         return None;

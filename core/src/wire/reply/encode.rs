@@ -3,11 +3,11 @@
 use super::{Conflict, Info, Notice, Reply, Size};
 use crate::ids::Oid;
 use crate::wire::Codec;
-use crate::wire::call::MessageId;
+use crate::wire::call::{IteratorId, MessageId};
 use crate::wire::packet::{LeftOut, Packet, object};
 use crate::wire::remote::RemoteError;
 use crate::wire::writer::Writer;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 /// The longest object either encoding can express, with room for what surrounds it.
 const LONGEST_OBJECT: usize = u32::MAX as usize - (1 << 16);
@@ -26,9 +26,7 @@ impl Reply {
     /// afterwards, and what it held goes out in front. An object too long for the protocol is answered with a
     /// ValueError, as by Python's server.
     pub fn encode(&self, codec: Codec, id: &MessageId, out: &mut BytesMut) -> Packet {
-        if let Reply::Revision { data, .. } | Reply::Data(data) = self
-            && data.len() > LONGEST_OBJECT
-        {
+        if self.object().is_some_and(|data| data.len() > LONGEST_OBJECT) {
             return RemoteError::Value("Couldn't pickle response".into()).encode(codec, id, out);
         }
         Packet::encode(codec, out, |writer| {
@@ -41,6 +39,15 @@ impl Reply {
             });
             left_out
         })
+    }
+
+    /// The state that the reply carries.
+    fn object(&self) -> Option<&Bytes> {
+        match self {
+            Reply::Revision { data, .. } | Reply::Data(data) | Reply::Record { data, .. } => Some(data),
+            Reply::IteratedRecord { data, .. } => data.as_ref(),
+            _ => None,
+        }
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> LeftOut {
@@ -62,6 +69,35 @@ impl Reply {
             Reply::Info(info) => info.write(writer),
             Reply::Conflicts(conflicts) => writer.list(conflicts, |w, conflict| conflict.write(w)),
             Reply::Status(status) => status.write(writer),
+            Reply::UndoLog(found) => writer.list(found, |w, transaction| transaction.write(w)),
+            Reply::Iterator(IteratorId(id)) => writer.int(*id),
+            Reply::IteratedTransaction { tid, status, user, description, extension } => {
+                writer.tuple(5, |w| {
+                    w.tid(*tid);
+                    w.str(char::from(*status).encode_utf8(&mut [0; 2]));
+                    w.bytes(user);
+                    w.bytes(description);
+                    w.dict(extension, |w, (key, value)| {
+                        w.value(key);
+                        w.value(value);
+                    });
+                })
+            }
+            Reply::IteratedRecord { oid, tid, data, data_txn } => writer.tuple(4, |w| {
+                w.oid(*oid);
+                w.tid(*tid);
+                match data {
+                    Some(data) => left_out = object(w, data),
+                    None => w.none(),
+                }
+                w.optional(*data_txn, Writer::tid);
+            }),
+            Reply::Record { oid, tid, data, next } => writer.tuple(4, |w| {
+                w.oid(*oid);
+                w.tid(*tid);
+                left_out = object(w, data);
+                w.optional(*next, Writer::oid);
+            }),
             Reply::History(revisions) => writer.list(revisions, |w, revision| revision.write(w)),
         }
         left_out

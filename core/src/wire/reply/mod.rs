@@ -3,13 +3,17 @@
 mod encode;
 mod history;
 mod status;
+mod undo_log;
 
 use crate::ids::{Oid, Tid};
+use crate::wire::call::IteratorId;
+use crate::wire::tree::Owned;
 use bytes::Bytes;
 
 pub(in crate::wire) use encode::{IN_ORDER, REPLY};
 pub use history::{Extensions, PastRevision};
 pub use status::{Status, status_json};
+pub use undo_log::UndoableTransaction;
 
 /// A successful result.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +50,45 @@ pub enum Reply {
     Status(Status),
     /// The answer to `history`, the newest revision first.
     History(Vec<PastRevision>),
+    /// The answer to `undoLog` and `undoInfo`, the newest transaction first.
+    UndoLog(Vec<UndoableTransaction>),
+    /// The name of an iteration.
+    Iterator(IteratorId),
+    /// The answer to `iterator_next`.
+    IteratedTransaction {
+        /// The transaction.
+        tid: Tid,
+        /// Its status, an ASCII character.
+        status: u8,
+        /// Its user name.
+        user: Bytes,
+        /// Its description.
+        description: Bytes,
+        /// The pairs of its extension dictionary, in their order.
+        extension: Vec<(Owned, Owned)>,
+    },
+    /// The answer to `iterator_record_next`.
+    IteratedRecord {
+        /// The object.
+        oid: Oid,
+        /// The transaction.
+        tid: Tid,
+        /// The state; `None` where the object does not exist from here on.
+        data: Option<Bytes>,
+        /// A transaction that has the same state, if known.
+        data_txn: Option<Tid>,
+    },
+    /// The answer to `record_iternext`.
+    Record {
+        /// The object.
+        oid: Oid,
+        /// Its current revision.
+        tid: Tid,
+        /// Its state.
+        data: Bytes,
+        /// The object behind it; `None`: it is the last.
+        next: Option<Oid>,
+    },
 }
 
 /// Size figures, sent with `get_info` and as the notice `info`.

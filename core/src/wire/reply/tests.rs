@@ -59,6 +59,46 @@ fn history() -> Vec<PastRevision> {
     ]
 }
 
+fn undo_log() -> Vec<UndoableTransaction> {
+    let of = |past: PastRevision| {
+        let PastRevision { tid, user, description, extension, .. } = past;
+        UndoableTransaction { tid, size: 0, user, description, extension }
+    };
+    let transactions = history().into_iter().map(of).zip([109, 86, 85, 0, 212]);
+    transactions.map(|(transaction, size)| UndoableTransaction { size, ..transaction }).collect()
+}
+
+/// The transaction of each revision, and the record of it.
+fn iterations() -> Vec<(&'static str, MessageId, Reply)> {
+    let tid = |minute: u64| Tid(0x03f6_dcb0_1e4b_17e4 + (minute << 32));
+    let transaction = |minute: usize| {
+        let PastRevision { tid, user, description, extension, .. } = history().swap_remove(4 - minute);
+        Reply::IteratedTransaction { tid, status: b' ', user, description, extension }
+    };
+    let record = |minute, oid, data: Option<&[u8]>, data_txn| {
+        let data = data.map(Bytes::copy_from_slice);
+        Reply::IteratedRecord { oid, tid: tid(minute), data, data_txn }
+    };
+    let current = |oid, minute, data: &'static [u8], next| Reply::Record {
+        oid,
+        tid: tid(minute),
+        data: data.into(),
+        next,
+    };
+    let replies = [
+        ("iterated_0", transaction(0)),
+        ("iterated_1", transaction(1)),
+        ("iterated_4", transaction(4)),
+        ("iterated_record_0", record(0, Oid::ZERO, Some(DATA), None)),
+        ("iterated_record_1", record(1, OID, Some(&DATA.repeat(3)), None)),
+        ("iterated_record_2", record(2, OID, Some(DATA), Some(tid(0)))),
+        ("iterated_record_3", record(3, OID, None, None)),
+        ("record", current(Oid::ZERO, 0, DATA, Some(OID))),
+        ("record_last", current(OID, 4, b"n", None)),
+    ];
+    replies.map(|(name, reply)| (name, MessageId::Int(1), reply)).into()
+}
+
 fn replies() -> Vec<(&'static str, MessageId, Reply)> {
     let reply = |name, reply| (name, MessageId::Int(1), reply);
     let load = |name, reply| (name, MessageId::Load(OID, NEXT), reply);
@@ -72,7 +112,7 @@ fn replies() -> Vec<(&'static str, MessageId, Reply)> {
         interfaces: &[("ZODB.interfaces", "IStorage"), ("ZODB.interfaces", "IStorageUndoable")],
     };
     let conflict = Conflict { oid: OID, committed: NEXT, read: TID, data: data.clone() };
-    vec![
+    let mut replies = vec![
         reply("none", Reply::None),
         reply("tid", Reply::Tid(TID)),
         load("revision", Reply::Revision { data: data.clone(), serial: TID, until: None }),
@@ -91,7 +131,10 @@ fn replies() -> Vec<(&'static str, MessageId, Reply)> {
         reply("status_stub", Reply::Status(status())),
         reply("history", Reply::History(history())),
         reply("status", Reply::Status(Status { lock_time: Some(1795299930.5), timeout: true, ..status() })),
-    ]
+    ];
+    replies.extend(iterations());
+    replies.push(reply("undo_log", Reply::UndoLog(undo_log())));
+    replies
 }
 
 #[test]
@@ -180,6 +223,24 @@ fn the_results_read_back_as_they_were_written() {
                     let tids: Vec<Tid> = read.iter().map(|entry| entry.tid).collect();
                     assert_eq!(tids, revisions.iter().map(|entry| entry.tid).collect::<Vec<_>>());
                 }
+                Reply::UndoLog(found) => {
+                    let tids = found.iter().map(|it| it.tid).collect::<Vec<_>>();
+                    assert_eq!(value.undo_log().unwrap().iter().map(|it| it.tid).collect::<Vec<_>>(), tids);
+                }
+                Reply::Iterator(id) => assert_eq!(value.as_int(), Some(id.0)),
+                Reply::IteratedTransaction { tid, status, .. } => {
+                    let read = value.iterated_transaction().unwrap();
+                    assert_eq!((read.tid, read.status), (tid, status));
+                }
+                Reply::IteratedRecord { oid, tid, data, data_txn } => {
+                    let read = value.iterated_record().unwrap();
+                    assert_eq!((read.oid, read.tid, read.data_txn), (oid, tid, data_txn));
+                    assert_eq!(read.data, data.as_deref());
+                }
+                Reply::Record { oid, tid, data, next } => {
+                    let read = value.record().unwrap();
+                    assert_eq!((read.oid, read.tid, read.data, read.next), (oid, tid, &data[..], next));
+                }
                 Reply::Status(status) => {
                     assert_eq!(value.field("stores").and_then(|count| count.as_count()), Some(status.stores));
                 }
@@ -223,7 +284,7 @@ fn status_for_ruok_is_one_json_object_by_storage() {
 proptest! {
     #[test]
     fn a_cut_or_changed_message_never_panics(
-        name in 0..15_usize,
+        name in 0..25_usize,
         at in any::<usize>(),
         byte in any::<u8>(),
     ) {

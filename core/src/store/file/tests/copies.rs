@@ -39,10 +39,11 @@ fn place(session: &Session<'_>, oid: u64, serial: u64, data: &[u8]) -> Option<Pl
     pursue(session, &mut errand).unwrap()
 }
 
-fn copied(session: &mut Session<'_>, batch: Vec<Transaction>) {
+fn copied(session: &mut Session<'_>, mut batch: Vec<Transaction>) {
+    batch.iter_mut().for_each(|transaction| transaction.copied = true);
     let mut out = Outbox::default();
     let last = batch.last().unwrap().tid;
-    session.store.append_copies(batch, &mut out);
+    session.store.append(batch, &mut out);
     assert_eq!(session.settle(&mut out), [StoreDone::Durable { upto: last }]);
 }
 
