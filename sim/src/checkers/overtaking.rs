@@ -39,10 +39,10 @@ impl Checker for NoOvertaking {
                 stream.changed.extend(oids.iter().map(|&oid| (oid, tid)));
             }
             Seen::Finished(conn, tid) => self.streams.entry(conn).or_default().told = tid,
-            Seen::Verified { conn, answer: Some((upto, _)), .. } => {
-                if upto > self.streams.entry(conn).or_default().told {
-                    return Err(format!("{conn} is shown {upto} in a verification before it is told of it"));
-                }
+            Seen::Verified { conn, answer: Some((upto, _)), .. }
+                if upto > self.streams.entry(conn).or_default().told =>
+            {
+                return Err(format!("{conn} is shown {upto} in a verification before it is told of it"));
             }
             Seen::Loaded { conn, oid, serial, until, .. } => {
                 let stream = self.streams.entry(conn).or_default();

@@ -72,10 +72,8 @@ impl Checker for VerifyWindow {
             Seen::Registered(conn, _) => {
                 self.newest.insert(conn.client, Newest { conn, open: true, told: BTreeSet::new() });
             }
-            Seen::Gone(conn) => {
-                if self.newest.get(&conn.client).is_some_and(|newest| newest.conn == conn) {
-                    self.newest.remove(&conn.client);
-                }
+            Seen::Gone(conn) if self.newest.get(&conn.client).is_some_and(|newest| newest.conn == conn) => {
+                self.newest.remove(&conn.client);
             }
             Seen::Invalidated(conn, tid, _) => {
                 if let Some(newest) = self.newest.get_mut(&conn.client)
