@@ -30,7 +30,7 @@ fn a_cache_file_in_use_is_refused_by_name() {
     let held = FileMedium::open(&path).unwrap();
     let error = FileMedium::open(&path).unwrap_err();
     assert!(matches!(&error, FileError::Held(of) if *of == path));
-    assert!(error.to_string().contains("a.cache is in use by another process"), "{error}");
+    assert!(error.to_string().contains("a.cache is in use by another client"), "{error}");
     drop(held);
     FileMedium::open(&path).unwrap();
 }
