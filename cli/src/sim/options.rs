@@ -63,7 +63,7 @@ pub struct RunArgs {
     pub minutes: Option<Duration>,
 
     /// Exactly this kind of fault in every seed, or none; may be given several times: cuts, crashes, power-losses,
-    /// splits, slow-disk, pauses [default: each seed has its own]
+    /// splits, slow-disk, pauses, half-cuts, partitions, storms, restarts, disk-failures, rot, restores, clocks [default: each seed has its own]
     #[arg(long, value_name = "FAULT", value_parser = fault)]
     pub fault: Vec<NamedFault>,
 
