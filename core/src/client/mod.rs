@@ -24,6 +24,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod txn;
 mod verify;
 mod vocabulary;
 mod waiting;

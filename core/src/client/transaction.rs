@@ -10,8 +10,9 @@ use super::mark::{Mark, marked};
 use super::purpose::Purpose;
 use super::resolve::Merging;
 use super::settle::{Ending, Settlement};
+use super::txn::{Stage, Txn, check, check_state};
 use super::waiting::Question;
-use super::{Answer, Call, Changes, Error, Finished, Operation, Output, ServerId, Ticket, TxnRef, replies};
+use super::{Answer, Call, Changes, Error, Operation, Output, ServerId, Ticket, TxnRef, replies};
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::store::Revision;
@@ -24,37 +25,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[cfg(feature = "planted-bugs")]
 use crate::planted::Bug;
-
-/// How far a transaction is.
-#[derive(Debug)]
-enum Stage {
-    /// Its operations are being sent; the one with this number is a blob that is being read.
-    Sending(usize),
-    /// The server checks it, and locks its objects.
-    Voting,
-    /// Conflicts are being merged.
-    Merging(Merging),
-    /// It holds its locks until the caller says what becomes of it.
-    Voted,
-    /// It is being made durable, for this caller.
-    Finishing(Ticket),
-    /// It is durable; transactions before it may still be told of.
-    Overtaking(Ticket, Tid),
-}
-
-/// A transaction on the server.
-#[derive(Debug)]
-struct Txn {
-    at: TxnRef,
-    id: TxnId,
-    changes: Box<Changes>,
-    mark: Option<Mark>,
-    stage: Stage,
-    /// Votes that ended in conflicts.
-    rounds: u32,
-    /// Objects that got another state than the caller stored.
-    changed: BTreeSet<Oid>,
-}
 
 /// Who has the server's one place for a transaction of this connection.
 #[derive(Debug)]
@@ -539,117 +509,4 @@ impl Commits {
         assert!(self.slot.is_some() || self.queue.is_empty(), "nobody waits for a place that is free");
         assert!(self.lost.len() <= limits::LOST_TRANSACTIONS, "transactions that were lost are bounded");
     }
-}
-
-impl Txn {
-    /// Whether it is, or may be, durable.
-    fn is_finishing(&self) -> bool {
-        matches!(self.stage, Stage::Finishing(_) | Stage::Overtaking(..))
-    }
-
-    fn finished(&self, tid: Tid) -> Answer {
-        Answer::Finished(Finished { tid, changed: self.changed.iter().copied().collect() })
-    }
-
-    /// Sends its operations from this one on, up to the vote or to a blob, which takes its time.
-    fn send(&mut self, desk: &mut Desk, link: &mut Link, from: usize) {
-        for (place, operation) in self.changes.operations.iter().enumerate().skip(from) {
-            match request(self.id, operation) {
-                Some(request) => link.tell(&request),
-                None => {
-                    self.stage = Stage::Sending(place);
-                    link.tell(&Request::StoreBlobStart);
-                    return desk.push(Output::ReadBlob { txn: self.at, at: place });
-                }
-            }
-        }
-        self.vote(desk, link);
-    }
-
-    fn vote(&mut self, desk: &Desk, link: &mut Link) {
-        self.stage = Stage::Voting;
-        link.call(desk, Purpose::Vote(self.at), &Request::Vote(self.id));
-    }
-
-    /// What the cache is to make of it: the states that are known, by object.
-    fn states(&self) -> BTreeMap<Oid, Option<Bytes>> {
-        let mut states = BTreeMap::new();
-        for operation in &self.changes.operations {
-            match operation {
-                Operation::Store { oid, data, .. } | Operation::StoreBlob { oid, data, .. } => {
-                    states.insert(*oid, Some(data.clone()));
-                }
-                Operation::Delete { oid, .. } | Operation::Restore { oid, .. } => {
-                    states.insert(*oid, None);
-                }
-                Operation::ReadCheck { .. } | Operation::Undo(_) => {}
-            }
-        }
-        states.extend(self.changed.iter().map(|oid| (*oid, None)));
-        states
-    }
-
-    /// The question what became of it.
-    fn unsettled(self, desk: &Desk, server: ServerId, ticket: Ticket, fault: &Fault) -> Settlement {
-        let written = self.changes.operations.iter().filter_map(|operation| match operation {
-            Operation::Store { oid, serial, .. }
-            | Operation::StoreBlob { oid, serial, .. }
-            | Operation::Delete { oid, serial } => Some((*oid, *serial)),
-            Operation::Restore { oid, .. } => Some((*oid, Tid::ZERO)),
-            Operation::ReadCheck { .. } | Operation::Undo(_) => None,
-        });
-        let undone = self.changed.iter().map(|oid| (*oid, Tid::ZERO));
-        // An object with a past has a history even if this transaction has no part in it.
-        let written = written.chain(undone).max_by_key(|(_, serial)| *serial > Tid::ZERO);
-        Settlement::new(desk, (server, ticket), self.at, self.mark.zip(written), self.changed, fault)
-    }
-}
-
-impl Changes {
-    fn stores(&self, wanted: Oid) -> bool {
-        self.operations.iter().any(|operation| match operation {
-            Operation::Store { oid, .. } | Operation::StoreBlob { oid, .. } => *oid == wanted,
-            _ => false,
-        })
-    }
-}
-
-/// What could not be sent, or would cost the connection, is refused before anything is sent.
-fn check(changes: &Changes) -> Result<(), Error> {
-    let metadata = [changes.user.len(), changes.description.len(), changes.extension.len()];
-    if metadata.into_iter().any(|len| len > limits::METADATA) {
-        return Err(Error::Limit("bytes of user name, description or extension"));
-    }
-    changes.operations.iter().try_for_each(|operation| match operation {
-        Operation::Store { oid, data, .. }
-        | Operation::StoreBlob { oid, data, .. }
-        | Operation::Restore { oid, data: Some(data), .. } => check_state(*oid, data),
-        Operation::Restore { data: None, .. }
-        | Operation::ReadCheck { .. }
-        | Operation::Delete { .. }
-        | Operation::Undo(_) => Ok(()),
-    })
-}
-
-fn check_state(oid: Oid, state: &Bytes) -> Result<(), Error> {
-    match state.len() {
-        // In a Data.fs no bytes stand for a reference to another record: Python's storage reads on behind it.
-        0 => Err(Error::Empty(oid)),
-        len if len > limits::STATE => Err(Error::Limit("bytes of an object")),
-        _ => Ok(()),
-    }
-}
-
-/// What is sent for an operation; a blob is sent in pieces.
-fn request(txn: TxnId, operation: &Operation) -> Option<Request<'_>> {
-    Some(match operation {
-        Operation::Store { oid, serial, data } => Request::Storea { oid: *oid, serial: *serial, data, txn },
-        Operation::StoreBlob { .. } => return None,
-        Operation::ReadCheck { oid, serial } => Request::CheckCurrent { oid: *oid, serial: *serial, txn },
-        Operation::Delete { oid, serial } => Request::DeleteObject { oid: *oid, serial: *serial, txn },
-        Operation::Undo(tid) => Request::Undoa { tid: *tid, txn },
-        Operation::Restore { oid, serial, data, same_as } => {
-            Request::Restorea { oid: *oid, serial: *serial, data: data.as_deref(), prev_txn: *same_as, txn }
-        }
-    })
 }

@@ -247,7 +247,7 @@ impl Commits {
     pub fn abort(&mut self, conn: ConnId, id: TxnId, scene: &mut Scene<'_>) {
         if self.txns.get(&conn).is_some_and(|open| open.id == id) {
             mark!("a client aborts");
-            self.count_abort(conn, scene);
+            scene.count_abort(self.txns.get(&conn));
             self.end(conn, scene);
             self.run_ready(scene);
         }
@@ -263,7 +263,7 @@ impl Commits {
         let open = self.txns.contains_key(&conn);
         if open {
             mark!("a client vanishes with its transaction open");
-            self.count_abort(conn, scene);
+            scene.count_abort(self.txns.get(&conn));
             self.end(conn, scene);
             self.run_ready(scene);
         }
@@ -545,19 +545,7 @@ impl Commits {
 
     /// The vote ends the transaction with an error.
     fn fail(&mut self, conn: ConnId, vote: &ReplyTo, error: RemoteError, scene: &mut Scene<'_>) {
-        match &error {
-            RemoteError::Conflict(conflict) | RemoteError::ReadConflict(conflict) => {
-                mark!("a vote ends in a conflict");
-                scene.audience.stats.conflicts += 1;
-                scene.out.log(Event::Conflict { oid: conflict.oid });
-            }
-            RemoteError::PosKey(_) => {}
-            other => {
-                mark!("a vote fails for another reason than a conflict");
-                let (peer, error) = (format!("connection {}", conn.0), other.to_string());
-                scene.out.log(Event::CallFailed { peer, method: "vote", error });
-            }
-        }
+        scene.note_failure(conn, &error);
         scene.out.error(vote, &error);
         self.txns.get_mut(&conn).expect("the transaction that votes").phase = Phase::Open;
         self.end(conn, scene);
@@ -568,24 +556,12 @@ impl Commits {
         let Some(txn) = self.forget(conn) else { return };
         self.timeouts.stop(txn.key);
         scene.desk.store.release(txn.reserved);
-        if let Phase::Reading(vote)
-        | Phase::Waiting(vote)
-        | Phase::Checking { vote, .. }
-        | Phase::Undoing(vote)
-        | Phase::Reserving(vote) = &txn.phase
-        {
+        if let Some(vote) = txn.phase.vote() {
             mark!("a transaction ends while its vote waits");
             let what = "the transaction was aborted while its vote waited";
             scene.out.error(vote, &RemoteError::StorageTransaction(what.into()));
         }
         self.ready.extend(self.locks.release(txn.key));
-    }
-
-    /// Counts a transaction that its client gives up. If it could not resolve its conflicts, that is what ended it.
-    fn count_abort(&self, conn: ConnId, scene: &mut Scene<'_>) {
-        let stats = &mut scene.audience.stats;
-        stats.aborts += 1;
-        stats.conflicts += u64::from(self.txns.get(&conn).is_some_and(Txn::in_conflict));
     }
 
     fn forget(&mut self, conn: ConnId) -> Option<Txn> {
@@ -613,9 +589,11 @@ impl Commits {
             assert!(self.owners.contains_key(&key) || finishing, "every lock has a transaction");
         }
         for txn in self.txns.values() {
-            let asks = !matches!(txn.phase, Phase::Open | Phase::Reading(_));
-            let asked = asks || txn.locked_at.is_some();
-            assert_eq!(asked, self.locks.contains(txn.key), "locks are asked for at the first vote");
+            assert_eq!(
+                txn.has_asked(),
+                self.locks.contains(txn.key),
+                "locks are asked for at the first vote"
+            );
         }
         assert!(self.ready.is_empty(), "nobody who has its locks is left waiting");
     }

@@ -1,6 +1,8 @@
 //! What a step of the commit path works with: the store, the registered clients, and where replies go.
 
+use crate::commit::txn::Txn;
 use crate::ids::Oid;
+use crate::server::event::Event;
 use crate::server::names::{ConnId, Context};
 use crate::server::output::Outputs;
 use crate::server::queue::Queue;
@@ -10,6 +12,7 @@ use crate::store::{Outbox, Store, StoreDone, StoreOp, Transaction};
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
 use crate::wire::packet::Packet;
+use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Notice, Size};
 use std::collections::BTreeMap;
 
@@ -127,4 +130,30 @@ pub struct Scene<'a> {
     pub now: Instant,
     /// Wall-clock time.
     pub wall: WallTime,
+}
+
+impl Scene<'_> {
+    /// Notes that a vote ended in an error.
+    pub fn note_failure(&mut self, conn: ConnId, error: &RemoteError) {
+        match error {
+            RemoteError::Conflict(conflict) | RemoteError::ReadConflict(conflict) => {
+                mark!("a vote ends in a conflict");
+                self.audience.stats.conflicts += 1;
+                self.out.log(Event::Conflict { oid: conflict.oid });
+            }
+            RemoteError::PosKey(_) => {}
+            other => {
+                mark!("a vote fails for another reason than a conflict");
+                let (peer, error) = (format!("connection {}", conn.0), other.to_string());
+                self.out.log(Event::CallFailed { peer, method: "vote", error });
+            }
+        }
+    }
+
+    /// Counts a transaction that its client gives up. If it could not resolve its conflicts, that is what ended it.
+    pub fn count_abort(&mut self, txn: Option<&Txn>) {
+        let stats = &mut self.audience.stats;
+        stats.aborts += 1;
+        stats.conflicts += u64::from(txn.is_some_and(Txn::in_conflict));
+    }
 }

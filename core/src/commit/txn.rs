@@ -42,6 +42,20 @@ pub enum Phase {
     Voted,
 }
 
+impl Phase {
+    /// The vote that waits for an answer; `None`: there is none.
+    pub fn vote(&self) -> Option<&ReplyTo> {
+        match self {
+            Phase::Reading(vote)
+            | Phase::Waiting(vote)
+            | Phase::Checking { vote, .. }
+            | Phase::Undoing(vote)
+            | Phase::Reserving(vote) => Some(vote),
+            Phase::Open | Phase::Voted => None,
+        }
+    }
+}
+
 /// What is to be done after a vote's checks.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
@@ -456,6 +470,11 @@ impl Txn {
             Kind::Check | Kind::Delete | Kind::Undone(_) | Kind::Restore { .. } => Bytes::new(),
         };
         conflict_error(&Conflict { oid: item.oid, committed, read: item.serial, data })
+    }
+
+    /// Whether it has, or waits for, locks.
+    pub fn has_asked(&self) -> bool {
+        !matches!(self.phase, Phase::Open | Phase::Reading(_)) || self.locked_at.is_some()
     }
 
     /// Whether its last vote ended in conflicts and it did not vote again.

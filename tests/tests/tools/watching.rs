@@ -151,18 +151,16 @@ fn what_happened_is_told_from_a_transaction_on_where_the_server_can() {
             serde_json::from_str::<Value>(line).expect("JSON")["tid"].as_str().expect("a tid").to_owned()
         })
         .collect();
-    let server = serve(Maker::Python, &home, Codec::Msgpack);
-    let mut watch = Watch::start(&[server.address(), "--from", &tids[1], "--classes"]);
-    watch.hear("Watching ", 1);
-    let line = watch.line();
-    assert!(line.contains("objects") && line[..16] > *tids[1], "{line}");
-    let (tid, _) = change(&server, "live");
-    while !watch.line().starts_with(&tid) {}
-    watch.interrupt(Signal::INT);
-    server.kill();
-    let server = serve(Maker::Zeolith, &home, Codec::Msgpack);
-    let why = refused(&["watch", server.address(), "--from", &tids[1]]);
-    assert!(why.contains(server.address()), "{why}");
-    server.stop();
+    for maker in [Maker::Python, Maker::Zeolith] {
+        let server = serve(maker, &home, Codec::Msgpack);
+        let mut watch = Watch::start(&[server.address(), "--from", &tids[1], "--classes"]);
+        watch.hear("Watching ", 1);
+        let line = watch.line();
+        assert!(line.contains("objects") && line[..16] > *tids[1], "{maker:?}: {line}");
+        let (tid, _) = change(&server, "live");
+        while !watch.line().starts_with(&tid) {}
+        watch.interrupt(Signal::INT);
+        end(maker, server);
+    }
     assert!(refused(&["watch", &file]).contains("is a file: to be told of its transactions"));
 }
