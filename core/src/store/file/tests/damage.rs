@@ -468,11 +468,11 @@ fn bytes_too_many_or_too_few_in_the_middle_end_the_opening() {
 #[test]
 fn all_that_follows_being_destroyed_is_damage_where_checksums_prove_it_durable() {
     let bounds = bounds();
-    for start in 0..4 {
+    for start in &bounds[..4] {
         for offset in [0, 3, 7, 8, 12, 30] {
             for byte in [0x00, 0x55] {
                 let mut disk = without_index(whole());
-                let at = bounds[start] + offset;
+                let at = start + offset;
                 let len = disk.bytes(FileId::Log).len();
                 put(&mut disk, at, &vec![byte; len - at]);
                 refused(&mut disk);
