@@ -61,12 +61,14 @@ pub(super) fn rot(world: &mut World, server: ServerNo, dice: u64) -> bool {
     node.is_down() && node.disk.turn_bit(dice)
 }
 
-/// Somebody copies the first server's storage, as far as whole transactions stand in it.
+/// Somebody copies the first server's storage while nothing is being written: what a copy has beyond what was acknowledged,
+/// a recovery of the original may cut off, and the copy is another history then.
 pub(super) fn backup(world: &mut World) -> bool {
     let node = &world.nodes[0];
     let image = node.disk.durable(FileId::Log);
     let (_, end) = log::read(image, 0);
-    let is_there = image.len() >= end;
+    let is_quiet = node.is_up() && node.disk.begun() == 0 && !node.disk.can_begin();
+    let is_there = is_quiet && image.len() >= end;
     if is_there {
         world.backup = image[..end].to_vec();
     }
