@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display};
 
+use crate::figures::commas;
 use zeolith_core::time::WallTime;
 
 use crate::calendar::utc;
@@ -50,7 +51,7 @@ impl Display for Banner {
             write!(
                 f,
                 "  {name:name_width$}  {place:place_width$}  {} {noun}, {}, ",
-                thousands(*objects),
+                commas(*objects),
                 size(*bytes)
             )?;
             match last_changed {
@@ -95,19 +96,6 @@ impl Banner {
 /// `text` as a literal of Python.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-/// `1234567` as `1,234,567`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// Bytes in the largest decimal unit that leaves a whole number before the point, as disks are sold.

@@ -10,6 +10,7 @@ mod calendar;
 pub mod check;
 pub mod config;
 pub mod copy;
+mod figures;
 pub mod heal;
 pub mod history;
 pub mod ids;

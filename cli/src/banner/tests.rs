@@ -68,8 +68,3 @@ fn sizes_are_cut_to_one_digit_behind_the_point() {
         assert_eq!(size(bytes), expected);
     }
 }
-
-#[test]
-fn thousands_are_set_apart() {
-    assert_eq!([0, 999, 1_000, 12_345_678].map(thousands), ["0", "999", "1,000", "12,345,678"]);
-}

@@ -1,18 +1,5 @@
 //! Figures as ZEO's tools write them, and the options that these share.
 
-/// Groups of three digits: `1,234,567`.
-pub(super) fn commas(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// `part` of `whole` in per cent; zero of nothing.
 pub(super) fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 }
@@ -33,12 +20,6 @@ pub(super) fn interval(text: &str) -> Result<u32, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn digits_are_grouped_from_the_right() {
-        let grouped = [0, 12, 123, 1234, 123_456, 1_234_567].map(commas);
-        assert_eq!(grouped, ["0", "12", "123", "1,234", "123,456", "1,234,567"]);
-    }
 
     #[test]
     fn an_interval_is_an_hour_at_most_and_a_minute_for_nothing() {

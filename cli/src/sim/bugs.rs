@@ -7,7 +7,8 @@ use zeolith_sim::hunt::{Hunted, hunt};
 use zeolith_sim::schedule::Schedule;
 
 use super::options::BugsArgs;
-use super::{End, SimError, grouped, write};
+use super::{End, SimError, write};
+use crate::figures::commas;
 
 /// A planted bug must be found within this many.
 const FOUND_WITHIN: u64 = 2_000;
@@ -22,12 +23,12 @@ pub(super) fn bugs(arguments: &BugsArgs, out: &mut impl Write) -> Result<End, Si
         let (name, promise) = (bug.name(), bug.promise());
         let Some(Hunted { seed, shown, broken, before, shrunk }) = hunt(bug, 0..FOUND_WITHIN, SHRUNK_TO)
         else {
-            writeln!(out, "| {name} | {promise} | none of {} | | |", grouped(FOUND_WITHIN))?;
+            writeln!(out, "| {name} | {promise} | none of {} | | |", commas(FOUND_WITHIN))?;
             end = End::CoverageLost;
             continue;
         };
         let after = shrunk.outcome.events.len();
-        writeln!(out, "| {name} | {} | {} | {before} | {after} |", broken.promise, grouped(seed))?;
+        writeln!(out, "| {name} | {} | {} | {before} | {after} |", broken.promise, commas(seed))?;
         if let Some(folder) = &arguments.write {
             let mut schedule =
                 Schedule::of(shrunk.setup, shrunk.outcome.events.clone(), shrunk.outcome.broken());

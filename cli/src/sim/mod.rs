@@ -109,19 +109,6 @@ fn schedule(path: &Path) -> Result<Schedule, SimError> {
     read(path)?.parse().map_err(|error| SimError::Schedule { path: path.to_owned(), error })
 }
 
-/// A number with its thousands apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -10,7 +10,8 @@ use zeolith_sim::schedule::Schedule;
 use zeolith_sim::shrink::shrink;
 
 use super::options::RunArgs;
-use super::{End, SimError, grouped, read, write};
+use super::{End, SimError, read, write};
+use crate::figures::commas;
 
 /// How often the progress line changes, on a terminal and elsewhere.
 const OFTEN: Duration = Duration::from_millis(250);
@@ -60,7 +61,7 @@ impl Summary<'_> {
 
     fn line(&self) -> String {
         let Tally { seeds, events, coverage, .. } = self.tally;
-        let (seeds, events, rate) = (grouped(*seeds), grouped(*events), grouped(self.rate()));
+        let (seeds, events, rate) = (commas(*seeds), commas(*events), commas(self.rate()));
         let (states, marks) = (coverage.states(), coverage.marks());
         format!("{seeds} seeds, {events} events, {rate} a second, {states} states, {marks} marks")
     }
@@ -69,7 +70,7 @@ impl Summary<'_> {
 impl std::fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{} in {:.1} s", self.line(), self.time.as_secs_f64())?;
-        writeln!(f, "{} transactions committed", grouped(self.tally.transactions))?;
+        writeln!(f, "{} transactions committed", commas(self.tally.transactions))?;
         write!(f, "trace {:016x}", self.tally.hash)
     }
 }
@@ -139,7 +140,7 @@ fn report(failure: &Failure, arguments: &RunArgs, out: &mut impl Write) -> Resul
 
 fn compare(tally: &Tally, list: &List, out: &mut impl Write) -> Result<End, SimError> {
     if tally.seeds < list.seeds {
-        writeln!(out, "coverage is not compared: the list takes {} seeds", grouped(list.seeds))?;
+        writeln!(out, "coverage is not compared: the list takes {} seeds", commas(list.seeds))?;
         return Ok(End::Good);
     }
     let lost = tally.coverage.lost(list);

@@ -75,11 +75,6 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn numbers_are_grouped_by_thousands() {
-    assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-}
-
-#[test]
 fn every_way_to_be_wrong_has_its_own_exit_code() {
     let violation = |kind| Violation { promise: 1, kind, what: String::new() };
     let codes = [Kind::Safety, Kind::Liveness, Kind::Panic].map(|kind| End::of(Some(&violation(kind))) as u8);

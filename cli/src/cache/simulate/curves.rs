@@ -2,7 +2,8 @@
 
 use super::policy::{CURVES, Policy, hits};
 use super::stream::Stream;
-use crate::cache::text::{commas, hit_rate};
+use crate::cache::text::hit_rate;
+use crate::figures::commas;
 use std::io::{Result, Write};
 
 /// Sizes that are tried unless told otherwise.

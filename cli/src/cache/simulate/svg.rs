@@ -41,7 +41,7 @@ fn put(svg: &mut String, curves: &Curves) -> std::fmt::Result {
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="{LEFT}" y="34" font-size="18" font-weight="600" fill="#111">Hit rate over cache size</text>
 <text x="{RIGHT}" y="34" text-anchor="end" fill="#777">{} loads, {} of objects</text>"##,
-        crate::cache::text::commas(curves.loads),
+        crate::figures::commas(curves.loads),
         size_text(curves.footprint),
     )?;
     for rate in (0..=100).step_by(20) {

@@ -4,9 +4,10 @@
 //! (an object larger than the cache, an invalidation older than what it invalidates) this one goes on.
 
 use super::ring::{OVERHEAD, Ring};
-use crate::cache::text::{commas, hit_rate};
+use crate::cache::text::hit_rate;
 use crate::cache::{CacheError, Event, TraceError, TraceReader};
 use crate::calendar::ctime;
+use crate::figures::commas;
 use std::collections::HashMap;
 use std::io::{Result, Write};
 use zeolith_core::cache::trace::{Code, Traced};

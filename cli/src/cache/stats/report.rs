@@ -2,8 +2,9 @@
 
 use super::StatsArgs;
 use super::tally::{Interval, Sizes, Tally};
-use crate::cache::text::{commas, hit_rate, percent};
+use crate::cache::text::{hit_rate, percent};
 use crate::calendar::ctime;
+use crate::figures::commas;
 use std::collections::BTreeMap;
 use std::io::{Result, Write};
 use std::time::Duration;
