@@ -5,6 +5,9 @@
 pub enum Bug {
     /// Promise 1: a batch counts as durable when its writes are issued, without waiting for the syncs.
     DurableBeforeSync,
+    /// Promise 1: an opening serves what a failed sync may have left in the system's memory alone, without writing it
+    /// again.
+    DoubtNotWritten,
     /// Promise 2: a load whose object was committed while its bytes were read is answered as planned.
     StaleRead,
     /// Promise 3: a client applies the invalidations of a chunk behind its other messages.
@@ -52,6 +55,7 @@ impl Bug {
     /// Every one of them.
     pub const ALL: &[Bug] = &[
         Bug::DurableBeforeSync,
+        Bug::DoubtNotWritten,
         Bug::StaleRead,
         Bug::AppliedLate,
         Bug::KeptAcrossReconnect,
@@ -78,6 +82,7 @@ impl Bug {
     pub fn name(self) -> &'static str {
         match self {
             Bug::DurableBeforeSync => "durable-before-sync",
+            Bug::DoubtNotWritten => "doubt-not-written",
             Bug::StaleRead => "stale-read",
             Bug::AppliedLate => "applied-late",
             Bug::KeptAcrossReconnect => "kept-across-reconnect",
@@ -104,7 +109,7 @@ impl Bug {
     /// The promise it breaks.
     pub fn promise(self) -> u32 {
         match self {
-            Bug::DurableBeforeSync => 1,
+            Bug::DurableBeforeSync | Bug::DoubtNotWritten => 1,
             Bug::StaleRead => 2,
             Bug::AppliedLate => 3,
             Bug::KeptAcrossReconnect => 4,

@@ -106,6 +106,8 @@ pub enum Event {
     Disk(ServerNo),
     /// The disk fails at an operation.
     FailDisk(ServerNo, Failure),
+    /// A server's memory gets short: what its disk failed to write is not read any more.
+    Forget(ServerNo),
     /// A bit of the log turns, in what a server that is down has on its disk.
     Rot(ServerNo, u64),
     /// Somebody copies the storage of the first server.
@@ -141,6 +143,7 @@ impl Event {
             | Event::EndDisk(server, _)
             | Event::Disk(server)
             | Event::FailDisk(server, _)
+            | Event::Forget(server)
             | Event::Rot(server, _)
             | Event::Restore(server)
             | Event::Crash(server, _)

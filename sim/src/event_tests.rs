@@ -35,6 +35,7 @@ fn events() -> impl Strategy<Value = Event> {
         server().prop_map(Event::Disk),
         (server(), failure).prop_map(|(server, failure)| Event::FailDisk(server, failure)),
         (server(), any::<u64>()).prop_map(|(server, dice)| Event::Rot(server, dice)),
+        server().prop_map(Event::Forget),
         server().prop_map(Event::Restore),
         (server(), fate).prop_map(|(server, fate)| Event::Crash(server, fate)),
         server().prop_map(Event::Start),

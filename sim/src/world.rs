@@ -144,6 +144,7 @@ impl World {
             Event::EndDisk(server, at) => servers::end_disk(self, server, at),
             Event::Disk(server) => settle::drain_disk(self, server),
             Event::FailDisk(server, failure) => servers::fail_disk(self, server, failure),
+            Event::Forget(server) => Ok(self.nodes[server.0].forget()),
             Event::Rot(server, dice) => Ok(servers::rot(self, server, dice)),
             Event::Backup => Ok(servers::backup(self)),
             Event::Restore(server) => servers::restore(self, server),
