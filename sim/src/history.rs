@@ -98,6 +98,8 @@ pub struct Restore {
     pub at: Place,
     /// The last transaction that was left.
     pub kept: Tid,
+    /// What the clock showed: tids that were given before are less.
+    pub time: Tid,
 }
 
 /// Everything that the clients of one storage did.

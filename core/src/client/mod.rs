@@ -367,7 +367,15 @@ impl Client {
             if self.desk.bug == Some(Bug::QuestionForgotten) {
                 continue;
             }
-            if self.desk.is_open(ticket) && !self.answer_from_cache(ticket, &call) {
+            if self.verification.is_anew()
+                && let Call::Vote(changes) = &call
+                && changes.is_based()
+            {
+                // A server takes any change of an object that it does not have, whatever the change is based on.
+                mark!("what a transaction is based on may be of another history");
+                let why = "the server could not say what changed meanwhile".to_owned();
+                self.desk.answer(ticket, Err(Error::Lost(why)));
+            } else if self.desk.is_open(ticket) && !self.answer_from_cache(ticket, &call) {
                 self.ask(ticket, call, Some(until));
             }
         }

@@ -23,6 +23,8 @@ pub(super) struct Verification {
     /// What was kept had to be dropped, so that the answer under way is of no use.
     flooded: bool,
     outcome: Option<Verified>,
+    /// What callers know may be of another history.
+    anew: bool,
     /// What changed since the cache's last transaction, until what the answer has overtaken is there.
     told: Option<(Tid, Vec<Oid>)>,
 }
@@ -44,6 +46,11 @@ impl Verification {
     /// What became of the cache; `None` while it is being verified.
     pub(super) fn outcome(&self) -> Option<Verified> {
         self.outcome
+    }
+
+    /// Whether callers were told that anything may have changed.
+    pub(super) fn is_anew(&self) -> bool {
+        self.anew
     }
 
     /// Begins, with what the server said of its last transaction when it registered the client.
@@ -160,7 +167,7 @@ impl Verification {
 
     /// There is nothing to be kept: the cache is empty, as of what the server said last.
     fn begin(&mut self, desk: &mut Desk, link: &mut Link, outcome: Verified) -> Result<(), Fault> {
-        desk.begin_at(self.server);
+        self.anew = desk.begin_at(self.server);
         self.done(desk, link, outcome)
     }
 

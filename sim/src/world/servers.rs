@@ -87,7 +87,8 @@ pub(super) fn restore(world: &mut World, server: ServerNo) -> Result<bool, Viola
     if server == ServerNo(0) {
         let (at, last) = (world.notes.place(), log.last());
         let kept = last.map_or(Tid::ZERO, |transaction| transaction.tid);
-        world.notes.history.restores.push(Restore { at, kept });
+        let time = Tid::at(world.wall(server));
+        world.notes.history.restores.push(Restore { at, kept, time });
     }
     world.see(&Seen::Restored(server, &log))?;
     world.books.restored(server, &world.nodes[server.0].disk);
