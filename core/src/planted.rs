@@ -47,6 +47,8 @@ pub enum Bug {
     /// Promise 19: recovery judges the tail of the log by its structure alone though the checksums may be trusted,
     /// so that a transaction with lost sectors is kept.
     TornTailKept,
+    /// Promise 20: the iterations of a client that vanishes stay.
+    IterationsKept,
     /// Promise 20: a client forgets the questions that waited for a connection.
     QuestionForgotten,
 }
@@ -75,6 +77,7 @@ impl Bug {
         Bug::CurrentForOlder,
         Bug::ReadCheckNotHeld,
         Bug::TornTailKept,
+        Bug::IterationsKept,
         Bug::QuestionForgotten,
     ];
 
@@ -102,6 +105,7 @@ impl Bug {
             Bug::CurrentForOlder => "current-for-older",
             Bug::ReadCheckNotHeld => "read-check-not-held",
             Bug::TornTailKept => "torn-tail-kept",
+            Bug::IterationsKept => "iterations-kept",
             Bug::QuestionForgotten => "question-forgotten",
         }
     }
@@ -126,7 +130,7 @@ impl Bug {
             Bug::CurrentForOlder => 16,
             Bug::ReadCheckNotHeld => 18,
             Bug::TornTailKept => 19,
-            Bug::QuestionForgotten => 20,
+            Bug::IterationsKept | Bug::QuestionForgotten => 20,
         }
     }
 }

@@ -19,7 +19,8 @@ pub(crate) fn choose(world: &World, options: &Options, rng: &mut Rng) -> Event {
         let wire = Wire { client, server };
         let disk = if options.faults.has(Fault::SlowDisk) { 15 } else { 60 };
         let event = match rng.below(110 + disk) {
-            0..22 => Some(Event::Act(client, rng.next_u64())),
+            0..19 => Some(Event::Act(client, rng.next_u64())),
+            19..22 => Some(Event::Admin(client, rng.next_u64())),
             22..95 => travel(world, options, wire, rng),
             95..110 => fault(world, options, wire, rng),
             _ => storage(world, server, rng),

@@ -16,6 +16,7 @@ fn events() -> impl Strategy<Value = Event> {
     let clients = prop_oneof![
         (client(), any::<u64>()).prop_map(|(id, dice)| Event::Act(id, dice)),
         (client(), any::<u64>()).prop_map(|(id, dice)| Event::Begin(id, dice)),
+        (client(), any::<u64>()).prop_map(|(id, dice)| Event::Admin(id, dice)),
         (client(), loss).prop_map(|(id, loss)| Event::Restart(id, loss)),
     ];
     let wires = prop_oneof![

@@ -12,9 +12,9 @@
 //! one order that was there before it ended, and only within one order does a client never go back.
 
 use crate::event::ClientId;
-use crate::history::{History, Outcome, Place, Read, Transaction};
+use crate::history::{Alters, History, Outcome, Place, Read, Transaction};
 use crate::ledger::Attempt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use zeolith_core::ids::{Oid, Tid};
 
@@ -138,12 +138,25 @@ impl fmt::Display for Shown<'_> {
 /// # Errors
 /// The first contradiction: of identities, then of single transactions in their order, then between them.
 pub fn judge(history: &History) -> Result<(), Contradiction> {
+    if history.transactions.iter().any(|transaction| is_dark(history, transaction)) {
+        return Ok(());
+    }
     let present = Present::of(history)?;
     for transaction in &history.transactions {
         present.judge(history, transaction)?;
     }
     present.judge_real_time(history)?;
     judge_sessions(history)
+}
+
+/// Whether nobody can say what a transaction left, or in which order: an undo of which nobody knows whether it happened, or
+/// a copied transaction, which brings its tid along, when a backup was put back. The checkers judge such runs.
+fn is_dark(history: &History, transaction: &Transaction) -> bool {
+    match transaction.alters {
+        None => false,
+        Some(Alters::Restore) if !history.restores.is_empty() => true,
+        Some(_) => transaction.outcome == Outcome::Unknown,
+    }
 }
 
 /// The transactions that happened.
@@ -175,9 +188,14 @@ impl<'a> Present<'a> {
                 happened(transaction.attempt, tid)?;
             }
         }
+        let altered = altered(history);
         for reader in &history.transactions {
             for read in &reader.reads {
                 let (Some(serial), Some(writer)) = (read.serial, read.writer) else { continue };
+                // What an undo or a copy left has another's data, or that of no write.
+                if altered.contains(&(read.oid, serial)) {
+                    continue;
+                }
                 let name = Name(reader.attempt);
                 let unwritten = Contradiction::Unwritten { reader: name, oid: read.oid, serial };
                 let Some(wrote) = transactions.get(&writer) else { return Err(unwritten) };
@@ -191,7 +209,8 @@ impl<'a> Present<'a> {
             }
         }
         for (&(oid, serial), writer) in &history.writers {
-            if let Some(wrote) = transactions.get(writer)
+            if !altered.contains(&(oid, serial))
+                && let Some(wrote) = transactions.get(writer)
                 && wrote.write(oid).is_some()
                 && (wrote.outcome != Outcome::Failed || !is_in(history, era_at(history, wrote.ended), serial))
             {
@@ -203,8 +222,9 @@ impl<'a> Present<'a> {
             let transaction = transactions[attempt];
             for (at, objects) in eras.iter_mut().enumerate() {
                 if is_in(history, at, tid) {
-                    for write in &transaction.writes {
-                        let object: &mut BTreeMap<Tid, &Transaction> = objects.entry(write.oid).or_default();
+                    let written = transaction.writes.iter().map(|write| write.oid);
+                    for oid in written.chain(transaction.sets.iter().copied()) {
+                        let object: &mut BTreeMap<Tid, &Transaction> = objects.entry(oid).or_default();
                         object.insert(tid, transaction);
                     }
                 }
@@ -216,6 +236,13 @@ impl<'a> Present<'a> {
     /// What was current of an object before a tid.
     fn before(&self, era: usize, oid: Oid, before: Tid) -> Option<Tid> {
         self.eras[era].get(&oid)?.range(..before).next_back().map(|(tid, _)| *tid)
+    }
+
+    /// Whether a revision was not stored, but set by an undo, a deletion or a copy.
+    fn is_set(&self, era: usize, oid: Oid, serial: Option<Tid>) -> bool {
+        let revisions = self.eras[era].get(&oid);
+        let transaction = serial.and_then(|serial| revisions?.get(&serial));
+        transaction.is_some_and(|transaction| transaction.sets.contains(&oid))
     }
 
     /// Judges what one transaction read and changed. A client may not know yet of a backup that was put back: what it
@@ -236,7 +263,9 @@ impl<'a> Present<'a> {
         let (reader, start) = (Name(transaction.attempt), transaction.start);
         for &Read { oid, serial, .. } in &transaction.reads {
             let current = self.before(era, oid, start.next());
-            if serial != current {
+            // An undo or a deletion may have left nothing.
+            let is_gone = serial.is_none() && self.is_set(era, oid, current);
+            if serial != current && !is_gone {
                 return Err(Contradiction::Snapshot { reader, start, oid, read: serial, current });
             }
         }
@@ -291,6 +320,15 @@ impl<'a> Present<'a> {
         }
         Ok(())
     }
+}
+
+/// The revisions that undos, deletions and copies left.
+fn altered(history: &History) -> BTreeSet<(Oid, Tid)> {
+    let committed = history.transactions.iter().filter_map(|transaction| match transaction.outcome {
+        Outcome::Committed(tid) => Some((tid, &transaction.sets)),
+        _ => None,
+    });
+    committed.flat_map(|(tid, sets)| sets.iter().map(move |&oid| (oid, tid))).collect()
 }
 
 /// The order of transactions that is the storage's at a place: how many backups were put back before.

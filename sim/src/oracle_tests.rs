@@ -14,6 +14,8 @@ fn transaction(client: usize, number: u64, start: u64) -> Transaction {
         reads: Vec::new(),
         checks: Vec::new(),
         writes: Vec::new(),
+        alters: None,
+        sets: Vec::new(),
         outcome: Outcome::Failed,
         began: place(1),
         asked: place(2),
@@ -168,6 +170,34 @@ fn a_client_that_goes_back_is_caught_unless_it_was_started_again() {
     assert!(matches!(judge(&history), Err(Contradiction::Session { .. })));
     history.restarts.push((ClientId(0), Place(30)));
     assert_eq!(judge(&history), Ok(()));
+}
+
+#[test]
+fn what_an_undo_left_is_current_and_has_the_data_of_another() {
+    let undo = |outcome| Transaction {
+        alters: Some(Alters::Undo),
+        sets: vec![Oid(1), Oid(2)],
+        ..transaction(1, 3, 2).ends(outcome)
+    };
+    let after = |serial| transaction(1, 4, 3).reads(1, serial, Some(attempt(0, 1)));
+    assert_eq!(judged([undo(committed(3)), after(3)]), Ok(()));
+    assert!(matches!(judged([undo(committed(3)), after(2)]), Err(Contradiction::Snapshot { .. })));
+    assert!(judged([undo(Outcome::Failed), after(3)]).is_err(), "it left nothing");
+    let over = |base| transaction(1, 4, 3).writes(1, base, None).ends(committed(4));
+    assert_eq!(judged([undo(committed(3)), over(3)]), Ok(()));
+    assert!(matches!(judged([undo(committed(3)), over(2)]), Err(Contradiction::LostUpdate { .. })));
+}
+
+#[test]
+fn what_a_deletion_left_is_read_as_nothing_and_was_there_before() {
+    let deletion = Transaction {
+        alters: Some(Alters::Delete),
+        sets: vec![Oid(1)],
+        ..transaction(1, 3, 2).ends(committed(3))
+    };
+    let none = |start| transaction(1, 4, start).reads(1, 0, None);
+    assert_eq!(judged([deletion.clone(), none(3)]), Ok(()));
+    assert!(matches!(judged([deletion, none(2)]), Err(Contradiction::Snapshot { .. })));
 }
 
 #[test]

@@ -57,6 +57,16 @@ pub(super) struct Browse {
 }
 
 impl Browse {
+    /// Questions that are not answered.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
+    /// Iterations that were not ended.
+    pub(super) fn iterations(&self) -> usize {
+        self.iterations.len()
+    }
+
     /// Sends a question.
     pub(super) fn ask(&mut self, desk: &mut Desk, link: &mut Link, ticket: Ticket, call: Call) {
         let looking = match &call {

@@ -11,6 +11,7 @@ mod connect;
 mod desk;
 pub mod event;
 pub mod fault;
+mod held;
 mod link;
 mod loads;
 mod mark;
@@ -545,6 +546,11 @@ impl Client {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: Bug) {
         self.desk.bug = Some(bug);
+    }
+
+    /// What it keeps for its callers and its server at the moment: nothing, when nobody waits for anything.
+    pub fn held(&self) -> Vec<String> {
+        held::held(self)
     }
 
     /// Checks what must always hold between two inputs.

@@ -1,6 +1,7 @@
 //! The commit path of one storage: begin, store, vote, finish; locks, checks, durability, timeouts.
 
 pub mod durable;
+pub mod held;
 pub mod item;
 pub mod locks;
 pub mod scene;
@@ -589,11 +590,8 @@ impl Commits {
             assert!(self.owners.contains_key(&key) || finishing, "every lock has a transaction");
         }
         for txn in self.txns.values() {
-            assert_eq!(
-                txn.has_asked(),
-                self.locks.contains(txn.key),
-                "locks are asked for at the first vote"
-            );
+            let asked = txn.has_asked();
+            assert_eq!(asked, self.locks.contains(txn.key), "locks are asked for at the first vote");
         }
         assert!(self.ready.is_empty(), "nobody who has its locks is left waiting");
     }

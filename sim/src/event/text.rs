@@ -44,6 +44,7 @@ impl fmt::Display for Event {
         match *self {
             Event::Connect(wire) => write!(f, "connect {wire}"),
             Event::Act(client, dice) => write!(f, "act {} {dice:x}", client.0),
+            Event::Admin(client, dice) => write!(f, "admin {} {dice:x}", client.0),
             Event::Begin(client, dice) => write!(f, "begin {} {dice:x}", client.0),
             Event::ToServer(wire, bytes) => write!(f, "to-server {wire} {}", Piece(bytes)),
             Event::ToClient(wire, bytes) => write!(f, "to-client {wire} {}", Piece(bytes)),
@@ -124,6 +125,7 @@ impl<'a> Arguments<'a> {
         Some(match name {
             "connect" => (self.wire().map(Event::Connect), "connect CLIENT [@SERVER]"),
             "act" => (self.client_and(hex, Event::Act), "act CLIENT DICE"),
+            "admin" => (self.client_and(hex, Event::Admin), "admin CLIENT DICE"),
             "begin" => (self.client_and(hex, Event::Begin), "begin CLIENT DICE"),
             "to-server" => (self.wire_and(piece, Event::ToServer), "to-server CLIENT [@SERVER] BYTES|all"),
             "to-client" => (self.wire_and(piece, Event::ToClient), "to-client CLIENT [@SERVER] BYTES|all"),
