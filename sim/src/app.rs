@@ -174,6 +174,8 @@ impl App {
             (Purpose::Look, _) => {}
             (Purpose::Iterate, Ok(Answer::Iteration(id))) => self.admin.keep(id),
             (Purpose::Next(id), Ok(Answer::Transaction(Some(_)))) => self.admin.keep(id),
+            // An earlier question to it, which nobody waits for any more, is not answered.
+            (Purpose::Next(id), Err(Error::Limit(_))) => self.admin.keep(id),
             // It is over, or its connection is.
             (Purpose::Next(_), Ok(Answer::Transaction(None)) | Err(_)) | (Purpose::Iterate, Err(_)) => {}
             (Purpose::Read(number, oid), Ok(Answer::Loaded(revision))) => {

@@ -179,10 +179,11 @@ fn what_an_undo_left_is_current_and_has_the_data_of_another() {
         sets: vec![Oid(1), Oid(2)],
         ..transaction(1, 3, 2).ends(outcome)
     };
-    let after = |serial| transaction(1, 4, 3).reads(1, serial, Some(attempt(0, 1)));
-    assert_eq!(judged([undo(committed(3)), after(3)]), Ok(()));
-    assert!(matches!(judged([undo(committed(3)), after(2)]), Err(Contradiction::Snapshot { .. })));
-    assert!(judged([undo(Outcome::Failed), after(3)]).is_err(), "it left nothing");
+    let after = |serial, writer| transaction(1, 4, 3).reads(1, serial, Some(attempt(0, writer)));
+    assert_eq!(judged([undo(committed(3)), after(3, 1)]), Ok(()));
+    let stale = judged([undo(committed(3)), after(2, 2)]);
+    assert!(matches!(stale, Err(Contradiction::Snapshot { .. })), "{stale:?}");
+    assert!(judged([undo(Outcome::Failed), after(3, 1)]).is_err(), "it left nothing");
     let over = |base| transaction(1, 4, 3).writes(1, base, None).ends(committed(4));
     assert_eq!(judged([undo(committed(3)), over(3)]), Ok(()));
     assert!(matches!(judged([undo(committed(3)), over(2)]), Err(Contradiction::LostUpdate { .. })));

@@ -67,7 +67,8 @@ pub(super) fn backup(world: &mut World) -> bool {
     let node = &world.nodes[0];
     let image = node.disk.durable(FileId::Log);
     let (_, end) = log::read(image, 0);
-    let is_quiet = node.is_up() && node.disk.begun() == 0 && !node.disk.can_begin();
+    let is_quiet =
+        node.is_up() && !node.disk.has_failed() && node.disk.begun() == 0 && !node.disk.can_begin();
     let is_there = is_quiet && image.len() >= end;
     if is_there {
         world.backup = image[..end].to_vec();
