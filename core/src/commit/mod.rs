@@ -5,6 +5,7 @@ pub mod held;
 pub mod item;
 pub mod locks;
 pub mod scene;
+mod table;
 pub mod timeout;
 pub mod txn;
 
@@ -24,8 +25,9 @@ use durable::{Durable, Finishing};
 use item::Unknown;
 use locks::{Locks, Wanted};
 use scene::Scene;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
+use table::Table;
 use timeout::Timeouts;
 use txn::{Header, Phase, Txn, Verdict};
 
@@ -33,11 +35,7 @@ use txn::{Header, Phase, Txn, Verdict};
 #[derive(Debug)]
 pub struct Commits {
     /// At most one a connection.
-    txns: BTreeMap<ConnId, Txn>,
-    /// Whose transaction a key names.
-    owners: BTreeMap<TxnKey, ConnId>,
-    next_key: u64,
-    limits: Limits,
+    txns: Table,
     locks: Locks,
     timeouts: Timeouts,
     durable: Durable,
@@ -51,10 +49,7 @@ impl Commits {
     /// No transactions yet; tids will exceed `last`, and locks are held for at most `timeout`.
     pub fn new(last: Tid, timeout: Option<Duration>, limits: Limits) -> Commits {
         Commits {
-            txns: BTreeMap::new(),
-            owners: BTreeMap::new(),
-            next_key: 0,
-            limits,
+            txns: Table::new(limits),
             locks: Locks::default(),
             timeouts: Timeouts::new(timeout),
             durable: Durable::new(last),
@@ -72,19 +67,7 @@ impl Commits {
 
     /// `tpc_begin`. Beginning the open transaction again does nothing, as in Python's server.
     pub fn begin(&mut self, conn: ConnId, header: Header) -> Result<(), RemoteError> {
-        if let Some(open) = self.txns.get(&conn) {
-            if open.id == header.id {
-                mark!("the open transaction is begun again");
-                return Ok(());
-            }
-            let what = "Multiple simultaneous tpc_begin requests from one client.";
-            return Err(RemoteError::StorageTransaction(what.into()));
-        }
-        self.next_key += 1;
-        let key = TxnKey(self.next_key);
-        self.txns.insert(conn, Txn::new(key, header, self.limits));
-        self.owners.insert(key, conn);
-        Ok(())
+        self.txns.begin(conn, header)
     }
 
     /// A call that adds to the open transaction: `storea`, `undoa` and the like.
@@ -94,14 +77,14 @@ impl Commits {
         id: TxnId,
         change: impl FnOnce(&mut Txn),
     ) -> Result<(), RemoteError> {
-        change(self.building(conn, id)?);
+        change(self.txns.building(conn, id)?);
         Ok(())
     }
 
     /// `vote`: answered when the locks are there and everything was checked.
     pub fn vote(&mut self, to: ReplyTo, id: TxnId, scene: &mut Scene<'_>) -> Result<(), RemoteError> {
         let conn = to.conn;
-        let txn = self.building(conn, id)?;
+        let txn = self.txns.building(conn, id)?;
         if let Some(spoiled) = txn.spoiled() {
             mark!("a vote tells of a store that could not be taken");
             let spoiled = spoiled.clone();
@@ -117,7 +100,7 @@ impl Commits {
 
     /// Asks for the records of the next transaction that is to be undone; when all are known, the locks are taken.
     fn read_undos(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
-        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        let txn = self.txns.voting(conn);
         if let Some(tid) = txn.next_undo() {
             let context = Context::Undo { conn, key: txn.key };
             return scene.desk.ask(StoreOp::Targets { context, tid });
@@ -139,7 +122,7 @@ impl Commits {
         result: Result<Result<Vec<UndoTarget>, UndoRefusal>, StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else { return };
+        let Some(txn) = self.txns.keyed(conn, key) else { return };
         let Phase::Reading(vote) = &txn.phase else { return };
         let vote = vote.clone();
         match result {
@@ -163,7 +146,7 @@ impl Commits {
         result: Result<Result<Undone, UndoRefusal>, StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else { return };
+        let Some(txn) = self.txns.keyed(conn, key) else { return };
         let Phase::Undoing(vote) = &txn.phase else { return };
         match result {
             Ok(outcome) => {
@@ -180,7 +163,7 @@ impl Commits {
 
     /// Sets the next undone record back; when all are, the transaction is judged.
     fn set_back(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
-        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        let txn = self.txns.voting(conn);
         match txn.next_target() {
             Some((target, so_far)) => {
                 let context = Context::Undo { conn, key: txn.key };
@@ -192,7 +175,7 @@ impl Commits {
 
     /// Takes the transaction's place in the queues.
     fn first_vote(&mut self, to: ReplyTo, scene: &mut Scene<'_>) {
-        let txn = self.txns.get_mut(&to.conn).expect("the transaction that votes");
+        let txn = self.txns.voting(to.conn);
         let (key, wanted) = (txn.key, txn.wanted());
         #[cfg(feature = "planted-bugs")]
         let wanted = if self.bug == Some(Bug::ReadCheckNotHeld) { wanted.without_shared() } else { wanted };
@@ -209,7 +192,7 @@ impl Commits {
     /// Goes on after conflicts, with the locks kept. Objects that are new in this round must be free.
     fn vote_again(&mut self, to: ReplyTo, scene: &mut Scene<'_>) {
         let conn = to.conn;
-        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        let txn = self.txns.voting(conn);
         if let Wanted::Objects(fresh) = txn.wanted()
             && let Err(oid) = self.locks.extend(txn.key, &fresh)
         {
@@ -224,7 +207,7 @@ impl Commits {
     /// `tpc_finish`: answered when the transaction is durable.
     pub fn finish(&mut self, to: ReplyTo, id: TxnId, scene: &mut Scene<'_>) -> Result<(), RemoteError> {
         let conn = to.conn;
-        if self.open(conn, id)?.phase != Phase::Voted {
+        if self.txns.open(conn, id)?.phase != Phase::Voted {
             mark!("a finish comes before its vote");
             return Err(RemoteError::StorageTransaction("tpc_finish before a successful vote".into()));
         }
@@ -246,9 +229,9 @@ impl Commits {
 
     /// `tpc_abort`. Aborting what is not open does nothing: clients do so after a failed vote.
     pub fn abort(&mut self, conn: ConnId, id: TxnId, scene: &mut Scene<'_>) {
-        if self.txns.get(&conn).is_some_and(|open| open.id == id) {
+        if self.txns.of(conn).is_some_and(|open| open.id == id) {
             mark!("a client aborts");
-            scene.count_abort(self.txns.get(&conn));
+            scene.count_abort(self.txns.of(conn));
             self.end(conn, scene);
             self.run_ready(scene);
         }
@@ -257,14 +240,13 @@ impl Commits {
     /// The connection is gone; its transaction ends unless it is on its way to the disk. Whether there was one.
     pub fn disconnect(&mut self, conn: ConnId, scene: &mut Scene<'_>) -> bool {
         #[cfg(feature = "planted-bugs")]
-        if self.bug == Some(Bug::LocksKeptAtDisconnect) && self.txns.get(&conn).is_some_and(Txn::holds_locks)
-        {
+        if self.bug == Some(Bug::LocksKeptAtDisconnect) && self.txns.of(conn).is_some_and(Txn::holds_locks) {
             return self.forget(conn).inspect(|txn| self.timeouts.stop(txn.key)).is_some();
         }
-        let open = self.txns.contains_key(&conn);
+        let open = self.txns.of(conn).is_some();
         if open {
             mark!("a client vanishes with its transaction open");
-            scene.count_abort(self.txns.get(&conn));
+            scene.count_abort(self.txns.of(conn));
             self.end(conn, scene);
             self.run_ready(scene);
         }
@@ -298,7 +280,7 @@ impl Commits {
         note: impl FnOnce(&mut Txn, usize, A),
         scene: &mut Scene<'_>,
     ) {
-        let Some(txn) = self.txns.get_mut(&conn).filter(|txn| txn.key == key) else {
+        let Some(txn) = self.txns.keyed(conn, key) else {
             mark!("a serial comes after its transaction ended");
             return;
         };
@@ -328,7 +310,7 @@ impl Commits {
         result: Result<(), StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        let txn = self.txns.get_mut(&conn).filter(|txn| txn.key == key);
+        let txn = self.txns.keyed(conn, key);
         let Some((txn, vote)) = txn.and_then(|txn| match &txn.phase {
             Phase::Reserving(vote) => Some(vote.clone()).map(|vote| (txn, vote)),
             _ => None,
@@ -401,7 +383,7 @@ impl Commits {
     pub fn expire(&mut self, scene: &mut Scene<'_>) {
         let after = self.timeouts.after().unwrap_or_default();
         while let Some(key) = self.timeouts.expired(scene.now) {
-            let conn = *self.owners.get(&key).expect("an owner for every transaction with a deadline");
+            let conn = self.txns.owner(key).expect("an owner for every transaction with a deadline");
             #[cfg(feature = "planted-bugs")]
             if self.bug == Some(Bug::LocksKeptAtTimeout) {
                 self.forget(conn);
@@ -423,7 +405,7 @@ impl Commits {
 
     /// When the oldest lock now held was granted, in seconds since 1970.
     pub fn lock_time(&self) -> Option<f64> {
-        let open = self.txns.values().filter_map(|txn| txn.locked_at);
+        let open = self.txns.iter().filter_map(|txn| txn.locked_at);
         let finishing = self.durable.on_their_way().filter_map(|finishing| finishing.locked_at);
         open.chain(finishing).min().map(|wall| wall.seconds())
     }
@@ -438,35 +420,11 @@ impl Commits {
         self.durable.is_idle()
     }
 
-    /// The connection's transaction, if `id` names it.
-    fn open(&mut self, conn: ConnId, id: TxnId) -> Result<&mut Txn, RemoteError> {
-        match self.txns.get_mut(&conn) {
-            Some(open) if open.id == id => Ok(open),
-            Some(open) => {
-                let what = format!("transaction {} is not the open one, {}", id.0, open.id.0);
-                Err(RemoteError::StorageTransaction(what))
-            }
-            None => Err(RemoteError::StorageTransaction(format!("no transaction {} is open", id.0))),
-        }
-    }
-
-    /// The connection's transaction, if it still takes changes and votes.
-    fn building(&mut self, conn: ConnId, id: TxnId) -> Result<&mut Txn, RemoteError> {
-        let txn = self.open(conn, id)?;
-        match txn.phase {
-            Phase::Open => Ok(txn),
-            Phase::Reading(_) | Phase::Waiting(_) => {
-                Err(RemoteError::StorageTransaction("Already voting (waiting)".into()))
-            }
-            _ => Err(RemoteError::StorageTransaction("Already voting (locked)".into())),
-        }
-    }
-
     /// Takes up the transactions that were granted their locks.
     fn run_ready(&mut self, scene: &mut Scene<'_>) {
         while let Some(key) = self.ready.pop_front() {
-            let conn = *self.owners.get(&key).expect("an owner for every transaction that waits");
-            let txn = self.txns.get_mut(&conn).expect("the owner's transaction");
+            let conn = self.txns.owner(key).expect("an owner for every transaction that waits");
+            let txn = self.txns.voting(conn);
             let Phase::Waiting(vote) = &txn.phase else { unreachable!("it waits for its locks") };
             txn.phase = Phase::Checking { vote: vote.clone(), outstanding: 0 };
             txn.locked_at = Some(scene.wall);
@@ -477,7 +435,7 @@ impl Commits {
 
     /// Asks for the current serial of everything whose lock is new or whose store was replaced.
     fn check_all(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
-        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        let txn = self.txns.voting(conn);
         if self.durable.failed() {
             mark!("a vote comes after the store failed");
             // What was on its way to the disk may be there after the next start. Whoever asks with a read check what
@@ -505,7 +463,7 @@ impl Commits {
 
     /// Every current serial is known.
     fn checked(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
-        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        let txn = self.txns.voting(conn);
         let Phase::Checking { vote, .. } = &txn.phase else { unreachable!("it is being checked") };
         txn.phase = Phase::Undoing(vote.clone());
         self.set_back(conn, scene);
@@ -513,7 +471,7 @@ impl Commits {
 
     /// Everything is known.
     fn judge(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
-        let txn = self.txns.get_mut(&conn).expect("the transaction that votes");
+        let txn = self.txns.voting(conn);
         let Phase::Undoing(vote) = &txn.phase else { unreachable!("it is being checked") };
         let vote = vote.clone();
         match txn.judge() {
@@ -548,7 +506,7 @@ impl Commits {
     fn fail(&mut self, conn: ConnId, vote: &ReplyTo, error: RemoteError, scene: &mut Scene<'_>) {
         scene.note_failure(conn, &error);
         scene.out.error(vote, &error);
-        self.txns.get_mut(&conn).expect("the transaction that votes").phase = Phase::Open;
+        self.txns.voting(conn).phase = Phase::Open;
         self.end(conn, scene);
     }
 
@@ -566,8 +524,7 @@ impl Commits {
     }
 
     fn forget(&mut self, conn: ConnId) -> Option<Txn> {
-        let txn = self.txns.remove(&conn)?;
-        self.owners.remove(&txn.key);
+        let txn = self.txns.remove(conn)?;
         self.ready.retain(|&key| key != txn.key);
         Some(txn)
     }
@@ -587,11 +544,14 @@ impl Commits {
         self.locks.check_invariants();
         for key in self.locks.transactions() {
             let finishing = self.durable.on_their_way().any(|finishing| finishing.key == key);
-            assert!(self.owners.contains_key(&key) || finishing, "every lock has a transaction");
+            assert!(self.txns.owner(key).is_some() || finishing, "every lock has a transaction");
         }
-        for txn in self.txns.values() {
-            let asked = txn.has_asked();
-            assert_eq!(asked, self.locks.contains(txn.key), "locks are asked for at the first vote");
+        for txn in self.txns.iter() {
+            assert_eq!(
+                txn.has_asked(),
+                self.locks.contains(txn.key),
+                "locks are asked for at the first vote"
+            );
         }
         assert!(self.ready.is_empty(), "nobody who has its locks is left waiting");
     }

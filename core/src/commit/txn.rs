@@ -1,17 +1,15 @@
 //! A transaction between begin and finish: what it wants to change, and how far it is.
 
-use crate::commit::item::{Hint, Item, Kind, Set, Unknown};
+use crate::commit::item::{Hint, Item, Kind, Set, Standing, Unknown, conflict_error};
 use crate::commit::locks::{Mode, Wanted};
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::record;
 use crate::server::names::{ReplyTo, TxnKey};
-use crate::store::{
-    Current, Place, Record, SoFar, Store, StoreError, Transaction, UndoRefusal, UndoTarget, Undone,
-};
+use crate::store::{Current, Place, SoFar, Store, StoreError, Transaction, UndoRefusal, UndoTarget, Undone};
 use crate::time::WallTime;
 use crate::wire::call::TxnId;
-use crate::wire::remote::{ConflictError, RemoteError};
+use crate::wire::remote::RemoteError;
 use crate::wire::reply::Conflict;
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
@@ -406,45 +404,10 @@ impl Txn {
         }
         let mut conflicts = Vec::new();
         for item in &self.items {
-            match &item.kind {
-                Kind::Undone(Set::Merge { current, undone, earlier }) => {
-                    mark!("an undo is to be merged");
-                    let (committed, read, data) = (*current, *undone, earlier.clone());
-                    conflicts.push(Conflict { oid: item.oid, committed, read, data });
-                    continue;
-                }
-                Kind::Restore { .. } | Kind::Undone(_) => continue,
-                Kind::Store(_) | Kind::Check | Kind::Delete => {}
-            }
-            let current = item.current.expect("every current serial is known when a vote is judged");
-            match (&item.kind, current) {
-                (Kind::Store(data), Current::At(committed) | Current::Deleted(committed)) => {
-                    if committed != item.serial {
-                        let data = data.clone();
-                        mark!("a store is stale");
-                        conflicts.push(Conflict { oid: item.oid, committed, read: item.serial, data });
-                    }
-                }
-                (Kind::Store(_), Current::Absent) => mark!("a store is of a new object"),
-                (Kind::Check, Current::At(committed)) => {
-                    if committed != item.serial {
-                        let error =
-                            ConflictError { oid: item.oid, committed, read: item.serial, class_name: None };
-                        mark!("a read check fails");
-                        return Verdict::Fail(RemoteError::ReadConflict(Box::new(error)));
-                    }
-                }
-                (Kind::Check, Current::Absent | Current::Deleted(_)) | (Kind::Delete, Current::Absent) => {
-                    mark!("what was read is not there");
-                    return Verdict::Fail(RemoteError::PosKey(item.oid));
-                }
-                (Kind::Delete, Current::At(committed) | Current::Deleted(committed)) => {
-                    if committed != item.serial {
-                        mark!("a deletion is stale");
-                        return Verdict::Fail(self.conflict_on(item.oid));
-                    }
-                }
-                (Kind::Restore { .. } | Kind::Undone(_), _) => unreachable!("passed over above"),
+            match item.judge() {
+                Ok(Standing::Clean) => {}
+                Ok(Standing::Stale(conflict)) => conflicts.push(conflict),
+                Err(error) => return Verdict::Fail(error),
             }
         }
         let Some(first) = conflicts.first() else { return Verdict::Clean };
@@ -460,16 +423,7 @@ impl Txn {
     /// The error for a conflict on one of the transaction's objects that nobody is asked to resolve.
     pub fn conflict_on(&self, oid: Oid) -> RemoteError {
         let item = self.items.iter().find(|item| item.oid == oid);
-        let item = item.expect("one of the transaction's objects");
-        let committed = match item.current {
-            Some(Current::At(tid) | Current::Deleted(tid)) => tid,
-            Some(Current::Absent) | None => Tid::ZERO,
-        };
-        let data = match &item.kind {
-            Kind::Store(data) => data.clone(),
-            Kind::Check | Kind::Delete | Kind::Undone(_) | Kind::Restore { .. } => Bytes::new(),
-        };
-        conflict_error(&Conflict { oid: item.oid, committed, read: item.serial, data })
+        item.expect("one of the transaction's objects").conflict()
     }
 
     /// Whether it has, or waits for, locks.
@@ -510,29 +464,13 @@ impl Txn {
     /// Bytes the transaction will take in the log.
     pub fn footprint(&self) -> u64 {
         let metadata = self.user.len() + self.description.len() + self.extension.len();
-        let records = self.items.iter().filter_map(|item| match &item.kind {
-            Kind::Store(data) => Some(Some(data.len())),
-            Kind::Check => None,
-            Kind::Delete | Kind::Undone(_) | Kind::Restore { hint: Hint::Place(_), .. } => Some(None),
-            Kind::Restore { data, .. } => Some(data.as_ref().map(Bytes::len)),
-        });
+        let records = self.items.iter().filter_map(Item::appended);
         Store::<()>::footprint(metadata, records)
     }
 
     /// The transaction as the store appends it.
     pub fn into_transaction(self, tid: Tid) -> Transaction {
-        let records = self.items.into_iter().filter_map(|item| {
-            let (data, same_as) = match item.kind {
-                Kind::Store(data) => (Some(data), None),
-                Kind::Check => return None,
-                Kind::Delete | Kind::Undone(Set::Gone) => (None, None),
-                Kind::Undone(Set::Back(place)) => (None, Some(place)),
-                Kind::Undone(Set::Unknown | Set::Merge { .. }) => unreachable!("a vote settles every undo"),
-                Kind::Restore { data, hint: Hint::Place(place) } => (data, Some(place)),
-                Kind::Restore { data, .. } => (data, None),
-            };
-            Some(Record { oid: item.oid, data, same_as })
-        });
+        let records = self.items.into_iter().filter_map(Item::into_record);
         Transaction {
             tid,
             status: self.status,
@@ -548,15 +486,6 @@ impl Txn {
 /// Whether objects of this one's class can be merged by whoever has ZODB: those of the package BTrees.
 fn is_merged(data: &Bytes) -> bool {
     record::class(data).is_ok_and(|class| class.module.starts_with("BTrees."))
-}
-
-fn conflict_error(conflict: &Conflict) -> RemoteError {
-    RemoteError::Conflict(Box::new(ConflictError {
-        oid: conflict.oid,
-        committed: conflict.committed,
-        read: conflict.read,
-        class_name: record::class(&conflict.data).ok().map(|class| class.to_string()),
-    }))
 }
 
 /// How a storage's own fault reaches a client.
