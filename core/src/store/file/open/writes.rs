@@ -37,7 +37,7 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct Writes {
     steps: VecDeque<Step>,
-    rewrite: Option<Rewrite>,
+    rewrite: Option<Box<Rewrite>>,
     /// The name of the file that keeps the tail.
     pub(super) kept: Option<String>,
     pub(super) index_unsaved: Option<DiskError>,
@@ -75,7 +75,7 @@ impl Writes {
             }
             Step::KeepTail { from } => out.push_back(DiskOp::KeepTail { from }),
             Step::Rewrite(doubt) => {
-                self.rewrite = Some(Rewrite::new(doubt));
+                self.rewrite = Some(Box::new(Rewrite::new(doubt)));
                 return self.go(out);
             }
             Step::CutLog { len } => {
