@@ -6,7 +6,12 @@ fn steady_schedules_can_be_taped() {
     let (mut kills, mut syncs, mut ticks, mut sent) = (0, 0, 0, 0);
     for seed in 0..1000 {
         let schedule = steady::schedule(Seed(seed), 400).expect("no promise is broken");
-        let Ok(tape) = Tape::of(&schedule).inspect_err(|error| { let at: usize = error.to_string().split([' ', ':']).nth(1).unwrap().parse().unwrap(); println!("seed {seed}: {error} {:?}", &schedule.events[at-3..at]) }) else { continue };
+        let Ok(tape) = Tape::of(&schedule).inspect_err(|error| {
+            let at: usize = error.to_string().split([' ', ':']).nth(1).unwrap().parse().unwrap();
+            println!("seed {seed}: {error} {:?}", &schedule.events[at - 3..at])
+        }) else {
+            continue;
+        };
         for step in &tape.moves {
             kills += usize::from(matches!(step.deed, Deed::Kill(_)));
             syncs += usize::from(matches!(step.deed, Deed::Sync(_)));

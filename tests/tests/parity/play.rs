@@ -1,0 +1,351 @@
+//! Doing to a real server what a tape says, and comparing what follows.
+
+use crate::difference::{Difference, What, first_other};
+use crate::gate::Gate;
+use crate::hands::Hands;
+use crate::witness::Witness;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, LocalSet};
+use zeolith_core::server::ConnId;
+use zeolith_core::store::disk::FileId;
+use zeolith_net::Address;
+use zeolith_net::boot::{StorageKind, StorageSpec};
+use zeolith_net::serve::{Ended, ServeConfig, ServeError, run};
+use zeolith_sim::options::Setup;
+use zeolith_sim::tape::{Deed, Files, Move, PutOut, Tape};
+
+/// After this long without the expected, a server is taken to be stuck. Nothing else depends on it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The files of a storage.
+const FILES: [FileId; 4] = [FileId::Log, FileId::Sidecar, FileId::Index, FileId::Lock];
+
+/// How much was compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Played {
+    pub starts: usize,
+    pub connections: usize,
+    pub moves: usize,
+    pub syncs: usize,
+    pub ticks: usize,
+    pub kills: usize,
+    /// Bytes that the server sent.
+    pub sent: usize,
+    /// Bytes of files.
+    pub files: usize,
+}
+
+impl AddAssign for Played {
+    fn add_assign(&mut self, other: Played) {
+        self.starts += other.starts;
+        self.connections += other.connections;
+        self.moves += other.moves;
+        self.syncs += other.syncs;
+        self.ticks += other.ticks;
+        self.kills += other.kills;
+        self.sent += other.sent;
+        self.files += other.files;
+    }
+}
+
+/// Plays a tape on a real server in a folder of its own, up to its end or the first difference.
+pub fn play(setup: Setup, tape: &Tape) -> Result<Played, Difference> {
+    // Clients are told the path of the log, and the simulated one has a short one: so this is where the process is meanwhile.
+    static FOLDER: Mutex<()> = Mutex::new(());
+    let _alone = FOLDER.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a place for files");
+    std::env::set_current_dir(folder.path()).expect("a folder that was just made");
+
+    let witness = Witness::default();
+    let _watched = tracing::subscriber::set_default(witness.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+    let runtime = runtime.expect("a runtime");
+    let played = runtime.block_on(async {
+        let mut stage =
+            Stage { setup, hands: Rc::default(), witness, gate: Gate::close(), played: Played::default() };
+        let mut moves = &tape.moves[..];
+        while !moves.is_empty() {
+            moves = stage.live(moves).await?;
+        }
+        let at = tape.moves.last().map_or(0, |last| last.event) + 1;
+        stage.compare_files(&tape.files).map_err(|what| Difference { event: at, what })?;
+        Ok(stage.played)
+    });
+    std::env::set_current_dir(env!("CARGO_MANIFEST_DIR")).expect("the folder of the tests");
+    played
+}
+
+/// What outlives a server.
+struct Stage {
+    setup: Setup,
+    hands: Rc<Hands>,
+    witness: Witness,
+    gate: Gate,
+    played: Played,
+}
+
+/// The other end of one of its connections.
+struct Peer {
+    stream: TcpStream,
+    /// What the server calls it.
+    number: u64,
+    /// Bytes sent on it.
+    sent: u64,
+}
+
+impl Stage {
+    /// Starts a server and plays the moves up to its kill; returns those behind it.
+    async fn live<'a>(&mut self, moves: &'a [Move]) -> Result<&'a [Move], Difference> {
+        let (first, mut rest) = moves.split_first().expect("there are moves left");
+        let Deed::Start(seed, wall, files) = &first.deed else { panic!("{:?} of no server", first.deed) };
+        put(files);
+        self.hands.set_wall(*wall);
+        self.hands.set_seed(seed.0);
+        self.witness.forget();
+        self.played.starts += 1;
+
+        // Whatever is left of a server ends with this.
+        let tasks = LocalSet::new();
+        let (ready, is_ready) = oneshot::channel();
+        let told = move |told: &zeolith_net::serve::Ready| drop(ready.send(told.address.clone()));
+        let config = ServeConfig {
+            address: Address::Tcp { host: "127.0.0.1".into(), port: 0 },
+            server: self.setup.server(),
+            storages: vec![StorageSpec {
+                name: "1".into(),
+                kind: StorageKind::File { path: path(FileId::Log), create: true, read_only: false },
+            }],
+            serve_damaged: false,
+        };
+        let server = tasks.spawn_local(run(config, self.hands.clone(), told, || ()));
+        tasks
+            .run_until(async {
+                let mut life = Life { stage: self, server, address: None, peers: BTreeMap::new() };
+                let differs = |event| move |what| Difference { event, what };
+                let address = life.within("does not start", is_ready).await.map_err(differs(first.event))?;
+                life.address = address.ok();
+                while let Some((next, behind)) = rest.split_first() {
+                    rest = behind;
+                    if life.go_on(next).await.map_err(differs(next.event))? {
+                        break;
+                    }
+                }
+                Ok(rest)
+            })
+            .await
+    }
+}
+
+/// A server that runs.
+struct Life<'a> {
+    stage: &'a mut Stage,
+    server: JoinHandle<Result<Ended, ServeError>>,
+    address: Option<Address>,
+    peers: BTreeMap<ConnId, Peer>,
+}
+
+impl Life<'_> {
+    /// Makes a move, and looks at what follows. Whether the server is killed.
+    async fn go_on(&mut self, next: &Move) -> Result<bool, What> {
+        self.stage.played.moves += 1;
+        let hands = self.stage.hands.clone();
+        let before = hands.readings();
+        match &next.deed {
+            Deed::Start(..) => panic!("a server is started while another runs"),
+            Deed::Kill(files) => {
+                self.stage.played.kills += 1;
+                self.stage.compare_files(files)?;
+                return Ok(true);
+            }
+            Deed::Open(conn) => {
+                hands.set(next.now);
+                self.open(*conn).await?;
+            }
+            Deed::Send(conn, bytes, wall) => {
+                hands.set_wall(*wall);
+                hands.set(next.now);
+                self.send(*conn, bytes).await?;
+            }
+            Deed::Close(conn) => {
+                hands.set(next.now);
+                self.close(*conn).await?;
+            }
+            Deed::Tick(times) => {
+                self.stage.played.ticks += times;
+                hands.set(next.now);
+                self.until("does not tick", |_| hands.readings() == before + times).await?;
+            }
+            Deed::Sync(syncs) => {
+                self.stage.played.syncs += syncs;
+                hands.set(next.now);
+                self.stage.gate.pass().await;
+                self.until("has other syncs under way", |_| hands.readings() == before + syncs).await?;
+            }
+        }
+        self.compare(&next.put_out).await?;
+        Ok(false)
+    }
+
+    async fn open(&mut self, conn: ConnId) -> Result<(), What> {
+        let Some(Address::Tcp { host, port }) = self.address.clone() else { panic!("no address") };
+        let connecting = TcpStream::connect((host, port));
+        let stream = self.within("takes no connection", connecting).await?.expect("a connection");
+        stream.set_nodelay(true).expect("a socket that is connected");
+        self.stage.played.connections += 1;
+        let number = self.stage.witness.noticed().opened + 1;
+        self.until("does not open the connection", |stage| stage.witness.noticed().opened == number).await?;
+        self.peers.insert(conn, Peer { stream, number: number as u64, sent: 0 });
+        Ok(())
+    }
+
+    async fn send(&mut self, conn: ConnId, bytes: &[u8]) -> Result<(), What> {
+        let peer = self.peers.get_mut(&conn).expect("a connection that is open");
+        peer.stream.write_all(bytes).await.expect("a connection that is open");
+        peer.sent += bytes.len() as u64;
+        let (number, sent) = (peer.number, peer.sent);
+        let read =
+            |stage: &Stage| stage.witness.noticed().received.get(&number).copied().unwrap_or(0) == sent;
+        self.until("does not read what it is sent", read).await
+    }
+
+    /// Half of the connections end in good order, the other half are reset.
+    async fn close(&mut self, conn: ConnId) -> Result<(), What> {
+        let peer = self.peers.remove(&conn).expect("a connection that is open");
+        if conn.0 % 2 == 0 {
+            peer.stream.set_zero_linger().expect("a connection that is open");
+        }
+        drop(peer);
+        let ended = self.stage.witness.noticed().ended + 1;
+        self.until("does not notice that a connection ended", |stage| stage.witness.noticed().ended == ended)
+            .await
+    }
+
+    /// Whether the peers get this, and nothing else.
+    async fn compare(&mut self, expected: &PutOut) -> Result<(), What> {
+        for (&conn, simulated) in &expected.sent {
+            let real = self.receive(conn, simulated.len()).await?;
+            if let Some((message, real, simulated)) = first_other(&real, simulated) {
+                return Err(What::Sent { conn, message, real, simulated });
+            }
+            self.stage.played.sent += simulated.len();
+        }
+        for &conn in &expected.closed {
+            if !self.receive(conn, 1).await?.is_empty() {
+                return Err(What::Closed(conn, false));
+            }
+            self.peers.remove(&conn);
+        }
+        for (&conn, peer) in &self.peers {
+            let mut more = vec![0; 1 << 16];
+            match recv(&peer.stream, &mut more[..], RecvFlags::DONTWAIT) {
+                Err(Errno::AGAIN) => {}
+                Ok((0, _)) | Err(_) => return Err(What::Closed(conn, true)),
+                Ok((bytes, _)) => return Err(What::Surplus(conn, more[..bytes].to_vec())),
+            }
+        }
+        Ok(())
+    }
+
+    /// So many bytes of what the server sent; fewer when it closed the connection.
+    async fn receive(&mut self, conn: ConnId, bytes: usize) -> Result<Vec<u8>, What> {
+        let mut peer = self.peers.remove(&conn).expect("a connection that is open");
+        let mut got = Vec::new();
+        let reading = (&mut peer.stream).take(bytes as u64);
+        let read = async { { reading }.read_to_end(&mut got).await };
+        let read = self.within("sends less than it should", read).await?;
+        self.peers.insert(conn, peer);
+        read.map(|_| got).map_err(|_| What::Closed(conn, true))
+    }
+
+    /// Waits for something that the server does.
+    async fn until(&mut self, otherwise: &'static str, done: impl Fn(&Stage) -> bool) -> Result<(), What> {
+        let stage = &*self.stage;
+        let waiting = async {
+            while !done(stage) {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(&mut self.server, otherwise, waiting).await
+    }
+
+    async fn within<T>(
+        &mut self,
+        otherwise: &'static str,
+        coming: impl Future<Output = T>,
+    ) -> Result<T, What> {
+        within(&mut self.server, otherwise, coming).await
+    }
+}
+
+/// Waits for something, as long as the server runs.
+async fn within<T>(
+    server: &mut JoinHandle<Result<Ended, ServeError>>,
+    otherwise: &'static str,
+    coming: impl Future<Output = T>,
+) -> Result<T, What> {
+    tokio::select! {
+        biased;
+        came = coming => Ok(came),
+        ended = server => Err(What::Ended(format!("{ended:?}"))),
+        () = tokio::time::sleep(PATIENCE) => Err(What::Stuck(otherwise)),
+    }
+}
+
+impl Stage {
+    /// Whether the files that stand there are these.
+    fn compare_files(&mut self, simulated: &Files) -> Result<(), What> {
+        for (file, real) in found() {
+            let simulated = simulated.get(&file).cloned().unwrap_or_default();
+            if comparable(file, &real) != comparable(file, &simulated) {
+                let same = real.iter().zip(&simulated).take_while(|(one, two)| one == two).count();
+                return Err(What::File(file, [real.len(), simulated.len()], same));
+            }
+            self.played.files += real.len();
+        }
+        Ok(())
+    }
+}
+
+/// The files that stand there; those that do not are empty.
+fn found() -> impl Iterator<Item = (FileId, Vec<u8>)> {
+    FILES.into_iter().map(|file| (file, std::fs::read(path(file)).unwrap_or_default()))
+}
+
+/// What is left to compare of a file: the lock file's first line is the id of a process.
+fn comparable(file: FileId, contents: &[u8]) -> &[u8] {
+    let own = contents.iter().position(|&byte| file == FileId::Lock && byte == b'\n');
+    &contents[own.unwrap_or(0)..]
+}
+
+/// Makes the files what they are to be; those that are so already stay as the last server left them.
+fn put(files: &Files) {
+    for (file, real) in found() {
+        match files.get(&file) {
+            Some(contents) if comparable(file, contents) != comparable(file, &real) => {
+                std::fs::write(path(file), contents).expect("files can be written");
+            }
+            None if path(file).exists() => std::fs::remove_file(path(file)).expect("files can be removed"),
+            _ => {}
+        }
+    }
+}
+
+/// Where a file is.
+fn path(file: FileId) -> PathBuf {
+    Path::new("Data.fs").with_extension(match file {
+        FileId::Log => "fs",
+        FileId::Sidecar => "fs.sums",
+        FileId::Index => "fs.index",
+        FileId::Lock => "fs.lock",
+    })
+}
