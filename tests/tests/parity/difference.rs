@@ -91,3 +91,14 @@ fn messages(mut stream: &[u8]) -> impl Iterator<Item = &[u8]> {
         (!message.is_empty()).then_some(message)
     })
 }
+
+#[test]
+fn streams_differ_in_the_first_message_that_does() {
+    let [one, two, three] = [&b"\0\0\0\x03one"[..], b"\0\0\0\x03two", b"\0\0\0\x05three"];
+    let streams = |ours: &[&[u8]], theirs: &[&[u8]]| first_other(&ours.concat(), &theirs.concat());
+    assert_eq!(streams(&[one, two, three], &[one, two, three]), None);
+    assert_eq!(streams(&[], &[]), None);
+    assert_eq!(streams(&[one, two, three], &[one, three]), Some((1, two.to_vec(), three.to_vec())));
+    assert_eq!(streams(&[one], &[one, two]), Some((1, Vec::new(), two.to_vec())));
+    assert_eq!(streams(&[one, &three[..5]], &[one, three]), Some((1, three[..5].to_vec(), three.to_vec())));
+}

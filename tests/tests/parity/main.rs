@@ -27,14 +27,18 @@ mod hands;
 mod play;
 mod witness;
 
-use difference::Difference;
+use difference::{Difference, What};
 use play::{Played, play};
 use zeolith_core::rng::Seed;
+use zeolith_core::store::disk::FileId;
+use zeolith_core::time::WallTime;
 use zeolith_sim::schedule::Schedule;
 use zeolith_sim::steady;
-use zeolith_sim::tape::{Deed, Tape};
+use zeolith_sim::tape::{Deed, Move, Tape};
 
-/// Events that chance picks for a schedule.
+/// Schedules that are followed.
+const SEEDS: u64 = 48;
+/// Events that chance picks for each.
 const EVENTS: usize = 600;
 
 fn schedule(seed: u64) -> Schedule {
@@ -50,10 +54,84 @@ fn tape(schedule: &Schedule) -> Tape {
 #[test]
 fn a_server_on_real_sockets_and_files_does_what_the_simulated_one_does() {
     let mut all = Played::default();
-    for seed in 0..64 {
+    for seed in 0..SEEDS {
         let schedule = schedule(seed);
         let played = play(schedule.setup, &tape(&schedule));
-        all += played.unwrap_or_else(|difference| panic!("seed {seed}: {difference}"));
+        all += played.unwrap_or_else(|difference| panic!("seed {seed}: {difference}\n{schedule}"));
     }
     println!("{all:?}");
+    let Played { starts, connections, moves, syncs, ticks, kills, sent, files } = all;
+    assert!(kills > 50 && starts > kills && connections > 500 && moves > 5_000, "too tame: {all:?}");
+    assert!(syncs > 200 && ticks > 20 && sent > 500_000 && files > 500_000, "too tame: {all:?}");
+}
+
+/// Plays a tape after something on it was changed; what the real server did otherwise.
+fn forged(seed: u64, forge: impl FnOnce(&mut [Move])) -> Difference {
+    let schedule = schedule(seed);
+    let mut tape = tape(&schedule);
+    assert!(play(schedule.setup, &tape).is_ok(), "nothing differs before");
+    forge(&mut tape.moves);
+    play(schedule.setup, &tape).expect_err("a difference")
+}
+
+/// The last move of some kind, which has much of the tape before it.
+fn last(moves: &mut [Move], is_it: impl Fn(&Move) -> bool) -> &mut Move {
+    moves.iter_mut().rfind(|it| is_it(it)).expect("one of its kind")
+}
+
+#[test]
+fn one_other_bit_in_a_message_is_a_difference() {
+    let mut at = 0;
+    let difference = forged(1, |moves| {
+        let forged = last(moves, |it| !it.put_out.sent.is_empty());
+        at = forged.event;
+        let bytes = forged.put_out.sent.values_mut().next().expect("somebody gets something");
+        *bytes.last_mut().expect("bytes") ^= 1;
+    });
+    assert_eq!(difference.event, at);
+    let What::Sent { real, simulated, .. } = difference.what else { panic!("{difference}") };
+    let others: Vec<u8> = real.iter().zip(&simulated).map(|(one, two)| one ^ two).collect();
+    assert!(real.len() == simulated.len() && others.iter().map(|bits| bits.count_ones()).sum::<u32>() == 1);
+}
+
+#[test]
+fn a_message_that_nobody_foresaw_is_a_difference() {
+    let mut lost = Vec::new();
+    let mut at = 0;
+    let difference = forged(1, |moves| {
+        let forged = last(moves, |it| !it.put_out.sent.is_empty());
+        at = forged.event;
+        lost = forged.put_out.sent.pop_first().map(|(_, bytes)| bytes).expect("somebody gets something");
+    });
+    let Difference { event, what: What::Surplus(_, bytes) } = difference else { panic!("{difference}") };
+    assert_eq!((event, bytes), (at, lost));
+}
+
+#[test]
+fn a_clock_that_is_a_millisecond_off_is_a_difference_in_the_tids() {
+    let difference = forged(1, |moves| {
+        for it in moves {
+            if let Deed::Send(_, _, WallTime(micros)) = &mut it.deed {
+                *micros += 1_000;
+            }
+        }
+    });
+    assert!(matches!(difference.what, What::Sent { .. }), "{difference}");
+}
+
+#[test]
+fn one_other_byte_in_a_file_is_a_difference() {
+    for file in [FileId::Log, FileId::Sidecar] {
+        let mut expected = None;
+        let difference = forged(1, |moves| {
+            let forged = last(moves, |it| matches!(it.deed, Deed::Kill(_)));
+            let Deed::Kill(files) = &mut forged.deed else { unreachable!("just looked for") };
+            let contents = files.get_mut(&file).expect("a file that every storage has");
+            let middle = contents.len() / 2;
+            contents[middle] ^= 1;
+            let what = What::File(file, [contents.len(); 2], middle);
+            expected = Some(Difference { event: forged.event, what });
+        });
+        assert_eq!(Some(difference), expected);
+    }
 }

@@ -7,6 +7,7 @@ use crate::witness::Witness;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -21,7 +22,7 @@ use zeolith_core::server::ConnId;
 use zeolith_core::store::disk::FileId;
 use zeolith_net::Address;
 use zeolith_net::boot::{StorageKind, StorageSpec};
-use zeolith_net::serve::{Ended, ServeConfig, ServeError, run};
+use zeolith_net::serve::{Ended, Ready, ServeConfig, ServeError, run};
 use zeolith_sim::options::Setup;
 use zeolith_sim::tape::{Deed, Files, Move, PutOut, Tape};
 
@@ -117,7 +118,11 @@ impl Stage {
         // Whatever is left of a server ends with this.
         let tasks = LocalSet::new();
         let (ready, is_ready) = oneshot::channel();
-        let told = move |told: &zeolith_net::serve::Ready| drop(ready.send(told.address.clone()));
+        let told = move |told: &Ready| {
+            let Address::Tcp { host, port } = &told.address else { panic!("it listens on {told:?}") };
+            let address = SocketAddr::new(host.parse().expect("a number"), *port);
+            ready.send(address).expect("somebody waits for it");
+        };
         let config = ServeConfig {
             address: Address::Tcp { host: "127.0.0.1".into(), port: 0 },
             server: self.setup.server(),
@@ -127,13 +132,13 @@ impl Stage {
             }],
             serve_damaged: false,
         };
-        let server = tasks.spawn_local(run(config, self.hands.clone(), told, || ()));
+        let mut server = tasks.spawn_local(run(config, self.hands.clone(), told, || ()));
         tasks
             .run_until(async {
-                let mut life = Life { stage: self, server, address: None, peers: BTreeMap::new() };
                 let differs = |event| move |what| Difference { event, what };
-                let address = life.within("does not start", is_ready).await.map_err(differs(first.event))?;
-                life.address = address.ok();
+                let started = within(&mut server, "does not start", is_ready).await;
+                let address = started.map_err(differs(first.event))?.expect("a server that is ready says so");
+                let mut life = Life { stage: self, server, address, peers: BTreeMap::new() };
                 while let Some((next, behind)) = rest.split_first() {
                     rest = behind;
                     if life.go_on(next).await.map_err(differs(next.event))? {
@@ -150,7 +155,7 @@ impl Stage {
 struct Life<'a> {
     stage: &'a mut Stage,
     server: JoinHandle<Result<Ended, ServeError>>,
-    address: Option<Address>,
+    address: SocketAddr,
     peers: BTreeMap<ConnId, Peer>,
 }
 
@@ -183,23 +188,31 @@ impl Life<'_> {
             Deed::Tick(times) => {
                 self.stage.played.ticks += times;
                 hands.set(next.now);
-                self.until("does not tick", |_| hands.readings() == before + times).await?;
+                self.handed(before, *times, "does not tick").await?;
             }
             Deed::Sync(syncs) => {
                 self.stage.played.syncs += syncs;
                 hands.set(next.now);
                 self.stage.gate.pass().await;
-                self.until("has other syncs under way", |_| hands.readings() == before + syncs).await?;
+                self.handed(before, *syncs, "has fewer syncs under way").await?;
             }
         }
         self.compare(&next.put_out).await?;
         Ok(false)
     }
 
+    /// Waits until the server was handed so many things, and no more, since it had read the clock `before` times.
+    async fn handed(&mut self, before: usize, things: usize, otherwise: &'static str) -> Result<(), What> {
+        let hands = self.stage.hands.clone();
+        self.until(otherwise, |_| hands.readings() >= before + things).await?;
+        let more = hands.readings() > before + things;
+        if more { Err(What::Stuck("has more to do")) } else { Ok(()) }
+    }
+
     async fn open(&mut self, conn: ConnId) -> Result<(), What> {
-        let Some(Address::Tcp { host, port }) = self.address.clone() else { panic!("no address") };
-        let connecting = TcpStream::connect((host, port));
-        let stream = self.within("takes no connection", connecting).await?.expect("a connection");
+        let connecting = TcpStream::connect(self.address);
+        let stream = within(&mut self.server, "takes no connection", connecting).await?;
+        let stream = stream.expect("a connection to a server that listens");
         stream.set_nodelay(true).expect("a socket that is connected");
         self.stage.played.connections += 1;
         let number = self.stage.witness.noticed().opened + 1;
@@ -210,7 +223,7 @@ impl Life<'_> {
 
     async fn send(&mut self, conn: ConnId, bytes: &[u8]) -> Result<(), What> {
         let peer = self.peers.get_mut(&conn).expect("a connection that is open");
-        peer.stream.write_all(bytes).await.expect("a connection that is open");
+        peer.stream.write_all(bytes).await.map_err(|_| What::Closed(conn, true))?;
         peer.sent += bytes.len() as u64;
         let (number, sent) = (peer.number, peer.sent);
         let read =
@@ -258,12 +271,11 @@ impl Life<'_> {
 
     /// So many bytes of what the server sent; fewer when it closed the connection.
     async fn receive(&mut self, conn: ConnId, bytes: usize) -> Result<Vec<u8>, What> {
-        let mut peer = self.peers.remove(&conn).expect("a connection that is open");
+        let peer = self.peers.get_mut(&conn).expect("a connection that is open");
+        let mut reading = (&mut peer.stream).take(bytes as u64);
         let mut got = Vec::new();
-        let reading = (&mut peer.stream).take(bytes as u64);
-        let read = async { { reading }.read_to_end(&mut got).await };
-        let read = self.within("sends less than it should", read).await?;
-        self.peers.insert(conn, peer);
+        let read = reading.read_to_end(&mut got);
+        let read = within(&mut self.server, "sends less than it should", read).await?;
         read.map(|_| got).map_err(|_| What::Closed(conn, true))
     }
 
@@ -276,14 +288,6 @@ impl Life<'_> {
             }
         };
         within(&mut self.server, otherwise, waiting).await
-    }
-
-    async fn within<T>(
-        &mut self,
-        otherwise: &'static str,
-        coming: impl Future<Output = T>,
-    ) -> Result<T, What> {
-        within(&mut self.server, otherwise, coming).await
     }
 }
 
