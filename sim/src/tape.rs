@@ -159,10 +159,9 @@ pub struct Move {
 /// A world's first server on tape.
 #[derive(Clone, Debug)]
 pub struct Tape {
-    /// The moves, in order.
+    /// The moves, in order. Each server's are from its start to its kill; the last one, if it still runs when the schedule is
+    /// over, is killed then.
     pub moves: Vec<Move>,
-    /// The files at the end.
-    pub files: Files,
 }
 
 /// Why there is no tape of a schedule.
@@ -194,10 +193,15 @@ impl Tape {
             cutter.event = at + 1;
             player.apply(event).map_err(Untaped::Broken)?;
             for turn in player.world.take_turns() {
-                cutter.add(turn).map_err(|why| Untaped::Unreal { event: at + 1, why })?;
+                cutter.add(turn)?;
             }
         }
-        Ok(Tape { moves: cutter.moves, files: player.world.nodes()[0].disk.files() })
+        let node = &player.world.nodes()[0];
+        if node.is_up() {
+            cutter.event = schedule.events.len() + 1;
+            cutter.add(Turn::new(What::Crashed(node.disk.files()), &node.disk))?;
+        }
+        Ok(Tape { moves: cutter.moves })
     }
 }
 
@@ -213,7 +217,12 @@ struct Cutter {
 }
 
 impl Cutter {
-    fn add(&mut self, turn: Turn) -> Result<(), &'static str> {
+    fn add(&mut self, turn: Turn) -> Result<(), Untaped> {
+        let event = self.event;
+        self.cut(turn).map_err(|why| Untaped::Unreal { event, why })
+    }
+
+    fn cut(&mut self, turn: Turn) -> Result<(), &'static str> {
         let Turn { what, put_out, waiting, syncs, paused } = turn;
         let goes_on = self.goes_on(&what);
         if paused {
@@ -239,6 +248,7 @@ impl Cutter {
                 let (seed, files) = self.start.take().expect("what comes up was started");
                 (Instant::default(), Deed::Start(seed, wall, files))
             }
+            What::Crashed(_) if self.ending > 0 => return Err(TOGETHER),
             What::Crashed(files) => (Instant::default(), Deed::Kill(files)),
         };
         self.moves.push(Move { event: self.event, now, deed, put_out });
@@ -264,7 +274,7 @@ impl Cutter {
     ) -> Result<Option<Deed>, &'static str> {
         let last = self.moves.last_mut().expect(STARTED);
         if self.ending > 0 && !matches!(handed, Handed::Synced | Handed::Done | Handed::Sent) {
-            return Err("of syncs that are under way together only some end");
+            return Err(TOGETHER);
         }
         let deed = match (handed, &mut last.deed) {
             (Handed::Received(_, bytes, _), Deed::Send(_, before, _)) if goes_on => {
@@ -294,6 +304,9 @@ impl Cutter {
         Ok(Some(deed))
     }
 }
+
+/// The helper thread cannot be stopped between two syncs.
+const TOGETHER: &str = "of syncs that are under way together only some end";
 
 /// Why there is a move before any other.
 const STARTED: &str = "a server is started before it is handed anything";

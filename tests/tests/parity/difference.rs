@@ -7,7 +7,7 @@ use zeolith_core::store::disk::FileId;
 /// What a real server did otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// It sent other bytes: the message, counted from 0 within the move, and both ends' bytes of it.
+    /// It sent other bytes.
     Sent {
         /// To whom.
         conn: ConnId,
@@ -20,11 +20,13 @@ pub enum What {
     },
     /// It sent something beyond that.
     Surplus(ConnId, Vec<u8>),
+    /// It sent so many bytes of so many, and nothing more.
+    Silent(ConnId, usize, usize),
     /// It closed a connection, or did not.
     Closed(ConnId, bool),
     /// It left another file: its length and the simulated one's, and where the first byte differs.
     File(FileId, [usize; 2], usize),
-    /// It did not get there.
+    /// It did not do what it should.
     Stuck(&'static str),
     /// It ended by itself.
     Ended(String),
@@ -34,7 +36,7 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("event {event}: {}", told(.what))]
 pub struct Difference {
-    /// The event of the schedule, counted from 1; the one behind the last is the end.
+    /// The event of the schedule, counted from 1; one more than there are is the end.
     pub event: usize,
     /// It.
     pub what: What,
@@ -49,6 +51,9 @@ fn told(what: &What) -> String {
             printed(simulated)
         ),
         What::Surplus(conn, bytes) => format!("connection {} gets {} besides", conn.0, printed(bytes)),
+        What::Silent(conn, got, of) => {
+            format!("connection {} gets {got} bytes of {of}, and then none", conn.0)
+        }
         What::Closed(conn, true) => format!("the server closes connection {}", conn.0),
         What::Closed(conn, false) => format!("the server does not close connection {}", conn.0),
         What::File(file, [real, simulated], at) => {
