@@ -1,6 +1,7 @@
 //! The commit path of one storage: begin, store, vote, finish; locks, checks, durability, timeouts.
 
 pub mod durable;
+pub mod held;
 pub mod item;
 pub mod locks;
 pub mod scene;
