@@ -3,8 +3,8 @@
 use super::names::ReplyTo;
 use crate::limits;
 use crate::store::{StoreError, TransactionHead};
+use crate::wire::call::Specification;
 use crate::wire::reply::{Extensions, UndoableTransaction};
-use crate::wire::tree::Owned;
 
 /// A transaction that a pack went through; what is before it cannot be undone.
 const PACKED: u8 = b'p';
@@ -18,8 +18,8 @@ pub struct UndoSearch {
     first: i64,
     /// Behind the last place that is wanted.
     last: i64,
-    /// The values that a description must have.
-    wanted: Vec<(Owned, Owned)>,
+    /// What a description must have.
+    wanted: Specification,
     /// Transactions that have them, so far.
     place: i64,
     found: Vec<UndoableTransaction>,
@@ -28,9 +28,8 @@ pub struct UndoSearch {
 
 impl UndoSearch {
     /// From place `first` to before `last`; a negative `last` asks for so many places.
-    pub fn new(to: ReplyTo, first: i64, last: i64, specification: Owned) -> UndoSearch {
+    pub fn new(to: ReplyTo, first: i64, last: i64, wanted: Specification) -> UndoSearch {
         let last = if last < 0 { first.saturating_sub(last) } else { last };
-        let wanted = if let Owned::Dict(pairs) = specification { pairs } else { Vec::new() };
         UndoSearch { to, first, last, wanted, place: 0, found: Vec::new(), bytes: 0 }
     }
 
