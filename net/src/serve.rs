@@ -184,7 +184,11 @@ async fn run(
                 }
                 shell.borrow_mut().stop();
             }
-            Some(finished) = helped.recv() => shell.borrow_mut().helped(finished),
+            Some(finished) = helped.recv() => {
+                shell.borrow_mut().helped(finished);
+                // The next one may be there already; peers come in between.
+                tokio::task::yield_now().await;
+            }
             () = attention.notified() => {}
             () = clock::at(deadline) => shell.borrow_mut().tick(),
         }

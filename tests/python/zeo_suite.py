@@ -161,6 +161,13 @@ class Result(unittest.TestResult):
         return ('skipped', self.skipped[0][1]) if self.skipped else ('passes', '')
 
 
+def end_with_input(file, take=lambda line: None):
+    """Ends this process and all that it started when the file does; until then, takes its lines."""
+    for line in file:
+        take(line)
+    os.killpg(0, signal.SIGKILL)
+
+
 def work(command):
     """Runs the tests that are named on standard input, and tells of each in a line of JSON on standard output."""
     logging.basicConfig(level=logging.INFO)
@@ -177,16 +184,11 @@ def work(command):
 
     names = queue.Queue()
 
-    def listen():
-        for line in orders:
-            names.put(line.rstrip('\n'))
-        # Whoever wants to know is gone: so go the servers of the test that is running.
-        os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=listen, daemon=True).start()
+    # When nobody wants to know any more, the servers of the test that is running go too.
+    threading.Thread(target=end_with_input, args=[orders, names.put], daemon=True).start()
     home, known, layer_now = os.getcwd(), {}, None
     while True:
-        name = names.get()
+        name = names.get().rstrip('\n')
         module = name.split(' ', 1)[0]
         if module not in known:
             known[module] = tests_of(module)
@@ -300,6 +302,7 @@ def main():
     parser.add_argument('--msgpack', action='store_true', help='with the encoding M5 in place of Z5')
     parser.add_argument('--jobs', type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument('--verbose', action='store_true', help='show why tests fail that may')
+    parser.add_argument('--attended', action='store_true', help='end when standard input does')
     parser.add_argument('--work', action='store_true', help=argparse.SUPPRESS)
     parser.add_argument('--serve', metavar='CONFIG', help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -318,6 +321,8 @@ def main():
         parser.error('one of --server, --python and --list is needed')
     if options.work:
         return work(command)
+    if options.attended:
+        threading.Thread(target=end_with_input, args=[sys.stdin], daemon=True).start()
 
     everything = [name for module in MODULES for name in tests_of(module)]
     left_out, idle = expected_of(everything, LEFT_OUT)

@@ -164,28 +164,6 @@ fn undos_end_as_at_pythons_server_in_msgpack() {
     undos(Codec::Msgpack);
 }
 
-/// ZODB's own tests; each takes an empty storage.
-fn suite(codec: Codec) {
-    const NAMES: usize = 140;
-    let home = Home::new();
-    let mut config = Config::new(codec);
-    let storage = |at: usize| Storage::File(at.to_string().leak(), format!("{at}.fs").leak());
-    config.storages = (1..=NAMES).map(storage).collect();
-    let server = Server::start(&home, &config);
-    Script::new("zodb_suite.py").arg(server.address()).arg(NAMES.to_string()).run();
-    server.stop();
-}
-
-#[test]
-fn the_tests_of_zodb_pass_in_pickle() {
-    suite(Codec::Pickle);
-}
-
-#[test]
-fn the_tests_of_zodb_pass_in_msgpack() {
-    suite(Codec::Msgpack);
-}
-
 fn status(codec: Codec) {
     let home = Home::new();
     let server = Server::start(&home, &Config::new(codec));
