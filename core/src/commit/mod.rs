@@ -3,6 +3,7 @@
 pub mod durable;
 pub mod item;
 pub mod locks;
+pub mod merged;
 pub mod scene;
 mod table;
 pub mod timeout;
@@ -23,6 +24,7 @@ use crate::wire::reply::{Notice, Reply};
 use durable::{Durable, Finishing};
 use item::Unknown;
 use locks::{Locks, Wanted};
+use merged::Merged;
 use scene::Scene;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -38,6 +40,7 @@ pub struct Commits {
     locks: Locks,
     timeouts: Timeouts,
     durable: Durable,
+    merged: Merged,
     /// Transactions that were granted their locks and are to be checked.
     ready: VecDeque<TxnKey>,
     #[cfg(feature = "planted-bugs")]
@@ -45,13 +48,15 @@ pub struct Commits {
 }
 
 impl Commits {
-    /// No transactions yet; tids will exceed `last`, and locks are held for at most `timeout`.
-    pub fn new(last: Tid, timeout: Option<Duration>, limits: Limits) -> Commits {
+    /// No transactions yet; tids will exceed `last`, and locks are held for at most `timeout`. Conflicts of undos are left to
+    /// the client for objects that are `merged`.
+    pub fn new(last: Tid, timeout: Option<Duration>, limits: Limits, merged: Merged) -> Commits {
         Commits {
             txns: Table::new(limits),
             locks: Locks::default(),
             timeouts: Timeouts::new(timeout),
             durable: Durable::new(last),
+            merged,
             ready: VecDeque::new(),
             #[cfg(feature = "planted-bugs")]
             bug: None,
@@ -149,7 +154,12 @@ impl Commits {
         let Phase::Undoing(vote) = &txn.phase else { return };
         match result {
             Ok(outcome) => {
-                txn.set_back(outcome);
+                txn.set_back(match outcome {
+                    Ok(Undone::Merge { earlier, .. }) if !self.merged.has(&earlier) => {
+                        Err(UndoRefusal::Modified)
+                    }
+                    outcome => outcome,
+                });
                 self.set_back(conn, scene);
             }
             Err(error) => {

@@ -4,7 +4,6 @@ use crate::commit::item::{Hint, Item, Kind, Set, Standing, Unknown, conflict_err
 use crate::commit::locks::{Mode, Wanted};
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
-use crate::record;
 use crate::server::names::{ReplyTo, TxnKey};
 use crate::store::{Current, Place, SoFar, Store, StoreError, Transaction, UndoRefusal, UndoTarget, Undone};
 use crate::time::WallTime;
@@ -228,9 +227,6 @@ impl Txn {
         let set = match outcome {
             Err(refusal) => return self.refusals.push((target, refusal)),
             Ok(_) if merging => return self.refusals.push((target, UndoRefusal::Modified)),
-            Ok(Undone::Merge { earlier, .. }) if !is_merged(&earlier) => {
-                return self.refusals.push((target, UndoRefusal::Modified));
-            }
             Ok(Undone::Merge { current, earlier }) => {
                 self.bytes += earlier.len();
                 if self.bytes > self.limits.transaction_bytes {
@@ -481,11 +477,6 @@ impl Txn {
             copied: self.copied,
         }
     }
-}
-
-/// Whether objects of this one's class can be merged by whoever has ZODB: those of the package BTrees.
-fn is_merged(data: &Bytes) -> bool {
-    record::class(data).is_ok_and(|class| class.module.starts_with("BTrees."))
 }
 
 /// How a storage's own fault reaches a client.

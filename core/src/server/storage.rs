@@ -65,7 +65,7 @@ impl Storage {
             description: boot.description,
             read_only: boot.read_only,
             started: super::stats::ctime(wall),
-            commits: Commits::new(last, config.transaction_timeout, config.limits),
+            commits: Commits::new(last, config.transaction_timeout, config.limits, config.merged.clone()),
             audience: Audience {
                 members: BTreeMap::new(),
                 queue: Queue::new(config.invalidation_queue, boot.base, boot.recent),

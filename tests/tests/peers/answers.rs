@@ -164,6 +164,31 @@ fn undos_end_as_at_pythons_server_in_msgpack() {
     undos(Codec::Msgpack);
 }
 
+/// Python's server has the classes, and merges without being told.
+fn merges(codec: Codec) {
+    let (named, unnamed) = (Some("ZODB.tests.ConflictResolution.PCounter"), None);
+    for merged in [named, unnamed] {
+        if merged.is_none() && Maker::under_test() == Maker::Python {
+            continue;
+        }
+        let home = Home::new();
+        let server = Server::start(&home, &Config { merged, ..Config::new(codec) });
+        let expected = if merged.is_some() { "named" } else { "unnamed" };
+        Script::new("merging.py").arg(server.address()).arg(expected).run();
+        server.end();
+    }
+}
+
+#[test]
+fn undos_of_named_classes_are_merged_by_the_client_in_pickle() {
+    merges(Codec::Pickle);
+}
+
+#[test]
+fn undos_of_named_classes_are_merged_by_the_client_in_msgpack() {
+    merges(Codec::Msgpack);
+}
+
 fn status(codec: Codec) {
     let home = Home::new();
     let server = Server::start(&home, &Config::new(codec));

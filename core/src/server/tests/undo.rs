@@ -4,6 +4,7 @@ use super::super::ConnId;
 use super::super::config::Config;
 use super::super::testing::{CODECS, Hold, Medium, Rig, row};
 use super::tx::{Tx, commit, current, error};
+use crate::commit::merged::Merged;
 use crate::ids::{Oid, Tid};
 use crate::wire::call::undo_id;
 use crate::wire::tree::Owned;
@@ -120,6 +121,25 @@ fn what_its_client_can_merge_is_left_to_the_client() {
         let made = tx.voted(&mut rig).finish(&mut rig);
         assert_eq!(current(&mut rig, a, 1), Some((tree("merged"), made)));
     });
+}
+
+#[test]
+fn changes_of_named_classes_are_left_to_the_client_and_of_others_refused() {
+    let merged = Merged::with(["app.Thing".to_owned()]);
+    for (module, is_left) in [("app", true), ("app.more", false), ("other", false), ("BTrees.OOBTree", true)]
+    {
+        let mut rig = Rig::new(Medium::File, Config { merged: merged.clone(), ..Config::default() });
+        let a = rig.client();
+        let mut tids = vec![Tid::ZERO];
+        for state in ["a", "b", "c"] {
+            tids.push(commit(&mut rig, a, &[(1, *tids.last().unwrap(), &record(module, state))]));
+        }
+        let vote = undoing(&mut rig, a, &[tids[2]]).vote(&mut rig);
+        match is_left {
+            true => assert!(matches!(vote, Ok(Owned::Tuple(conflicts)) if conflicts.len() == 1), "{module}"),
+            false => assert!(error(vote).starts_with("MultipleUndoErrors: 1 objects"), "{module}"),
+        }
+    }
 }
 
 #[test]
