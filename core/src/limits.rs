@@ -58,6 +58,10 @@ pub const MEMO: usize = 1_000_000;
 pub const RECORD_ENTRIES: usize = 4 * VALUES;
 /// Bytes that one object's history may take; a longer one is refused.
 pub const HISTORY: usize = 4 << 20;
+/// Values in one transaction's extension data, as it is told: a pickle can refer to one value many times.
+pub const EXTENSION_VALUES: usize = 1 << 16;
+/// Bytes of text in one transaction's extension data, as it is told.
+pub const EXTENSION_BYTES: usize = 1 << 20;
 /// Connections of one server.
 pub const CONNECTIONS: usize = 10_000;
 /// Bytes on their way to one peer at which its requests are no longer read, until half of it is sent.

@@ -1,5 +1,6 @@
 //! The commit path of one storage: begin, store, vote, finish; locks, checks, durability, timeouts.
 
+mod beneath;
 pub mod durable;
 pub mod item;
 pub mod locks;
