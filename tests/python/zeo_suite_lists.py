@@ -72,7 +72,7 @@ EXCEPTIONS = {
     'blobs': [
         r'testZEO Blob\w+ .*',
         r'testZEO ClientStorage\w+ blob_.*_txt',
-        r'testZEO ClientStorage\w+ ZODB.tests.testblob (commit_|do_not_|is_blob_|loadblob_|packing_|savepoint_|test_).*',
+        r'testZEO ClientStorage\w+ \S+testblob (commit_|do_not_|is_blob_|loadblob_|packing_|savepoint_|test_).*',
         r'testZEO ClientStorage\w+ .*BlobUndoTests .*',
         'testZEO .* (client-config_test|zeo_blob_cache_test|gracefully_handle_abort_while_storing_many_blobs)',
     ],
