@@ -30,6 +30,8 @@ pub struct ServeOptions {
     pub transaction_timeout: Option<Duration>,
     /// Where to leave the process id; `None` for nowhere.
     pub pid_file: Option<PathBuf>,
+    /// Classes by dotted name whose conflicts of undos are left to the client to merge; BTrees are anyway.
+    pub merged: Vec<String>,
     /// Where to log what.
     pub log: LogOptions,
     /// What an operator should hear about the configuration, to be logged once the log is open.

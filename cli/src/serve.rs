@@ -13,6 +13,7 @@ use crate::zconfig::{Host, ThisHost};
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::Write as _;
+use zeolith_core::commit::merged::Merged;
 use zeolith_core::server::config::Config;
 use zeolith_core::wire::Codec;
 use zeolith_net::serve::{Ended, Ready, ServeConfig, ServeError};
@@ -107,6 +108,7 @@ fn run(options: ServeOptions, files: &LogFiles, threads: &LogThreads) -> ExitCod
             read_only,
             transaction_timeout: options.transaction_timeout,
             invalidation_queue: options.invalidation_queue,
+            merged: Merged::with(options.merged),
             ..Config::default()
         },
         storages: options.storages,
@@ -195,6 +197,7 @@ pub fn resolve(arguments: ServeArgs, host: &dyn Host) -> Result<ServeOptions, Co
         transaction_timeout: arguments.timeout.or(file.transaction_timeout),
         // A read-only server leaves no pid file, runzeo's neither: it may run beside the one that writes.
         pid_file: arguments.pid_file.or(file.pid_file).or_else(instance_pid).filter(|_| !read_only),
+        merged: file.merged,
         log: file.log.unwrap_or_default(),
         notices: file.notices,
     })
@@ -209,6 +212,7 @@ fn without_file() -> FileConfig {
         invalidation_queue: None,
         transaction_timeout: None,
         pid_file: None,
+        merged: Vec::new(),
         storages: vec![data_fs(1, PathBuf::from(DEFAULT_FILE))],
         log: None,
         notices: Vec::new(),

@@ -58,6 +58,10 @@ pub const MEMO: usize = 1_000_000;
 pub const RECORD_ENTRIES: usize = 4 * VALUES;
 /// Bytes that one object's history may take; a longer one is refused.
 pub const HISTORY: usize = 4 << 20;
+/// Values in one transaction's extension data, as it is told: a pickle can refer to one value many times.
+pub const EXTENSION_VALUES: usize = 1 << 16;
+/// Bytes of text in one transaction's extension data, as it is told.
+pub const EXTENSION_BYTES: usize = 1 << 20;
 /// Connections of one server.
 pub const CONNECTIONS: usize = 10_000;
 /// Bytes on their way to one peer at which its requests are no longer read, until half of it is sent.
@@ -66,6 +70,9 @@ pub const UNSENT_PAUSE: usize = 4 << 20;
 pub const UNSENT_MAX: usize = 1 << 30;
 /// Operations of one connection that may wait for the disk at the same time.
 pub const OPERATIONS_PER_CONNECTION: usize = 1_000;
+/// Answers of the disk that one turn of the loop gives to the server; what they ask for next comes in a later turn, behind
+/// what other peers wanted meanwhile. A search through a whole log takes very many.
+pub const ANSWERS_PER_TURN: usize = 250;
 /// Votes of one transaction that may end in conflicts; the next one answers ConflictError (Python's client stops at 9).
 pub const VOTE_ROUNDS: u32 = 9;
 /// Object ids handed out by one `new_oids` call, as in Python's server.

@@ -197,7 +197,11 @@ pub async fn run(
                 }
                 shell.borrow_mut().stop();
             }
-            Some(finished) = helped.recv() => shell.borrow_mut().helped(finished),
+            Some(finished) = helped.recv() => {
+                shell.borrow_mut().helped(finished);
+                // The next one may be there already; peers come in between.
+                tokio::task::yield_now().await;
+            }
             () = attention.notified() => {}
             () = due => shell.borrow_mut().tick(),
         }

@@ -178,6 +178,8 @@ pub struct Config {
     pub transaction_timeout: Option<u32>,
     /// How many transactions' invalidations are kept.
     pub invalidation_queue_size: Option<u32>,
+    /// Classes whose conflicts of undos clients are to merge.
+    pub merged: Option<&'static str>,
     /// What is served.
     pub storages: Vec<Storage>,
 }
@@ -192,12 +194,14 @@ impl Config {
             serve_damaged: false,
             transaction_timeout: None,
             invalidation_queue_size: None,
+            merged: None,
             storages: vec![Storage::File("1", "Data.fs")],
         }
     }
 
     fn text(&self, home: &Home, address: &str) -> String {
-        let mut text = format!("<zeo>\n  address {address}\n");
+        let merged = self.merged.map(|classes| format!("%define zeolith_merged {classes}\n"));
+        let mut text = merged.unwrap_or_default() + &format!("<zeo>\n  address {address}\n");
         let mut line = |line: String| writeln!(text, "{line}").expect("text grows");
         line(format!("  msgpack {}", self.codec == Codec::Msgpack));
         if self.read_only {

@@ -1,6 +1,7 @@
 //! The configuration file of `runzeo`, understood: which sections and keys there are, what they mean, and which of
 //! them Zeolith refuses because ignoring them would deceive.
 
+mod defined;
 mod error;
 mod eventlog;
 mod keys;
@@ -33,6 +34,8 @@ pub struct FileConfig {
     pub transaction_timeout: Option<Duration>,
     /// `pid-filename`.
     pub pid_file: Option<PathBuf>,
+    /// Classes by dotted name: `%define zeolith_merged`.
+    pub merged: Vec<String>,
     /// The storages: at least one, names unique.
     pub storages: Vec<StorageSpec>,
     /// `<eventlog>`.
@@ -82,6 +85,7 @@ fn understand(document: &Document, host: &dyn Host) -> Result<FileConfig, Config
         invalidation_queue: zeo.invalidation_queue,
         transaction_timeout: zeo.transaction_timeout,
         pid_file: zeo.pid_file,
+        merged: defined::merged(&document.defines)?,
         storages,
         log,
         notices,

@@ -125,11 +125,23 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         invalidation_queue: Some(500),
         transaction_timeout: None,
         pid_file: Some("/app/var/zeo.pid".into()),
+        merged: Vec::new(),
         storages: vec![StorageSpec { name: "1".to_owned(), kind: file("/data/filestorage/Data.fs") }],
         log: Some(log_to("/data/log/zeo.log")),
         notices: vec![Notice::Warning(keep_old), Notice::Info(format)],
     };
     assert_eq!(config, expected);
+}
+
+#[test]
+fn classes_to_merge_are_named_where_python_reads_over_them() {
+    let merged = |line: &str| read(&format!("{line}\n{ZEO}{STORAGE}")).map(|config| config.merged);
+    assert_eq!(
+        merged("%define Zeolith_Merged app.Counter  app.sub.Box.Lid"),
+        Ok(vec!["app.Counter".to_owned(), "app.sub.Box.Lid".to_owned()])
+    );
+    assert_eq!(merged("%define zeolith_merged"), Ok(Vec::new()));
+    assert_eq!(merged("%define other zeolith"), Ok(Vec::new()));
 }
 
 #[test]
@@ -389,6 +401,18 @@ fn every_problem_names_its_line() {
             ":8: 'big' is no value for 'max-size': expected a size such as 512, 64KB, 10MB or 2GB",
         ),
         ("<zeo>".to_owned(), ":1: <zeo> is never ended"),
+        (
+            format!("%define zeolith_merge a.B\n{ZEO}{STORAGE}"),
+            ":1: 'zeolith_merge' is nothing to define; did you mean 'zeolith_merged'?",
+        ),
+        (
+            format!("%define zeolith_merged a.B Counter\n{ZEO}{STORAGE}"),
+            ":1: 'Counter' is no class: its module and its name are wanted, such as app.counters.Counter",
+        ),
+        (
+            format!("%define zeolith_merged a.B,c.D\n{ZEO}{STORAGE}"),
+            ":1: 'a.B,c.D' is no class: its module and its name are wanted, such as app.counters.Counter",
+        ),
     ] {
         assert_eq!(message(&text), format!("zeo.conf{expected}"), "{text}");
     }

@@ -28,6 +28,7 @@ fn without_arguments_a_local_data_fs_is_served_to_this_machine() {
         invalidation_queue: 100,
         transaction_timeout: None,
         pid_file: None,
+        merged: Vec::new(),
         log: Default::default(),
         notices: vec![],
     };

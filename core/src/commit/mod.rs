@@ -1,9 +1,11 @@
 //! The commit path of one storage: begin, store, vote, finish; locks, checks, durability, timeouts.
 
+mod beneath;
 pub mod durable;
 pub mod held;
 pub mod item;
 pub mod locks;
+pub mod merged;
 pub mod scene;
 mod table;
 pub mod timeout;
@@ -24,6 +26,7 @@ use crate::wire::reply::{Notice, Reply};
 use durable::{Durable, Finishing};
 use item::Unknown;
 use locks::{Locks, Wanted};
+use merged::Merged;
 use scene::Scene;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -39,6 +42,7 @@ pub struct Commits {
     locks: Locks,
     timeouts: Timeouts,
     durable: Durable,
+    merged: Merged,
     /// Transactions that were granted their locks and are to be checked.
     ready: VecDeque<TxnKey>,
     #[cfg(feature = "planted-bugs")]
@@ -46,13 +50,15 @@ pub struct Commits {
 }
 
 impl Commits {
-    /// No transactions yet; tids will exceed `last`, and locks are held for at most `timeout`.
-    pub fn new(last: Tid, timeout: Option<Duration>, limits: Limits) -> Commits {
+    /// No transactions yet; tids will exceed `last`, and locks are held for at most `timeout`. Conflicts of undos are left to
+    /// the client for objects that are `merged`.
+    pub fn new(last: Tid, timeout: Option<Duration>, limits: Limits, merged: Merged) -> Commits {
         Commits {
             txns: Table::new(limits),
             locks: Locks::default(),
             timeouts: Timeouts::new(timeout),
             durable: Durable::new(last),
+            merged,
             ready: VecDeque::new(),
             #[cfg(feature = "planted-bugs")]
             bug: None,
@@ -150,7 +156,12 @@ impl Commits {
         let Phase::Undoing(vote) = &txn.phase else { return };
         match result {
             Ok(outcome) => {
-                txn.set_back(outcome);
+                txn.set_back(match outcome {
+                    Ok(Undone::Merge { earlier, .. }) if !self.merged.has(&earlier) => {
+                        Err(UndoRefusal::Modified)
+                    }
+                    outcome => outcome,
+                });
                 self.set_back(conn, scene);
             }
             Err(error) => {

@@ -1,5 +1,6 @@
 //! What a server starts from.
 
+use crate::commit::merged::Merged;
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::server::names::Context;
@@ -22,6 +23,8 @@ pub struct Config {
     pub invalidation_queue: usize,
     /// What it takes at most.
     pub limits: Limits,
+    /// Whose conflicts the client that undoes something is asked to merge.
+    pub merged: Merged,
 }
 
 impl Default for Config {
@@ -32,6 +35,7 @@ impl Default for Config {
             transaction_timeout: None,
             invalidation_queue: limits::INVALIDATION_QUEUE,
             limits: Limits::default(),
+            merged: Merged::default(),
         }
     }
 }

@@ -8,11 +8,10 @@ use super::storage::Storage;
 use super::undo_log::UndoSearch;
 use crate::commit::txn::Header;
 use crate::ids::Oid;
-use crate::wire::call::{Begin, Request, TxnId};
+use crate::wire::call::{Begin, Request, Specification, TxnId};
 use crate::wire::frame::Frame;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::Reply;
-use crate::wire::tree::Owned;
 use bytes::Bytes;
 
 /// What a call works with.
@@ -133,7 +132,7 @@ pub(super) fn dispatch(
             Ok(Some(Reply::None))
         }
         Request::UndoLog { first, last } if caller.storage.supports_undo() => {
-            let search = UndoSearch::new(caller.to.clone(), first, last, Owned::None);
+            let search = UndoSearch::new(caller.to.clone(), first, last, Specification::new());
             caller.storage.undo_log(search, caller.out);
             Ok(None)
         }

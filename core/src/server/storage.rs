@@ -24,16 +24,20 @@ use crate::wire::{Codec, Malformed};
 use std::collections::BTreeMap;
 
 /// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
-/// where the storage's interfaces say so. The first is for those that can undo.
+/// where the storage's interfaces say so.
 const INTERFACES: &[(&str, &str)] = &[
-    ("ZODB.interfaces", "IStorageUndoable"),
     ("ZODB.interfaces", "IStorageRestoreable"),
     ("ZODB.interfaces", "IStorageIteration"),
+    ("ZODB.interfaces", "IStorageUndoable"),
     ("ZODB.interfaces", "IStorageCurrentRecordIteration"),
     ("ZODB.interfaces", "IExternalGC"),
     ("ZODB.interfaces", "IStorage"),
     ("zope.interface", "Interface"),
 ];
+
+/// The same for a storage that cannot undo.
+const WITHOUT_UNDO: &[(&str, &str)] =
+    &[INTERFACES[0], INTERFACES[1], INTERFACES[3], INTERFACES[4], INTERFACES[5], INTERFACES[6]];
 
 /// One served storage.
 #[derive(Debug)]
@@ -66,7 +70,7 @@ impl Storage {
             description: boot.description,
             read_only: boot.read_only,
             started: super::stats::ctime(wall),
-            commits: Commits::new(last, config.transaction_timeout, config.limits),
+            commits: Commits::new(last, config.transaction_timeout, config.limits, config.merged.clone()),
             audience: Audience {
                 members: BTreeMap::new(),
                 queue: Queue::new(config.invalidation_queue, boot.base, boot.recent),
@@ -138,7 +142,7 @@ impl Storage {
             supports_undo: self.supports_undo(),
             supports_record_iternext: true,
             in_order: true,
-            interfaces: if self.supports_undo() { INTERFACES } else { &INTERFACES[1..] },
+            interfaces: if self.supports_undo() { INTERFACES } else { WITHOUT_UNDO },
         })
     }
 

@@ -5,6 +5,7 @@
 mod answers;
 mod crashes;
 mod races;
+mod suite;
 mod totals;
 
 use zeolith_core::wire::Codec;

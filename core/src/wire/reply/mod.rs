@@ -11,7 +11,7 @@ use crate::wire::tree::Owned;
 use bytes::Bytes;
 
 pub(in crate::wire) use encode::{IN_ORDER, REPLY};
-pub use history::{Extensions, PastRevision};
+pub use history::{Extensions, PastRevision, Room};
 pub use status::{Status, status_json};
 pub use undo_log::UndoableTransaction;
 
