@@ -6,6 +6,8 @@ use crate::clock::{self, Clock, wall};
 use crate::connection::{self, ReadBuffer};
 use crate::listen::Listener;
 use crate::shell::{Shared, Shell};
+use crate::stream::Stream;
+use crate::tls::{Door, ServerTls, TlsError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::RefCell;
 use std::io;
@@ -29,6 +31,8 @@ const BREATHER: Duration = Duration::from_millis(100);
 pub struct ServeConfig {
     /// Where to listen.
     pub address: Address,
+    /// The certificates of the server and its clients; `None`: everything is sent in the clear.
+    pub tls: Option<ServerTls>,
     /// How the server behaves.
     pub server: Config,
     /// The storages, with different names.
@@ -71,6 +75,9 @@ pub enum ServeError {
         /// What the system said.
         error: io::Error,
     },
+    /// The files that TLS takes cannot be used.
+    #[error("cannot serve over TLS: {0}")]
+    Tls(#[from] TlsError),
     /// A storage cannot be opened.
     #[error(transparent)]
     Boot(#[from] BootError),
@@ -138,6 +145,7 @@ async fn run(
 ) -> Result<Ended, ServeError> {
     let mut signals = Signals::install().map_err(ServeError::System)?;
     raise_file_limit();
+    let door = config.tls.as_ref().map(ServerTls::load).transpose()?.map(Door::new);
     // The address comes first: a second server must not touch the storages.
     let listener = Listener::bind(&config.address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse(config.address.clone()),
@@ -170,7 +178,7 @@ async fn run(
     let attention = Rc::new(Notify::new());
     let server = Server::new(config.server, boots, wall());
     let shell = Rc::new(RefCell::new(Shell::new(server, Clock::start(), disks, helpers, attention.clone())));
-    let acceptor = tokio::task::spawn_local(accept(listener, shell.clone()));
+    let acceptor = tokio::task::spawn_local(accept(listener, door, shell.clone()));
     ready(&Ready { address, storages });
 
     let mut ended = None;
@@ -210,14 +218,19 @@ async fn open_all(specs: Vec<StorageSpec>, manner: Manner) -> Result<Vec<Booted>
     Ok(opened)
 }
 
-async fn accept(listener: Listener, shell: Shared) {
+async fn accept(listener: Listener, door: Option<Rc<Door>>, shell: Shared) {
     let buffer = ReadBuffer::new();
     let mut short = false;
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => {
+            Ok((socket, address)) => {
                 short = false;
-                tokio::task::spawn_local(connection::serve(shell.clone(), stream, address, buffer.clone()));
+                let (shell, buffer) = (shell.clone(), buffer.clone());
+                let serve = |stream, address| connection::serve(shell, stream, address, buffer);
+                match &door {
+                    None => drop(tokio::task::spawn_local(serve(Stream::plain(socket), address))),
+                    Some(door) => door.admit(socket, address, serve),
+                }
             }
             // The peer gave up before it was its turn.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -1,6 +1,7 @@
 //! What a client is told: ZEO's options, with ZEO's names and defaults.
 
 use crate::address::{Address, AddressError};
+use crate::tls::ClientTls;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub struct ClientOptions {
     pub(super) cache_size: u64,
     pub(super) wait: bool,
     pub(super) server_sync: bool,
+    pub(super) tls: Option<ClientTls>,
 }
 
 /// Where a cache is kept.
@@ -81,6 +83,7 @@ impl ClientOptions {
             cache_size: CACHE_SIZE,
             wait: true,
             server_sync: false,
+            tls: None,
         }
         .server(server)
     }
@@ -103,6 +106,12 @@ impl ClientOptions {
     /// The storage's name on the server; `1` unless told otherwise.
     pub fn storage(mut self, name: impl Into<String>) -> ClientOptions {
         self.config.storage = name.into();
+        self
+    }
+
+    /// Speaks TLS with all servers; unless told everything is sent in the clear. ZEO's option `ssl`.
+    pub fn tls(mut self, tls: ClientTls) -> ClientOptions {
+        self.tls = Some(tls);
         self
     }
 
