@@ -145,7 +145,8 @@ async fn run(
 ) -> Result<Ended, ServeError> {
     let mut signals = Signals::install().map_err(ServeError::System)?;
     raise_file_limit();
-    let door = config.tls.as_ref().map(ServerTls::load).transpose()?.map(Door::new);
+    let tls = config.tls.as_ref().map(ServerTls::load).transpose()?;
+    let door = tls.map(|tls| Door::new(tls, limits::HANDSHAKES));
     // The address comes first: a second server must not touch the storages.
     let listener = Listener::bind(&config.address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse(config.address.clone()),

@@ -45,6 +45,12 @@ impl Stream {
         }
     }
 
+    /// What is below the keys.
+    #[cfg(test)]
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
     /// Says that nothing more will be sent. Best effort: the peer may be gone.
     pub(crate) fn finish(self) {
         if let Some(session) = &self.session {

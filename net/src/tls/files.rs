@@ -142,7 +142,7 @@ pub(super) fn trust(place: &Path, trust: &mut Trust) -> Result<(), TlsError> {
             other => other?,
         }
     }
-    if trust.is_empty() { Err(TlsError::NoCertificate(place.to_owned())) } else { Ok(()) }
+    if trust.len() == 0 { Err(TlsError::NoCertificate(place.to_owned())) } else { Ok(()) }
 }
 
 fn trust_file(path: &Path, trust: &mut Trust) -> Result<(), TlsError> {
@@ -168,7 +168,7 @@ pub(super) fn trust_system(trust: &mut Trust) -> Result<(), TlsError> {
             tracing::debug!("a certificate of the system: {error}");
         }
     }
-    if trust.is_empty() {
+    if trust.len() == 0 {
         return Err(TlsError::NoSystemTrust(found.errors.first().map(ToString::to_string)));
     }
     Ok(())
@@ -199,3 +199,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;

@@ -16,7 +16,6 @@ use thiserror::Error;
 use tokio::io::Interest;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use zeolith_core::limits;
 
 /// How long a handshake may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -134,6 +133,8 @@ async fn shake(
 pub(crate) struct Door {
     config: Arc<ServerConfig>,
     turns: Semaphore,
+    /// Handshakes at the same time.
+    most: usize,
     waiting: RefCell<Waiting>,
 }
 
@@ -145,8 +146,9 @@ struct Waiting {
 }
 
 impl Door {
-    pub(crate) fn new(config: Arc<ServerConfig>) -> Rc<Door> {
-        Rc::new(Door { config, turns: Semaphore::new(1), waiting: RefCell::default() })
+    /// A door with room for so many handshakes at the same time.
+    pub(crate) fn new(config: Arc<ServerConfig>, most: usize) -> Rc<Door> {
+        Rc::new(Door { config, turns: Semaphore::new(1), most, waiting: RefCell::default() })
     }
 
     /// Does the handshake of a connection in a task of its own, which goes on to `serve` it if all is well.
@@ -173,7 +175,7 @@ impl Door {
             }
         });
         waiting.row.push_back((number, task.abort_handle()));
-        if waiting.row.len() > limits::HANDSHAKES
+        if waiting.row.len() > self.most
             && let Some((_, longest)) = waiting.row.pop_front()
         {
             longest.abort();

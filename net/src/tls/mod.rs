@@ -6,6 +6,10 @@
 mod files;
 mod handshake;
 pub(crate) mod session;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 pub use files::TlsError;

@@ -9,7 +9,7 @@ use rustls::{
 };
 use std::sync::Arc;
 use thiserror::Error as ThisError;
-use webpki::{EndEntityCert, anchor_from_trusted_cert};
+use webpki::{EndEntityCert, InvalidNameContext, anchor_from_trusted_cert};
 use x509_cert::certificate::Version;
 use x509_cert::der::asn1::{Ia5StringRef, ObjectIdentifier, PrintableStringRef, Utf8StringRef};
 use x509_cert::der::{Decode, Tagged};
@@ -87,8 +87,9 @@ impl Trust {
         Ok(())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.certificates.is_empty()
+    /// How many are trusted.
+    pub(super) fn len(&self) -> usize {
+        self.certificates.len()
     }
 
     /// Whether a certificate may be believed now.
@@ -152,6 +153,9 @@ fn refusal(error: webpki::Error) -> Error {
             CertificateError::ExpiredContext { time, not_after }
         }
         webpki::Error::UnknownIssuer => CertificateError::UnknownIssuer,
+        webpki::Error::CertNotValidForName(InvalidNameContext { expected, presented }) => {
+            CertificateError::NotValidForNameContext { expected, presented }
+        }
         webpki::Error::InvalidSignatureForPublicKey => CertificateError::BadSignature,
         // It is signed by itself, or as good as: a path to it would go through a trusted one.
         webpki::Error::CaUsedAsEndEntity => CertificateError::UnknownIssuer,
@@ -221,8 +225,8 @@ impl ServerCertVerifier for Servers {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         self.trust.judge(presented, between, now, Role::Server)?;
-        if self.check_name && !is_named(presented, name)? {
-            return Err(CertificateError::NotValidForName.into());
+        if self.check_name {
+            check_name(presented, name)?;
         }
         Ok(ServerCertVerified::assertion())
     }
@@ -250,19 +254,23 @@ impl ServerCertVerifier for Servers {
     }
 }
 
-/// Whether a certificate is in this name: by its alternative names, or where it has none, as OpenSSL takes it, by the common
-/// name of its subject.
-fn is_named(presented: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<bool, Error> {
+/// Refuses a certificate that is not in this name: by its alternative names, or where it has none, as OpenSSL takes it, by the
+/// common name of its subject.
+fn check_name(presented: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
     let leaf = EndEntityCert::try_from(presented).map_err(refusal)?;
-    if leaf.verify_is_valid_for_subject_name(name).is_ok() {
-        return Ok(true);
-    }
-    let ServerName::DnsName(name) = name else { return Ok(false) };
+    let Err(error) = leaf.verify_is_valid_for_subject_name(name) else { return Ok(()) };
     let bad = |_| Error::from(CertificateError::BadEncoding);
     let about = x509_cert::Certificate::from_der(presented).map_err(bad)?.tbs_certificate;
     let others = about.get::<SubjectAltName>().map_err(bad)?;
-    Ok(others.is_none()
-        && common_names(&about.subject).any(|common| common.eq_ignore_ascii_case(name.as_ref())))
+    match name {
+        ServerName::DnsName(name)
+            if others.is_none()
+                && common_names(&about.subject).any(|common| common.eq_ignore_ascii_case(name.as_ref())) =>
+        {
+            Ok(())
+        }
+        _ => Err(refusal(error)),
+    }
 }
 
 /// The common names in a subject.
@@ -279,3 +287,7 @@ fn common_names(subject: &Name) -> impl Iterator<Item = &str> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+#[path = "trust_tests.rs"]
+mod tests;
