@@ -1,4 +1,5 @@
 use tracing::level_filters::LevelFilter;
+use zeolith_net::tls::ServerTls;
 
 use super::*;
 use crate::options::{LogSink, LogTarget, StorageKind};
@@ -125,6 +126,7 @@ fn the_file_of_plones_container_is_served_as_it_is() {
     let keep_old = "zeo.conf:13: pack-keep-old has no effect yet: this server does not pack".to_owned();
     let expected = FileConfig {
         address: Address::Tcp { host: "0.0.0.0".to_owned(), port: 8100 },
+        tls: None,
         read_only: false,
         msgpack: None,
         invalidation_queue: Some(500),

@@ -56,7 +56,7 @@ async fn works(server: &Server) {
     let (writer, reader) = (client(server, known()).await, client(server, known()).await);
     let (_, mut changes) = reader.follow().await.expect("a snapshot");
     let mut serials = Vec::new();
-    for size in [0, 1, 16_384, 1_000_000, 30_000_000] {
+    for size in [1, 100, 16_384, 1_000_000, 30_000_000] {
         let oid = writer.new_oid().await.expect("an oid");
         let data: Vec<u8> = (0..size).map(|at: u32| (at % 251) as u8).collect();
         let tid = store(&writer, oid, Tid::ZERO, data.clone()).await;
@@ -104,15 +104,14 @@ async fn refuses(server: &Server) {
         (known().authenticate(file("client.pem")), "neither trusted nor signed by a trusted authority"),
         (known().server_hostname("example.org"), "certificate not valid for name \"example.org\""),
         (no_name.clone(), "certificate not valid for name"),
-        (
-            ClientTls::new().authenticate(file("server.pem")).server_hostname("zodb.org"),
-            "the peer refuses: CertificateRequired",
-        ),
     ] {
         let said = refusal(server, Some(tls)).await;
         assert!(said.contains(expected), "{said}");
     }
     client(server, no_name.check_hostname(false)).await;
+    // Python's server does not always say why.
+    refusal(server, Some(ClientTls::new().authenticate(file("server.pem")).server_hostname("zodb.org")))
+        .await;
     refusal(server, None).await;
     stays.sync().await.expect("a connection that nobody disturbed");
 }
