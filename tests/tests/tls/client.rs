@@ -170,3 +170,28 @@ fn a_url_is_enough_for_a_command() {
         assert!(output.status.success() && !output.stdout.is_empty(), "{said}");
     });
 }
+
+#[test]
+fn the_bench_measures_a_server_that_speaks_tls() {
+    tell(Maker::Zeolith, &config(Codec::Pickle), async |server| {
+        let mut command = std::process::Command::new(zeolith_tests::server::zeolith());
+        command.args([
+            "bench",
+            server.address(),
+            "--operations",
+            "50",
+            "--row",
+            "pipelined",
+            "--row",
+            "commit",
+        ]);
+        command.args(["--connections", "2", "--size", "100000"]);
+        for (option, name) in
+            [("--certificate", "client.pem"), ("--key", "client_key.pem"), ("--authenticate", "server.pem")]
+        {
+            command.arg(option).arg(file(name));
+        }
+        let output = command.output().expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    });
+}
