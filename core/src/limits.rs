@@ -64,6 +64,8 @@ pub const EXTENSION_VALUES: usize = 1 << 16;
 pub const EXTENSION_BYTES: usize = 1 << 20;
 /// Connections of one server.
 pub const CONNECTIONS: usize = 10_000;
+/// TLS handshakes of one server at the same time; one more ends the one that takes longest.
+pub const HANDSHAKES: usize = 1_000;
 /// Bytes on their way to one peer at which its requests are no longer read, until half of it is sent.
 pub const UNSENT_PAUSE: usize = 4 << 20;
 /// Bytes on their way to one peer at which it is closed: it stopped reading while others commit.
