@@ -92,7 +92,14 @@ impl Drafts {
     }
 
     /// A draft has all its bytes, and is for this object. Unless `may_miss`, a source that is not there is an error.
-    pub(super) fn place(&mut self, id: DraftId, oid: Oid, source: Source, may_miss: bool, scene: &mut Scene<'_>) {
+    pub(super) fn place(
+        &mut self,
+        id: DraftId,
+        oid: Oid,
+        source: Source,
+        may_miss: bool,
+        scene: &mut Scene<'_>,
+    ) {
         let Some(draft) = self.drafts.get_mut(&id).filter(|draft| draft.end.is_none()) else { return };
         draft.place = Some((oid, source));
         draft.may_miss = may_miss;
@@ -136,6 +143,7 @@ impl Drafts {
         done: BlobDone,
         scene: &mut Scene<'_>,
     ) -> Option<(DraftId, Owner, News)> {
+        let is_intake = matches!(done, BlobDone::Written { .. } | BlobDone::Placed { .. });
         let failed = |error| News::Failed(remote(StoreError::Disk(error)));
         let (id, news) = match done {
             BlobDone::Written { draft, result } => (draft, result.err().map(failed)),
@@ -159,6 +167,9 @@ impl Drafts {
         draft.busy = false;
         scene.out.end_intake(draft.owner.0, mem::take(&mut draft.writing));
         let (owner, ended) = (draft.owner, draft.end.is_some());
+        if is_intake {
+            scene.out.end_operation(owner.0, 0);
+        }
         self.step(id, scene);
         news.filter(|_| !ended).map(|news| (id, owner, news))
     }
@@ -187,6 +198,9 @@ impl Drafts {
         match draft.next(id) {
             Some(op) => {
                 draft.busy = true;
+                if matches!(op, BlobOp::Write { .. } | BlobOp::Place { .. }) {
+                    scene.out.begin_operation(draft.owner.0);
+                }
                 scene.desk.blob(op);
             }
             // Nothing was ever made of it.

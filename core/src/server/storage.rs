@@ -1,5 +1,6 @@
 //! One served storage: its store, its transactions, and the clients registered for it.
 
+use super::blob_streams::BlobStreams;
 use super::config::{Config, StorageBoot};
 use super::event::Event;
 use super::iterations::{Element, Iterations, Next, Question};
@@ -8,10 +9,13 @@ use super::output::{Output, Outputs};
 use super::queue::Queue;
 use super::stats::Stats;
 use super::undo_log::UndoSearch;
+use crate::commit::Commits;
 use crate::commit::scene::{Audience, Desk, Oids, Scene};
-use crate::commit::{Commits, txn};
+use crate::commit::txn::{self, Txn};
 use crate::ids::{Oid, Tid};
 use crate::limits;
+use crate::store::blob::BlobDone;
+use crate::store::disk::DiskDone;
 use crate::store::{CopiedRecord, Current, Past, Revision, StoreDone, StoreError, StoreOp, TransactionHead};
 use crate::time::{Instant, WallTime};
 use crate::wire::call::IteratorId;
@@ -21,9 +25,8 @@ use crate::wire::{Codec, Malformed};
 use std::collections::BTreeMap;
 
 /// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
-/// where the storage's interfaces say so. The first is for those that can undo.
+/// where the storage's interfaces say so.
 const INTERFACES: &[(&str, &str)] = &[
-    ("ZODB.interfaces", "IStorageUndoable"),
     ("ZODB.interfaces", "IStorageRestoreable"),
     ("ZODB.interfaces", "IStorageIteration"),
     ("ZODB.interfaces", "IStorageCurrentRecordIteration"),
@@ -31,6 +34,13 @@ const INTERFACES: &[(&str, &str)] = &[
     ("ZODB.interfaces", "IStorage"),
     ("zope.interface", "Interface"),
 ];
+
+/// Those of a storage that can undo.
+const UNDO_INTERFACES: &[(&str, &str)] = &[("ZODB.interfaces", "IStorageUndoable")];
+
+/// Those of a storage whose objects may have blobs.
+const BLOB_INTERFACES: &[(&str, &str)] =
+    &[("ZODB.interfaces", "IBlobStorageRestoreable"), ("ZODB.interfaces", "IBlobStorage")];
 
 /// One served storage.
 #[derive(Debug)]
@@ -45,6 +55,7 @@ pub struct Storage {
     commits: Commits,
     /// Of the clients that have any.
     iterations: BTreeMap<ConnId, Iterations>,
+    blob_streams: BlobStreams,
     closed: bool,
     now: Instant,
     wall: WallTime,
@@ -68,8 +79,9 @@ impl Storage {
                 stats: Stats::default(),
                 oids: Oids::after(highest),
             },
-            desk: Desk::new(boot.store),
+            desk: Desk::new(boot.store, boot.has_blobs),
             iterations: BTreeMap::new(),
+            blob_streams: BlobStreams::default(),
             closed: false,
             now: Instant::default(),
             wall,
@@ -112,6 +124,7 @@ impl Storage {
     pub fn leave(&mut self, conn: ConnId, out: &mut Outputs) -> bool {
         self.audience.members.remove(&conn);
         self.iterations.remove(&conn);
+        self.blob_streams.leave(conn);
         self.commit(out, |commits, scene| commits.disconnect(conn, scene))
     }
 
@@ -123,8 +136,14 @@ impl Storage {
             supports_undo: self.supports_undo(),
             supports_record_iternext: true,
             in_order: true,
-            interfaces: if self.supports_undo() { INTERFACES } else { &INTERFACES[1..] },
+            interfaces: self.interfaces(),
         })
+    }
+
+    fn interfaces(&self) -> Vec<(&'static str, &'static str)> {
+        let blobs = BLOB_INTERFACES.iter().filter(|_| self.has_blobs());
+        let undo = UNDO_INTERFACES.iter().filter(|_| self.supports_undo());
+        blobs.chain(undo).chain(INTERFACES).copied().collect()
     }
 
     /// `getInvalidations`.
@@ -174,6 +193,25 @@ impl Storage {
     pub fn load_serial(&mut self, to: ReplyTo, oid: Oid, serial: Tid, out: &mut Outputs) {
         out.begin_operation(to.conn);
         self.desk.ask(StoreOp::LoadSerial { context: Context::Read(to), oid, serial });
+        self.settle(out);
+    }
+
+    /// Whether objects may have blobs.
+    pub fn has_blobs(&self) -> bool {
+        self.desk.has_blobs()
+    }
+
+    /// Starts `sendBlob`.
+    pub fn send_blob(&mut self, to: ReplyTo, oid: Oid, tid: Tid, out: &mut Outputs) {
+        out.begin_operation(to.conn);
+        let visible = tid <= self.last_tid();
+        self.blob_streams.start(to, (oid, tid), visible, &mut self.desk, out);
+        self.settle(out);
+    }
+
+    /// A peer took enough for more of a blob to be read for it.
+    pub fn on_room(&mut self, conn: ConnId, out: &mut Outputs) {
+        self.blob_streams.on_room(conn, &mut self.desk);
         self.settle(out);
     }
 
@@ -289,8 +327,14 @@ impl Storage {
     }
 
     /// Takes the outcome of a disk operation.
-    pub fn on_disk(&mut self, done: crate::store::disk::DiskDone<Context>, out: &mut Outputs) {
-        self.desk.on_disk(done);
+    pub fn on_disk(&mut self, done: DiskDone<Context>, out: &mut Outputs) {
+        match done {
+            DiskDone::Blob(BlobDone::Read { reader, result }) => {
+                self.blob_streams.on_read(reader, result, &mut self.desk, out);
+            }
+            DiskDone::Blob(done) => self.step(out, |commits, scene| commits.on_blob(done, scene)),
+            done => self.desk.on_disk(done),
+        }
         self.settle(out);
     }
 
@@ -356,7 +400,9 @@ impl Storage {
                 self.iterate_on(iterator, next, out);
             }
             StoreDone::Serial { context: Context::Check { conn, key, at }, result, .. } => {
-                self.step(out, |commits, scene| commits.on_serial((conn, key, at), result, scene));
+                self.step(out, |commits, scene| {
+                    commits.on_answer((conn, key, at), result, Txn::learn, scene)
+                });
             }
             StoreDone::Transaction { context: Context::UndoLog(search), result } => {
                 self.on_previous(search, result, out);
@@ -367,8 +413,13 @@ impl Storage {
             StoreDone::Undone { context: Context::Undo { conn, key }, result } => {
                 self.step(out, |commits, scene| commits.on_undone((conn, key), result, scene));
             }
+            StoreDone::Origin { context: Context::Undo { conn, key }, oid, result } => {
+                self.step(out, |commits, scene| commits.on_origin((conn, key), oid, result, scene));
+            }
             StoreDone::Found { context: Context::Check { conn, key, at }, result } => {
-                self.step(out, |commits, scene| commits.on_found((conn, key, at), result, scene));
+                self.step(out, |commits, scene| {
+                    commits.on_answer((conn, key, at), result, Txn::locate, scene)
+                });
             }
             StoreDone::Reserved { context: Context::Reserve { conn, key, bytes }, result } => {
                 self.step(out, |commits, scene| commits.on_reserved((conn, key, bytes), result, scene));

@@ -151,7 +151,9 @@ mod tests {
         for good in ["0x03d.tmp", "0x03d.tmp-", ".tmp", "..tmp"] {
             assert!(is_shared_name(good), "{good}");
         }
-        for bad in ["", "-", "../0x02/a.tmp", "/etc/a.tmp", "a.tmp/", "a.tmp--", "a.blob", "a\0.tmp", "..", "tmp"] {
+        for bad in
+            ["", "-", "../0x02/a.tmp", "/etc/a.tmp", "a.tmp/", "a.tmp--", "a.blob", "a\0.tmp", "..", "tmp"]
+        {
             assert!(!is_shared_name(bad), "{bad}");
         }
     }
