@@ -1,6 +1,7 @@
 //! Serving storages until a signal says stop.
 
 use crate::address::Address;
+use crate::blobs;
 use crate::boot::{self, BootError, Booted, Manner, StorageSpec, Summary};
 use crate::clock::{self, Clock, wall};
 use crate::connection::{self, ReadBuffer};
@@ -162,7 +163,7 @@ async fn run(
     let (mut boots, mut disks, mut storages) = (Vec::new(), Vec::new(), Vec::new());
     for opened in opened {
         boots.push(opened.boot);
-        disks.push(opened.disk);
+        disks.push(opened.files);
         storages.push(opened.summary);
     }
 
@@ -203,6 +204,7 @@ async fn run(
 }
 
 async fn open_all(specs: Vec<StorageSpec>, manner: Manner) -> Result<Vec<Booted>, BootError> {
+    blobs::start::check_apart(&specs)?;
     let mut opened = Vec::new();
     for spec in specs {
         opened.push(boot::open(spec, manner).await?);

@@ -22,7 +22,7 @@ pub fn server() -> (String, Folder) {
     let config = ServeConfig {
         address: Address::Unix(path.clone()),
         server: Config::default(),
-        storages: vec![StorageSpec { name: "1".into(), kind: StorageKind::Memory }],
+        storages: vec![StorageSpec { name: "1".into(), kind: StorageKind::Memory, blobs: None }],
         serve_damaged: false,
     };
     let (ready, is_ready) = mpsc::channel();

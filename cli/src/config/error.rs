@@ -105,6 +105,15 @@ pub enum Problem {
     /// Keys that exclude each other.
     #[error("a read-only storage cannot be created anew: 'create' and 'read-only' exclude each other")]
     CreateReadOnly,
+    /// A storage around another one, without that.
+    #[error("<{section}> needs a storage inside")]
+    NoBase {
+        /// The section's type.
+        section: String,
+    },
+    /// Blobs in a `<blobstorage>` around a storage that has blobs.
+    #[error("the storage in this <blobstorage> has blobs already")]
+    BlobsTwice,
     /// Something of runzeo that Zeolith cannot do.
     #[error("{what} is not supported yet{}{why}", if why.is_empty() { "" } else { ": " })]
     Unsupported {

@@ -21,7 +21,7 @@ use crate::server::event::Event;
 use crate::server::fault::Fault;
 use crate::server::names::{ConnId, Context, ReplyTo, TxnKey};
 use crate::store::blob::BlobDone;
-use crate::store::{Current, Place, StoreError, StoreOp, UndoRefusal, UndoTarget, Undone};
+use crate::store::{StoreError, StoreOp, UndoRefusal, UndoTarget, Undone};
 use crate::time::Instant;
 use crate::wire::call::TxnId;
 use crate::wire::remote::RemoteError;

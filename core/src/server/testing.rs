@@ -23,6 +23,7 @@ use crate::ids::Tid;
 use crate::store::Store;
 use crate::store::disk::{DiskDone, DiskError, DiskOp};
 use crate::store::file::open::{OpenOptions, Opened};
+use crate::store::blob_folder::Folder;
 use crate::store::file::testing::{Disk, options};
 use crate::store::memory::MemoryStore;
 use crate::time::{Instant, WallTime};
@@ -63,6 +64,11 @@ impl Rig {
         Rig::on(Disk::default(), medium, config)
     }
 
+    /// One whose storage "1" has a folder for blobs.
+    pub(super) fn with_blobs(medium: Medium, config: Config) -> Rig {
+        Rig::on(Disk { has_blobs: true, ..Disk::default() }, medium, config)
+    }
+
     pub(super) fn memory() -> Rig {
         Rig::new(Medium::Memory, Config::default())
     }
@@ -85,6 +91,7 @@ impl Rig {
             description: name.into(),
             store: Store::Memory(MemoryStore::new()),
             read_only: name == "frozen",
+            has_blobs: false,
             base: Tid::ZERO,
             recent: Vec::new(),
         };
@@ -96,6 +103,7 @@ impl Rig {
             first.store = Store::File(Box::new(opened.store));
             (first.base, first.recent) = (opened.base, opened.recent);
         }
+        first.has_blobs = disk.has_blobs;
         let boot = vec![first, empty("other"), empty("frozen")];
         Rig {
             server: Server::new(config.clone(), boot, START),
@@ -378,6 +386,7 @@ impl Rig {
                     DiskDone::Synced { file, result: Err(error.clone()) }
                 }
                 DiskOp::Reserve { upto } => DiskDone::Reserved { upto, result: Err(error.clone()) },
+                DiskOp::Blob(op) => DiskDone::Blob(Folder::failed(op, error.clone())),
                 DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => continue,
             };
             self.input(Input::Disk { storage: StorageId(0), done });

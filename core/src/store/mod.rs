@@ -5,6 +5,8 @@
 //! to the disk and back, so there is no table of pending operations anywhere.
 
 pub mod blob;
+#[cfg(test)]
+pub(crate) mod blob_folder;
 pub mod disk;
 pub mod file;
 pub mod memory;
