@@ -83,7 +83,11 @@ fn storage(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Res
 }
 
 /// `<blobstorage>`: a folder for the blobs of the storage inside.
-fn with_blobs(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result<Understood, ConfigError> {
+fn with_blobs(
+    section: &Section,
+    host: &dyn Host,
+    notices: &mut Vec<Notice>,
+) -> Result<Understood, ConfigError> {
     let keys = Keys::of(section, &["blob-dir"])?;
     let blobs = keys.need("blob-dir", |text| match text {
         "" => Err(ValueError::NoPath),

@@ -39,6 +39,8 @@ struct Draft {
     /// Nothing is wrong when its source is not there.
     may_miss: bool,
     published: Option<Tid>,
+    /// Its name as a blob is still to be asked for.
+    unnamed: bool,
     end: Option<End>,
 }
 
@@ -77,6 +79,7 @@ impl Drafts {
             placed: false,
             may_miss: false,
             published: None,
+            unnamed: false,
             end: None,
         };
         self.drafts.insert(id, draft);
@@ -110,7 +113,7 @@ impl Drafts {
     pub(super) fn publish(&mut self, id: DraftId, tid: Tid, scene: &mut Scene<'_>) {
         let draft = self.drafts.get_mut(&id).expect("the draft of a transaction that finishes");
         assert!(draft.placed && draft.published.is_none(), "a draft is placed before it is published, once");
-        draft.published = Some(tid);
+        (draft.published, draft.unnamed) = (Some(tid), true);
         self.step(id, scene);
     }
 
@@ -233,7 +236,7 @@ impl Draft {
             (Some((oid, source)), _) if !self.placed => {
                 Some(BlobOp::Place { draft, oid: *oid, source: source.clone() })
             }
-            (Some((oid, _)), Some(tid)) => Some(BlobOp::Publish { draft, oid: *oid, tid }),
+            (Some((oid, _)), Some(tid)) if mem::take(&mut self.unnamed) => Some(BlobOp::Publish { draft, oid: *oid, tid }),
             _ => None,
         }
     }

@@ -21,9 +21,9 @@ use super::output::Output;
 use super::{ConnId, Context, Input, Server, StorageId};
 use crate::ids::Tid;
 use crate::store::Store;
+use crate::store::blob_folder::Folder;
 use crate::store::disk::{DiskDone, DiskError, DiskOp};
 use crate::store::file::open::{OpenOptions, Opened};
-use crate::store::blob_folder::Folder;
 use crate::store::file::testing::{Disk, options};
 use crate::store::memory::MemoryStore;
 use crate::time::{Instant, WallTime};
@@ -66,7 +66,9 @@ impl Rig {
 
     /// One whose storage "1" has a folder for blobs.
     pub(super) fn with_blobs(medium: Medium, config: Config) -> Rig {
-        Rig::on(Disk { has_blobs: true, ..Disk::default() }, medium, config)
+        let mut disk = Disk::default();
+        disk.has_blobs = true;
+        Rig::on(disk, medium, config)
     }
 
     pub(super) fn memory() -> Rig {
@@ -291,6 +293,11 @@ impl Rig {
     /// What a peer got since the last time, as lines.
     pub(super) fn inbox(&mut self, conn: ConnId) -> Vec<String> {
         std::mem::take(&mut self.peer(conn).inbox)
+    }
+
+    /// The parts of blobs that a peer got since the last time.
+    pub(super) fn chunks(&mut self, conn: ConnId) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.peer(conn).chunks)
     }
 
     /// Messages that were neither replies nor notices: the handshake, the answer to `ruok`.
