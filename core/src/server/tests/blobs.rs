@@ -114,13 +114,13 @@ fn a_blob_is_in_its_place_before_the_locks_and_has_its_name_before_the_log_is_wr
         "disk: write 1 done",
         "blobs: place 1",
         "disk: place 1 done",
-        "1 < reply 2 = []",
+        "1 < reply 4 = []",
         "blobs: publish 1 as of T2",
         "disk: publish 1 as of T2 done",
         "disk: write log",
         "disk: sync log",
-        "blobs: settle 1",
         "2 < invalidateTransaction(T2, [1])",
+        "blobs: settle 1",
     ];
     let places: Vec<usize> = order.iter().map(|line| at(line)).collect();
     assert!(places.is_sorted(), "{places:?}:\n{script}");
