@@ -324,7 +324,7 @@ def bad_input(stories):
         store.tpc_begin(meta)
         # The client makes no ValueError of what a server calls one.
         error = raised(ServerException, store._call, 'storeBlobShared', oid, z64, record, name, id(meta))
-        check_equal(error.args[0], ('builtins.ValueError', (name,)), 'the error for a path')
+        check_equal(error.args, ('builtins.ValueError', (name,)), 'the error for a path')
         store.tpc_abort(meta)
     meta = TransactionMetaData()
     store.tpc_begin(meta)
