@@ -2,6 +2,10 @@
 
     blobs.py stories ADDRESS NAME FOLDER BLOBS        what clients do with blobs; the server keeps them in BLOBS
     blobs.py large ADDRESS NAME FOLDER BLOBS PROCESS  a large blob, while the server's memory is watched
+    blobs.py endless ADDRESS NAME FOLDER BLOBS NOTES  commits and aborts blobs until the server is gone, and notes what
+                                                      was acknowledged
+    blobs.py survived ADDRESS NAME FOLDER BLOBS NOTES ROUNDS
+                                                      that is there after so many kills, and nothing else
     blobs.py write FILE BLOBS LAYOUT                  commits blobs with FileStorage, in a new folder of this layout
     blobs.py served ADDRESS FOLDER COUNT              reads COUNT blobs that others wrote, and adds one
     blobs.py read FILE BLOBS COUNT                    reads them with FileStorage, and adds one
@@ -50,10 +54,10 @@ class Stories:
         self.layout = FilesystemHelper(blobs)
         self.clients = 0
 
-    def options(self, shared=False):
+    def options(self, shared=False, **options):
         self.clients += 1
-        folder = self.blobs if shared else os.path.join(self.folder, f'{self.name}-{self.clients}')
-        return dict(storage=self.name, blob_dir=folder, shared_blob_dir=shared, server_sync=True)
+        folder = self.blobs if shared else os.path.join(self.folder, f'{os.getpid()}-{self.name}-{self.clients}')
+        return dict(options, storage=self.name, blob_dir=folder, shared_blob_dir=shared, server_sync=True)
 
     def database(self, **options):
         return database(self.where, **self.options(**options))
@@ -384,6 +388,66 @@ def large(where, name, folder, blobs, process):
     return f'300 MB in and out; the peak was {before} KB before, {uploaded_at} KB in, {after} KB out'
 
 
+def endless(where, name, folder, blobs, notes):
+    told = Stories(where, name, folder, blobs)
+    db = told.database(wait_timeout=5)
+    root = db.open().root()
+    if 'kept' not in root:
+        root['kept'] = OOBTree()
+        transaction.commit()
+    gone, store = threading.Event(), told.storage(wait_timeout=5)
+
+    def aborts():
+        try:
+            for number in range(1 << 20):
+                meta = TransactionMetaData()
+                store.tpc_begin(meta)
+                uploaded(store, store.new_oid(), meta, b'never committed' * 50_000)
+                if number % 2:
+                    store.tpc_vote(meta)
+                store.tpc_abort(meta)
+        except Exception:
+            gone.set()
+
+    aborter = threading.Thread(target=aborts)
+    aborter.start()
+    number = len(root['kept']) // 2
+    with open(notes, 'a') as acknowledged:
+        while True:
+            root['kept'][number] = Blob(blob_data(number))
+            root['kept'][-1 - number] = Blob(b'small')
+            try:
+                transaction.commit()
+            except Exception:
+                break
+            acknowledged.write(f'{number}\n')
+            acknowledged.flush()
+            number += 1
+    aborter.join()
+    check(gone.is_set(), 'the server went away for the other one, too')
+    return f'{number} blobs'
+
+
+def survived(where, name, folder, blobs, notes, rounds):
+    told = Stories(where, name, folder, blobs)
+    db = told.database()
+    connection = db.open()
+    kept = connection.root()['kept']
+    with open(notes) as acknowledged:
+        numbers = [int(line) for line in acknowledged]
+    check(all(number in kept for number in numbers), 'what was acknowledged is there')
+    more = sum(number >= 0 for number in kept) - len(numbers)
+    check(0 <= more <= int(rounds), f'{more} more than what was acknowledged')
+    for number, blob in kept.items():
+        check(read(blob) == (blob_data(number) if number >= 0 else b'small'), f'blob {number}')
+    for path in told.files():
+        oid, tid = told.layout.splitBlobFilename(path)
+        check(oid, f'{path} is no blob')
+        db.storage.loadSerial(oid, tid)
+    db.close()
+    return f'{len(kept)} blobs, {len(numbers)} of them acknowledged'
+
+
 def blob_data(number):
     return random.Random(number).randbytes(70_000 + number)
 
@@ -424,7 +488,9 @@ def read_directly(path, blobs, count):
 
 
 def main(kind, *arguments):
-    return dict(stories=stories, large=large, write=add, served=served, read=read_directly)[kind](*arguments)
+    kinds = dict(stories=stories, large=large, endless=endless, survived=survived, write=add, served=served,
+                 read=read_directly)
+    return kinds[kind](*arguments)
 
 
 if __name__ == '__main__':

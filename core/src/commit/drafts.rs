@@ -236,7 +236,9 @@ impl Draft {
             (Some((oid, source)), _) if !self.placed => {
                 Some(BlobOp::Place { draft, oid: *oid, source: source.clone() })
             }
-            (Some((oid, _)), Some(tid)) if mem::take(&mut self.unnamed) => Some(BlobOp::Publish { draft, oid: *oid, tid }),
+            (Some((oid, _)), Some(tid)) if mem::take(&mut self.unnamed) => {
+                Some(BlobOp::Publish { draft, oid: *oid, tid })
+            }
             _ => None,
         }
     }

@@ -47,6 +47,9 @@ impl BlobDir {
                 if !matches!(placed, Ok(true)) {
                     self.discard(draft, Some(oid), None);
                 }
+                if let (Err(_), Source::Shared(name)) = (&placed, &source) {
+                    remove(&self.folder(oid).join(name));
+                }
                 BlobDone::Placed { draft, result: placed.map_err(|error| disk_error(&error)) }
             }
             BlobOp::Publish { draft, oid, tid } => {
@@ -218,7 +221,9 @@ fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
 fn protect(path: &Path, folder: &Path) -> io::Result<()> {
     let own = fs::metadata(path)?.permissions().mode();
     let readers = fs::metadata(folder)?.permissions().mode() & 0o444;
-    fs::set_permissions(path, Permissions::from_mode((own & 0o7777 & !0o222) | readers))
+    let wanted = (own & 0o7777 & !0o222) | readers;
+    // A shared file may be somebody else's, who has seen to that.
+    if own & 0o7777 == wanted { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(wanted)) }
 }
 
 /// Removes a file that may be there.

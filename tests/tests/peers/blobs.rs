@@ -1,9 +1,12 @@
 //! Blobs, as unmodified clients have them sent, shared and kept.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use zeolith_core::wire::Codec;
 use zeolith_tests::python::Script;
+use zeolith_tests::repetitions;
 use zeolith_tests::server::{Config, Home, Maker, Server, Storage};
 
 /// A server with blobs beside a Data.fs and around a mapping storage, and the folders of both.
@@ -57,6 +60,37 @@ fn a_large_blob_takes_no_memory_in_pickle() {
 #[test]
 fn a_large_blob_takes_no_memory_in_msgpack() {
     large(Codec::Msgpack);
+}
+
+fn killed(codec: Codec) {
+    let home = Home::new();
+    fs::create_dir(home.path("clients")).expect("a folder");
+    let notes = home.path("acknowledged");
+    let acknowledged = || fs::read_to_string(&notes).unwrap_or_default().lines().count();
+    for round in 1..=repetitions(3, 30) {
+        let before = acknowledged();
+        let server = Server::start(&home, &config(codec));
+        let mut commits = script("endless", &server, &home, FOLDERS[0]).arg(&notes).spawn();
+        while acknowledged() < before + 5 {
+            assert!(commits.goes_on(), "the commits ended by themselves\n{}", commits.finish());
+            thread::sleep(Duration::from_millis(2));
+        }
+        server.kill();
+        commits.finish();
+        let server = Server::start(&home, &config(codec));
+        script("survived", &server, &home, FOLDERS[0]).arg(&notes).arg(round.to_string()).run();
+        server.stop();
+    }
+}
+
+#[test]
+fn acknowledged_blobs_survive_a_kill_and_others_leave_nothing_in_pickle() {
+    killed(Codec::Pickle);
+}
+
+#[test]
+fn acknowledged_blobs_survive_a_kill_and_others_leave_nothing_in_msgpack() {
+    killed(Codec::Msgpack);
 }
 
 /// Python → Zeolith → Python → Zeolith in one folder.
