@@ -1,7 +1,7 @@
 //! Bringing storages up: locks, files, recovery.
 
 use crate::blobs;
-use crate::clock::{seed, wall};
+use crate::clock::wall;
 use crate::disk::files::Files;
 use crate::disk::{self, Disk, Ran};
 use std::fs::{File, OpenOptions as FileOptions, TryLockError};
@@ -123,19 +123,20 @@ pub(crate) struct Manner {
     pub(crate) serve_damaged: bool,
 }
 
-/// Opens a storage, recovering it if need be.
+/// Opens a storage, recovering it if need be. The seed is for this opening alone: of it comes what tells the storage's
+/// files from others'.
 ///
 /// Given up in between, it leaves the files as a crash would, and unlocked.
-pub(crate) async fn open(spec: StorageSpec, manner: Manner) -> Result<Booted, BootError> {
+pub(crate) async fn open(spec: StorageSpec, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
     let blobs = spec.blobs.clone();
-    let mut booted = open_log(spec, manner).await?;
+    let mut booted = open_log(spec, manner, seed).await?;
     if let Some(path) = blobs {
         blobs::start::attach(&mut booted, &path)?;
     }
     Ok(booted)
 }
 
-async fn open_log(spec: StorageSpec, manner: Manner) -> Result<Booted, BootError> {
+async fn open_log(spec: StorageSpec, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
     match spec.kind {
         StorageKind::Memory => {
             let summary = Summary {
@@ -151,7 +152,7 @@ async fn open_log(spec: StorageSpec, manner: Manner) -> Result<Booted, BootError
             Ok(Booted { boot, files: Files::default(), summary })
         }
         StorageKind::File { path, create, read_only } => {
-            open_file(spec.name, path, create, read_only, manner).await
+            open_file(spec.name, path, create, read_only, manner, seed).await
         }
     }
 }
@@ -162,6 +163,7 @@ async fn open_file(
     create: bool,
     read_only: bool,
     manner: Manner,
+    seed: Seed,
 ) -> Result<Booted, BootError> {
     let io = |error| BootError::Io { path: path.clone(), error };
     let (lock, contents) = if read_only { (None, peek(&path)?) } else { hold(&path)? };
@@ -170,7 +172,7 @@ async fn open_file(
     let name_of_log = path.display().to_string();
     let options = OpenOptions { path: name_of_log, create, read_only, queue, check_upto, serve_damaged };
     let mut disk = Disk::new(path.clone(), read_only, lock).map_err(io)?;
-    let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk).await;
+    let opened = recover(Opening::new(found, options, seed), &mut disk).await;
     let untouched = matches!(&opened, Err(error) if !matches!(error, OpenError::Disk { .. }));
     if untouched && !read_only {
         leave(&mut disk, contents);

@@ -438,6 +438,7 @@ def survived(where, name, folder, blobs, notes, rounds):
     check(all(number in kept for number in numbers), 'what was acknowledged is there')
     more = sum(number >= 0 for number in kept) - len(numbers)
     check(0 <= more <= int(rounds), f'{more} more than what was acknowledged')
+    found = len(kept)
     for number, blob in kept.items():
         check(read(blob) == (blob_data(number) if number >= 0 else b'small'), f'blob {number}')
     for path in told.files():
@@ -445,7 +446,7 @@ def survived(where, name, folder, blobs, notes, rounds):
         check(oid, f'{path} is no blob')
         db.storage.loadSerial(oid, tid)
     db.close()
-    return f'{len(kept)} blobs, {len(numbers)} of them acknowledged'
+    return f'{found} blobs, {len(numbers)} of them acknowledged'
 
 
 def blob_data(number):
