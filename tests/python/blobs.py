@@ -350,7 +350,9 @@ def bad_input(stories):
 
 def stories(where, name, folder, blobs):
     told = [commit_and_read, resolve, abort, disconnect, together, undo, shared, bad_input]
-    for story in told if OURS else told[:1] + told[4:7]:
+    if not OURS:
+        told = [commit_and_read, together, undo, shared]
+    for story in told:
         story(Stories(where, name, os.path.join(folder, story.__name__), blobs))
         print(story.__name__)
     return f'{len(told)} stories'

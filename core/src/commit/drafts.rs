@@ -1,6 +1,7 @@
 //! The blobs of transactions that are not committed: what is done to each of them, one thing after the other.
 
 use crate::commit::scene::Scene;
+use crate::commit::txn::remote;
 use crate::ids::{Oid, Tid};
 use crate::server::names::{ConnId, TxnKey};
 use crate::store::StoreError;
@@ -9,8 +10,6 @@ use crate::wire::remote::RemoteError;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::mem;
-
-use super::txn::remote;
 
 /// The drafts of one storage.
 #[derive(Debug, Default)]
@@ -173,7 +172,10 @@ impl Drafts {
         if is_intake {
             scene.out.end_operation(owner.0, 0);
         }
-        self.step(id, scene);
+        // Nothing more is done with a draft that failed; its transaction has it discarded.
+        if ended || !matches!(news, Some(News::Failed(_))) {
+            self.step(id, scene);
+        }
         news.filter(|_| !ended).map(|news| (id, owner, news))
     }
 
@@ -214,8 +216,8 @@ impl Drafts {
 }
 
 impl Draft {
-    fn next(&mut self, id: DraftId) -> Option<BlobOp> {
-        let draft = id;
+    /// What is to be done with it now; `None`: nothing, or nothing any more if it ends.
+    fn next(&mut self, draft: DraftId) -> Option<BlobOp> {
         let oid = self.place.as_ref().map(|(oid, _)| *oid);
         match (self.end, oid) {
             (Some(End::Settled), Some(oid)) => return Some(BlobOp::Settle { draft, oid }),

@@ -137,19 +137,24 @@ fn a_blob_over_the_disks_space_is_told_by_the_vote_and_costs_nobody_else_anythin
 }
 
 #[test]
-fn a_blob_that_cannot_be_placed_fails_its_vote() {
-    for vote_first in [true, false] {
+fn a_blob_that_cannot_be_written_or_placed_fails_its_vote() {
+    for (written, vote_first) in [(true, true), (true, false), (false, true), (false, false)] {
         let mut rig = Rig::with_blobs(Medium::Memory, Config::default());
         let a = rig.client();
         rig.hold(Hold::Blobs);
-        let tx = Tx::begin(&mut rig, a, 7).blob(&mut rig, 1, Tid::ZERO, &[b"bytes"]);
-        rig.release(Hold::Blobs);
+        let tx = Tx::begin(&mut rig, a, 7).blob(&mut rig, 1, Tid::ZERO, &[b"bytes", b"that wait"]);
+        if written {
+            rig.release(Hold::Blobs);
+            rig.release(Hold::Blobs);
+        }
         let early = vote_first.then(|| tx.ask_vote(&mut rig));
         rig.fail(Hold::Blobs, DiskError::Io("a bad sector".into()));
         let vote = early.unwrap_or_else(|| tx.ask_vote(&mut rig));
         let answer = rig.answer(a, &vote).expect("an answer");
         assert_eq!(error(answer), "StorageSystemError: a bad sector");
         rig.let_go(Hold::Blobs);
+        let script = rig.script.take();
+        assert!(script.contains("blobs: place") == written, "nothing more is done with it:\n{script}");
         Tx::begin(&mut rig, a, 8).blob(&mut rig, 1, Tid::ZERO, &[b"again"]).voted(&mut rig).finish(&mut rig);
     }
 }

@@ -270,6 +270,15 @@ fn a_shared_blob_is_taken_from_where_its_client_has_put_it() {
     });
 }
 
+/// Undoes a transaction; gives the bytes of the blob of object 1 as of the transaction that does.
+fn undo(rig: &mut Rig, conn: ConnId, undone: Tid) -> (Tid, Option<Vec<u8>>) {
+    let tx = Tx::begin(rig, conn, 8);
+    rig.one_way(conn, "undoa", row![undo_id::of(undone).to_vec(), 8]);
+    tx.vote(rig).expect("a vote");
+    let tid = tx.finish(rig);
+    (tid, rig.disk.blobs.blob(1, tid).map(<[u8]>::to_vec))
+}
+
 #[test]
 fn an_undone_change_of_a_blob_brings_its_bytes_back_as_a_new_revision() {
     for codec in CODECS {
@@ -279,34 +288,23 @@ fn an_undone_change_of_a_blob_brings_its_bytes_back_as_a_new_revision() {
         let first = commit_blob(&mut rig, a, 1, Tid::ZERO, b"one");
         let tx = Tx::begin(&mut rig, a, 7).store(&mut rig, 5, plain, "cmy\nThing\n.Vother\n.");
         let second = tx.blob(&mut rig, 1, first, &[b"two"]).voted(&mut rig).finish(&mut rig);
-        let mut undo = |undone: Tid| {
-            let tx = Tx::begin(&mut rig, a, 8);
-            rig.one_way(a, "undoa", row![undo_id::of(undone).to_vec(), 8]);
-            tx.vote(&mut rig).expect("a vote");
-            let tid = tx.finish(&mut rig);
-            (tid, rig.disk.blobs.blob(1, tid).map(<[u8]>::to_vec), leftovers(&rig))
-        };
-        let (undone, bytes, left) = undo(second);
-        assert_eq!((bytes.as_deref(), left), (Some(&b"one"[..]), 0));
-        let (redone, bytes, _) = undo(undone);
-        assert_eq!(bytes.as_deref(), Some(&b"two"[..]), "the undo is undone");
-        let (_, bytes, _) = undo(redone);
+        let (undone, bytes) = undo(&mut rig, a, second);
         assert_eq!(bytes.as_deref(), Some(&b"one"[..]));
+        let (redone, bytes) = undo(&mut rig, a, undone);
+        assert_eq!(bytes.as_deref(), Some(&b"two"[..]), "the undo is undone");
+        let (_, bytes) = undo(&mut rig, a, redone);
+        assert_eq!(bytes.as_deref(), Some(&b"one"[..]));
+        let of_another = |name: &&Name| matches!(name, Name::Blob(Oid(5), _));
         assert_eq!(
-            rig.disk.blobs.files.keys().filter(|name| matches!(name, Name::Blob(Oid(5), _))).count(),
-            0
+            rig.disk.blobs.files.keys().filter(of_another).count(),
+            0,
+            "it was undone, too, and has none"
         );
-        // The creation, too; and that the creation was undone.
-        let mut undo = |undone: Tid| {
-            let tx = Tx::begin(&mut rig, a, 8);
-            rig.one_way(a, "undoa", row![undo_id::of(undone).to_vec(), 8]);
-            tx.vote(&mut rig).expect("a vote");
-            let tid = tx.finish(&mut rig);
-            (tid, rig.disk.blobs.blob(1, tid).map(<[u8]>::to_vec))
-        };
-        let (gone, bytes) = undo(first);
-        assert_eq!(bytes, None);
-        assert_eq!(undo(gone).1.as_deref(), Some(&b"one"[..]));
+        let (gone, bytes) = undo(&mut rig, a, first);
+        assert_eq!(bytes, None, "the creation is undone");
+        let (_, bytes) = undo(&mut rig, a, gone);
+        assert_eq!(bytes.as_deref(), Some(&b"one"[..]));
+        assert_eq!(leftovers(&rig), 0);
     }
 }
 
@@ -324,10 +322,7 @@ fn an_undo_fails_when_the_bytes_of_the_blob_are_gone() {
     // What tells no class may be anything: without a file it is no blob.
     let odd = commit(&mut rig, a, &[(3, Tid::ZERO, "odd")]);
     let odder = commit(&mut rig, a, &[(3, odd, "odder")]);
-    let tx = Tx::begin(&mut rig, a, 8);
-    rig.one_way(a, "undoa", row![undo_id::of(odder).to_vec(), 8]);
-    tx.vote(&mut rig).expect("a vote");
-    tx.finish(&mut rig);
+    undo(&mut rig, a, odder);
     assert_eq!(leftovers(&rig), 0);
 }
 
