@@ -139,6 +139,11 @@ impl Drafts {
         self.drafts.remove(&id);
     }
 
+    /// Whose drafts there are.
+    pub(super) fn owners(&self) -> impl Iterator<Item = Owner> + '_ {
+        self.drafts.values().map(|draft| draft.owner)
+    }
+
     /// Takes the outcome of an operation; gives what its transaction should know.
     pub(super) fn on_done(
         &mut self,

@@ -4,6 +4,7 @@ pub mod attached;
 pub mod blobs;
 pub mod drafts;
 pub mod durable;
+pub mod held;
 pub mod item;
 pub mod locks;
 mod next;

@@ -73,6 +73,11 @@ impl BlobStreams {
         }
     }
 
+    /// Who is sent blobs.
+    pub(super) fn readers(&self) -> impl Iterator<Item = ConnId> + '_ {
+        self.streams.keys().copied()
+    }
+
     /// A peer took most of what was sent to it.
     pub(super) fn on_room(&mut self, conn: ConnId, desk: &mut Desk) {
         let first = self.streams.get_mut(&conn).and_then(|streams| streams.front_mut());

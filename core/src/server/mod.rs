@@ -10,6 +10,8 @@ mod dispatch;
 pub mod event;
 pub mod fault;
 mod flow;
+pub mod held;
+mod interfaces;
 mod iterations;
 pub mod names;
 pub mod output;
@@ -415,6 +417,11 @@ impl Server {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: crate::planted::Bug) {
         self.storages.iter_mut().for_each(|storage| storage.plant(bug));
+    }
+
+    /// What it keeps for its clients at the moment: nothing, when none of them waits for anything.
+    pub fn held(&self) -> held::Held {
+        held::held(self)
     }
 
     /// Checks what must always hold between two inputs.

@@ -3,6 +3,8 @@
 use super::blob_streams::BlobStreams;
 use super::config::{Config, StorageBoot};
 use super::event::Event;
+use super::held::Held;
+use super::interfaces::interfaces;
 use super::iterations::{Element, Iterations, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
@@ -16,31 +18,15 @@ use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::store::blob::BlobDone;
 use crate::store::disk::DiskDone;
-use crate::store::{CopiedRecord, Current, Past, Revision, StoreDone, StoreError, StoreOp, TransactionHead};
+use crate::store::{
+    CopiedRecord, Current, Past, Revision, Store, StoreDone, StoreError, StoreOp, TransactionHead,
+};
 use crate::time::{Instant, WallTime};
 use crate::wire::call::IteratorId;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Extensions, Info, PastRevision, Reply, Status};
 use crate::wire::{Codec, Malformed};
 use std::collections::BTreeMap;
-
-/// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
-/// where the storage's interfaces say so.
-const INTERFACES: &[(&str, &str)] = &[
-    ("ZODB.interfaces", "IStorageRestoreable"),
-    ("ZODB.interfaces", "IStorageIteration"),
-    ("ZODB.interfaces", "IStorageCurrentRecordIteration"),
-    ("ZODB.interfaces", "IExternalGC"),
-    ("ZODB.interfaces", "IStorage"),
-    ("zope.interface", "Interface"),
-];
-
-/// Those of a storage that can undo.
-const UNDO_INTERFACES: &[(&str, &str)] = &[("ZODB.interfaces", "IStorageUndoable")];
-
-/// Those of a storage whose objects may have blobs.
-const BLOB_INTERFACES: &[(&str, &str)] =
-    &[("ZODB.interfaces", "IBlobStorageRestoreable"), ("ZODB.interfaces", "IBlobStorage")];
 
 /// One served storage.
 #[derive(Debug)]
@@ -59,6 +45,8 @@ pub struct Storage {
     closed: bool,
     now: Instant,
     wall: WallTime,
+    #[cfg(feature = "planted-bugs")]
+    bug: Option<crate::planted::Bug>,
 }
 
 impl Storage {
@@ -85,6 +73,8 @@ impl Storage {
             closed: false,
             now: Instant::default(),
             wall,
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
         }
     }
 
@@ -123,9 +113,17 @@ impl Storage {
     /// A client is gone. Whether it had a transaction open.
     pub fn leave(&mut self, conn: ConnId, out: &mut Outputs) -> bool {
         self.audience.members.remove(&conn);
-        self.iterations.remove(&conn);
+        self.drop_iterations(conn);
         self.blob_streams.leave(conn);
         self.commit(out, |commits, scene| commits.disconnect(conn, scene))
+    }
+
+    fn drop_iterations(&mut self, conn: ConnId) {
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(crate::planted::Bug::IterationsKept) {
+            return;
+        }
+        self.iterations.remove(&conn);
     }
 
     /// `get_info`.
@@ -136,14 +134,8 @@ impl Storage {
             supports_undo: self.supports_undo(),
             supports_record_iternext: true,
             in_order: true,
-            interfaces: self.interfaces(),
+            interfaces: interfaces(self.supports_undo(), self.has_blobs()),
         })
-    }
-
-    fn interfaces(&self) -> Vec<(&'static str, &'static str)> {
-        let blobs = BLOB_INTERFACES.iter().filter(|_| self.has_blobs());
-        let undo = UNDO_INTERFACES.iter().filter(|_| self.supports_undo());
-        blobs.chain(undo).chain(INTERFACES).copied().collect()
     }
 
     /// `getInvalidations`.
@@ -553,8 +545,28 @@ impl Storage {
     /// Switches a deliberate fault on.
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.bug = Some(bug);
         self.commits.plant(bug);
         self.audience.queue.plant(bug);
+    }
+
+    /// Tells what it keeps for its clients.
+    pub(super) fn hold(&self, held: &mut Held) {
+        held.transactions.extend(crate::commit::held::held(&self.commits));
+        for (conn, iterations) in &self.iterations {
+            let number = iterations.len();
+            if number > 0 {
+                held.rest.push(format!("connection {} has {number} iterations", conn.0));
+            }
+        }
+        held.rest
+            .extend(self.blob_streams.readers().map(|conn| format!("connection {} is sent a blob", conn.0)));
+        if let Store::File(store) = &self.desk.store
+            && let reserved = store.reserved()
+            && reserved > 0
+        {
+            held.rest.push(format!("storage {}: {reserved} bytes of the disk are reserved", self.name));
+        }
     }
 
     /// Checks what must always hold between two inputs.
