@@ -466,8 +466,9 @@ def compare(root, count):
 
 
 def add(path, blobs, layout):
-    if layout:
-        FilesystemHelper(blobs, layout).create()
+    # A FileStorage that makes its file empties the folder, too.
+    FileStorage(path).close()
+    FilesystemHelper(blobs, layout).create()
     db = DB(FileStorage(path, blob_dir=blobs))
     root = db.open().root()
     root['blobs'] = []
