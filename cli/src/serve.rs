@@ -226,7 +226,7 @@ fn without_file() -> FileConfig {
 
 fn data_fs(number: u32, path: PathBuf) -> StorageSpec {
     let kind = StorageKind::File { path, create: true, read_only: false };
-    StorageSpec { name: number.to_string(), kind }
+    StorageSpec { name: number.to_string(), kind, blobs: None }
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {

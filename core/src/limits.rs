@@ -13,6 +13,8 @@ pub struct Limits {
     pub unsent_pause: usize,
     /// Bytes on their way to one peer past which it is closed.
     pub unsent_max: usize,
+    /// Bytes of blobs from one connection that wait to be written at which it is no longer read.
+    pub intake_pause: usize,
     /// Operations of one connection that may wait for the disk at the same time.
     pub operations: usize,
 }
@@ -25,6 +27,7 @@ impl Default for Limits {
             transaction_objects: TRANSACTION_OBJECTS,
             unsent_pause: UNSENT_PAUSE,
             unsent_max: UNSENT_MAX,
+            intake_pause: INTAKE_PAUSE,
             operations: OPERATIONS_PER_CONNECTION,
         }
     }
@@ -70,6 +73,12 @@ pub const HANDSHAKES: usize = 1_000;
 pub const UNSENT_PAUSE: usize = 4 << 20;
 /// Bytes on their way to one peer at which it is closed: it stopped reading while others commit.
 pub const UNSENT_MAX: usize = 1 << 30;
+/// Bytes of blobs from one connection that wait to be written at which it is no longer read, until half of it is.
+pub const INTAKE_PAUSE: usize = 4 << 20;
+/// Bytes on their way to a peer below which more of a blob is read for it.
+pub const BLOB_UNSENT: usize = 1 << 20;
+/// Bytes of a blob that are read at once: some chunks.
+pub const BLOB_READ: usize = 4 * BLOB_CHUNK;
 /// Operations of one connection that may wait for the disk at the same time.
 pub const OPERATIONS_PER_CONNECTION: usize = 1_000;
 /// Answers of the disk that one turn of the loop gives to the server; what they ask for next comes in a later turn, behind

@@ -1,6 +1,8 @@
 //! Bringing storages up: locks, files, recovery.
 
+use crate::blobs;
 use crate::clock::wall;
+use crate::disk::files::Files;
 use crate::disk::{self, Disk, Ran};
 use std::fs::{File, OpenOptions as FileOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -22,6 +24,8 @@ pub struct StorageSpec {
     pub name: String,
     /// What it is.
     pub kind: StorageKind,
+    /// The folder of its blobs; `None`: it takes none.
+    pub blobs: Option<PathBuf>,
 }
 
 /// The kinds of storages.
@@ -83,6 +87,16 @@ pub enum BootError {
         /// What it said.
         error: io::Error,
     },
+    /// Two storages would mix their blobs.
+    #[error("{}: the blobs of storage {first:?} lie there, those of {second:?} need a folder of their own", path.display())]
+    SharedBlobs {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        first: String,
+        /// Who wants it too.
+        second: String,
+    },
     /// The storage itself is at fault.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -94,7 +108,7 @@ fn holder(pid: Option<u32>) -> String {
 
 pub(crate) struct Booted {
     pub(crate) boot: StorageBoot,
-    pub(crate) disk: Option<Disk>,
+    pub(crate) files: Files,
     pub(crate) summary: Summary,
 }
 
@@ -114,6 +128,15 @@ pub(crate) struct Manner {
 ///
 /// Given up in between, it leaves the files as a crash would, and unlocked.
 pub(crate) async fn open(spec: StorageSpec, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
+    let blobs = spec.blobs.clone();
+    let mut booted = open_log(spec, manner, seed).await?;
+    if let Some(path) = blobs {
+        blobs::start::attach(&mut booted, &path)?;
+    }
+    Ok(booted)
+}
+
+async fn open_log(spec: StorageSpec, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
     match spec.kind {
         StorageKind::Memory => {
             let summary = Summary {
@@ -126,7 +149,7 @@ pub(crate) async fn open(spec: StorageSpec, manner: Manner, seed: Seed) -> Resul
                 report: Report::default(),
             };
             let boot = StorageBoot::memory(spec.name);
-            Ok(Booted { boot, disk: None, summary })
+            Ok(Booted { boot, files: Files::default(), summary })
         }
         StorageKind::File { path, create, read_only } => {
             open_file(spec.name, path, create, read_only, manner, seed).await
@@ -174,7 +197,7 @@ async fn open_file(
         report: opened.report.clone(),
     };
     let boot = StorageBoot::file(name, path.display().to_string(), read_only, opened);
-    Ok(Booted { boot, disk: Some(disk), summary })
+    Ok(Booted { boot, files: Files { disk: Some(disk), blobs: None }, summary })
 }
 
 /// The contents of `Data.fs.lock`, whoever holds it; empty when it is not there. Without it the checksums are of no use.

@@ -4,6 +4,7 @@
 //! that the page cache can answer happen inline, everything that may block happens on a helper thread.
 
 mod address;
+mod blobs;
 mod clock;
 mod connection;
 mod disk;

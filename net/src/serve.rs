@@ -1,6 +1,7 @@
 //! Serving storages until a signal says stop.
 
 use crate::address::Address;
+use crate::blobs;
 use crate::boot::{self, BootError, Booted, Manner, StorageSpec, Summary};
 use crate::clock::Clock;
 pub use crate::clock::Surroundings;
@@ -177,7 +178,7 @@ pub async fn run(
     let (mut boots, mut disks, mut storages) = (Vec::new(), Vec::new(), Vec::new());
     for opened in opened {
         boots.push(opened.boot);
-        disks.push(opened.disk);
+        disks.push(opened.files);
         storages.push(opened.summary);
     }
 
@@ -233,6 +234,7 @@ async fn open_all(
     manner: Manner,
     surroundings: &dyn Surroundings,
 ) -> Result<Vec<Booted>, BootError> {
+    blobs::start::check_apart(&specs)?;
     let mut opened = Vec::new();
     for spec in specs {
         opened.push(boot::open(spec, manner, Seed(surroundings.seed())).await?);

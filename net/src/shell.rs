@@ -1,7 +1,8 @@
 //! The shell: it hands the server what happens, and carries out what the server puts out.
 
 use crate::clock::Surroundings;
-use crate::disk::{Disk, Ran};
+use crate::disk::Ran;
+use crate::disk::files::Files;
 use crate::send::SendQueue;
 use crate::stream::Stream;
 use hashbrown::HashMap;
@@ -54,7 +55,7 @@ pub(crate) enum Interest {
 pub(crate) struct Shell {
     server: Server,
     surroundings: Rc<dyn Surroundings>,
-    disks: Vec<Option<Disk>>,
+    disks: Vec<Files>,
     /// The time of this turn: one reading of the clock for all that follows from one input.
     now: Instant,
     conns: HashMap<ConnId, Conn, FxBuildHasher>,
@@ -80,7 +81,7 @@ impl Shell {
     pub(crate) fn new(
         server: Server,
         surroundings: Rc<dyn Surroundings>,
-        disks: Vec<Option<Disk>>,
+        disks: Vec<Files>,
         helpers: UnboundedSender<Finished>,
         attention: Rc<Notify>,
     ) -> Shell {
@@ -203,8 +204,8 @@ impl Shell {
 
     /// Gives back the blocks reserved beyond the logs' ends.
     pub(crate) fn trim(&mut self) {
-        for disk in self.disks.iter_mut().flatten() {
-            if let Err(error) = disk.trim() {
+        for files in &mut self.disks {
+            if let Err(error) = files.trim() {
                 tracing::warn!("cannot give back reserved disk space: {error}");
             }
         }
@@ -262,8 +263,7 @@ impl Shell {
                 }
             }
             Output::Disk { storage, op } => {
-                let disk = self.disks[storage.0].as_mut().expect("files for a storage that asks the disk");
-                match disk.run(op) {
+                match self.disks[storage.0].run(op) {
                     Ran::Quiet => {}
                     // One peer's walk over a whole log must not keep the others waiting. Of a failed write the server hears
                     // before anything else, as it has to.

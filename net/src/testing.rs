@@ -23,7 +23,7 @@ pub fn server() -> (String, Folder) {
         address: Address::Unix(path.clone()),
         tls: None,
         server: Config::default(),
-        storages: vec![StorageSpec { name: "1".into(), kind: StorageKind::Memory }],
+        storages: vec![StorageSpec { name: "1".into(), kind: StorageKind::Memory, blobs: None }],
         serve_damaged: false,
     };
     let (ready, is_ready) = mpsc::channel();

@@ -14,6 +14,9 @@ use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Span};
 /// What survives a power loss is decided in pieces of this size.
 const SECTOR: usize = 512;
 
+/// Why nothing is done with blobs.
+const NO_BLOBS: &str = "no storage of this world has blobs";
+
 /// What is left when the machine goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -136,6 +139,7 @@ impl SimDisk {
             DiskOp::Sync { file } => format!("sync {file:?}"),
             DiskOp::Reserve { upto } => format!("reserve {upto}"),
             DiskOp::KeepTail { from } => format!("keep the tail from {from}"),
+            DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
         })
     }
 
@@ -164,6 +168,7 @@ impl SimDisk {
             DiskOp::Sync { file } => self.begin_sync(file),
             DiskOp::Reserve { upto } => return Some(DiskDone::Reserved { upto, result: Ok(()) }),
             DiskOp::KeepTail { .. } => return Some(DiskDone::Kept { result: Ok("Data.fs.tr0".into()) }),
+            DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
         }
         None
     }
@@ -189,6 +194,7 @@ impl SimDisk {
             DiskOp::Replace { file, .. } => DiskDone::Synced { file: *file, result: Err(error) },
             DiskOp::Reserve { upto } => DiskDone::Reserved { upto: *upto, result: Err(error) },
             DiskOp::KeepTail { .. } => DiskDone::Kept { result: Err(error) },
+            DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
         };
         self.queue.pop_front();
         Some(done)

@@ -155,8 +155,10 @@ impl Drop for Home {
 pub enum Storage {
     /// A file storage by this name, its file in the server's folder.
     File(&'static str, &'static str),
-    /// The same with a folder for blobs beside it, which Python's server alone can serve so far.
+    /// The same with a folder for blobs beside it.
     Blobs(&'static str, &'static str),
+    /// A mapping storage by this name, in a blob storage with this folder.
+    BlobsAround(&'static str, &'static str),
     /// A file storage that is read-only, whatever the server is.
     ReadOnly(&'static str, &'static str),
     /// A mapping storage by this name.
@@ -235,6 +237,11 @@ impl Config {
                 Storage::Blobs(name, file) => {
                     let path = home.path(file).display().to_string();
                     format!("<filestorage {name}>\n  path {path}\n  blob-dir {path}.blobs\n</filestorage>")
+                }
+                Storage::BlobsAround(name, folder) => {
+                    let path = home.path(folder).display().to_string();
+                    let base = "<mappingstorage>\n  </mappingstorage>";
+                    format!("<blobstorage {name}>\n  blob-dir {path}\n  {base}\n</blobstorage>")
                 }
                 Storage::ReadOnly(name, file) => {
                     let path = home.path(file).display().to_string();

@@ -116,6 +116,15 @@ pub enum Problem {
     /// What stands among names of classes and is none.
     #[error("'{0}' is no class: its module and its name are wanted, such as app.counters.Counter")]
     NoClass(String),
+    /// A storage around another one, without that.
+    #[error("<{section}> needs a storage inside")]
+    NoBase {
+        /// The section's type.
+        section: String,
+    },
+    /// Blobs in a `<blobstorage>` around a storage that has blobs.
+    #[error("the storage in this <blobstorage> has blobs already")]
+    BlobsTwice,
     /// Something of runzeo that Zeolith cannot do.
     #[error("{what} is not supported yet{}{why}", if why.is_empty() { "" } else { ": " })]
     Unsupported {

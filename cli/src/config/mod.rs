@@ -20,7 +20,7 @@ use crate::options::{Address, LogOptions, Notice, StorageSpec};
 use crate::zconfig::{self, Document, Host, Section};
 
 /// The sections that may stand in the file itself, for hints.
-const SECTIONS: [&str; 5] = ["zeo", "filestorage", "mappingstorage", "eventlog", "runner"];
+const SECTIONS: [&str; 6] = ["zeo", "filestorage", "mappingstorage", "blobstorage", "eventlog", "runner"];
 
 /// What a file says; what it leaves open is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]

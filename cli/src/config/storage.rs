@@ -1,24 +1,26 @@
-//! `<filestorage>`, `<mappingstorage>`, and the storages that are known by name only.
+//! `<filestorage>`, `<mappingstorage>`, either of them in a `<blobstorage>`, and the storages that are known by name only.
 
 use super::error::{ConfigError, Problem};
-use super::keys::{Keys, no_sections};
+use super::keys::{Keys, no_sections, unknown_section};
 use crate::options::{Notice, StorageKind, StorageSpec};
-use crate::zconfig::datatypes::{boolean, existing_dirpath};
+use crate::zconfig::datatypes::{ValueError, boolean, existing_dirpath};
 use crate::zconfig::{Host, Position, Section};
+use std::path::PathBuf;
 
 const FILE_KEYS: [&str; 8] =
     ["path", "blob-dir", "create", "read-only", "quota", "packer", "pack-gc", "pack-keep-old"];
 
 /// Keys of `<filestorage>` that must not be ignored.
-const UNSERVED_KEYS: [(&str, &str); 3] = [
-    ("blob-dir", "serving a blob storage without its blobs would look like lost data"),
+const UNSERVED_KEYS: [(&str, &str); 2] = [
     ("quota", "ignoring it could fill the disk"),
     ("packer", "Zeolith runs no Python code; remove the line for the server's own pack"),
 ];
 
+/// The storages there are.
+const SERVED: [&str; 3] = ["filestorage", "mappingstorage", "blobstorage"];
+
 /// Storages of ZODB and its neighbours that runzeo could serve.
-const UNSERVED: [&str; 10] = [
-    "blobstorage",
+const UNSERVED: [&str; 9] = [
     "demostorage",
     "zeoclient",
     "fullstorage",
@@ -35,7 +37,7 @@ const UNNAMED: &str = "1";
 
 /// Whether a section of type `kind` is a storage, served or not.
 pub(super) fn is_storage(kind: &str) -> bool {
-    kind == "filestorage" || kind == "mappingstorage" || UNSERVED.contains(&kind)
+    SERVED.contains(&kind) || UNSERVED.contains(&kind)
 }
 
 /// The storages in `root`, in the order of the text.
@@ -52,16 +54,9 @@ pub(super) fn understand(
         {
             return Err(section.at.says(Problem::TwoUnnamed { line: first.line }).into());
         }
-        let kind = match section.kind.as_str() {
-            "filestorage" => file(section, host, notices)?,
-            "mappingstorage" => memory(section)?,
-            kind => {
-                let what = format!("<{kind}>");
-                return Err(section.at.says(Problem::Unsupported { what, why: "" }).into());
-            }
-        };
+        let (kind, blobs) = storage(section, host, notices)?;
         let name = section.name.clone().unwrap_or_else(|| UNNAMED.to_owned());
-        storages.push(StorageSpec { name, kind });
+        storages.push(StorageSpec { name, kind, blobs });
     }
     match unnamed {
         _ if storages.is_empty() => Err(root.at.says(Problem::NoStorage).into()),
@@ -72,12 +67,54 @@ pub(super) fn understand(
     }
 }
 
-fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result<StorageKind, ConfigError> {
+/// A storage, and the folder of its blobs.
+type Understood = (StorageKind, Option<PathBuf>);
+
+fn storage(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result<Understood, ConfigError> {
+    match section.kind.as_str() {
+        "filestorage" => file(section, host, notices),
+        "mappingstorage" => Ok((memory(section)?, None)),
+        "blobstorage" => with_blobs(section, host, notices),
+        kind => {
+            let what = format!("<{kind}>");
+            Err(section.at.says(Problem::Unsupported { what, why: "" }).into())
+        }
+    }
+}
+
+/// `<blobstorage>`: a folder for the blobs of the storage inside.
+fn with_blobs(
+    section: &Section,
+    host: &dyn Host,
+    notices: &mut Vec<Notice>,
+) -> Result<Understood, ConfigError> {
+    let keys = Keys::of(section, &["blob-dir"])?;
+    let blobs = keys.need("blob-dir", |text| match text {
+        "" => Err(ValueError::NoPath),
+        text => Ok(PathBuf::from(text)),
+    })?;
+    let inside = |section: &&Section| is_storage(&section.kind);
+    if let Some(other) = section.sections.iter().find(|section| !inside(section)) {
+        return Err(unknown_section(other, &SERVED));
+    }
+    match &section.sections[..] {
+        [base] => match storage(base, host, notices)? {
+            (kind, None) => Ok((kind, Some(blobs))),
+            (_, Some(_)) => Err(base.at.says(Problem::BlobsTwice).into()),
+        },
+        [] => Err(section.at.says(Problem::NoBase { section: section.kind.clone() }).into()),
+        [first, second, ..] => {
+            let (section, line) = (second.kind.clone(), first.at.line);
+            Err(second.at.says(Problem::DuplicateSection { section, line }).into())
+        }
+    }
+}
+
+fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result<Understood, ConfigError> {
     no_sections(section)?;
     let keys = Keys::of(section, &FILE_KEYS)?;
     for (name, why) in UNSERVED_KEYS {
-        // An empty blob-dir is none, in ZODB too.
-        if let Some(key) = keys.find(name).filter(|key| !key.value.is_empty()) {
+        if let Some(key) = keys.find(name) {
             return Err(key.at.says(Problem::Unsupported { what: format!("'{name}'"), why }).into());
         }
     }
@@ -100,7 +137,10 @@ fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result
         )));
     }
     // Python creates a missing file whatever `create` says, unless the storage is read-only.
-    Ok(StorageKind::File { path, create: !read_only, read_only })
+    // An empty blob-dir is none, in ZODB too.
+    let given = keys.find("blob-dir").is_some_and(|key| !key.value.is_empty());
+    let blobs = if given { keys.read("blob-dir", |text| existing_dirpath(text, host))? } else { None };
+    Ok((StorageKind::File { path, create: !read_only, read_only }, blobs))
 }
 
 fn memory(section: &Section) -> Result<StorageKind, ConfigError> {

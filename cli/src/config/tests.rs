@@ -5,7 +5,7 @@ use super::*;
 use crate::options::{LogSink, LogTarget, StorageKind};
 use crate::testing::FakeHost;
 
-/// What the container image of Plone's ZEO server comes with, but for its blob-dir.
+/// What the container image of Plone's ZEO server comes with.
 const PLONE: &str = "\
 %define INSTANCE /app
 %define DATA_DIR /data
@@ -19,6 +19,7 @@ const PLONE: &str = "\
 
 <filestorage 1>
   path $DATA_DIR/filestorage/Data.fs
+  blob-dir $DATA_DIR/blobstorage
   pack-keep-old $(ZEO_PACK_KEEP_OLD)
 </filestorage>
 
@@ -106,6 +107,10 @@ fn file(path: &str) -> StorageKind {
     StorageKind::File { path: path.into(), create: true, read_only: false }
 }
 
+fn storage(name: &str, kind: StorageKind, blobs: Option<&str>) -> StorageSpec {
+    StorageSpec { name: name.to_owned(), kind, blobs: blobs.map(Into::into) }
+}
+
 fn log_to(path: &str) -> LogOptions {
     LogOptions { sinks: vec![LogSink { target: LogTarget::File(path.into()), level: LevelFilter::INFO }] }
 }
@@ -122,8 +127,8 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         .variable("ZEO_INVALIDATION_QUEUE_SIZE", "500")
         .variable("ZEO_PACK_KEEP_OLD", "true");
     let config = parse(PLONE, Path::new("zeo.conf"), &host).unwrap();
-    let format = "zeo.conf:20: format has no effect: a line is time, level and message".to_owned();
-    let keep_old = "zeo.conf:13: pack-keep-old has no effect yet: this server does not pack".to_owned();
+    let format = "zeo.conf:21: format has no effect: a line is time, level and message".to_owned();
+    let keep_old = "zeo.conf:14: pack-keep-old has no effect yet: this server does not pack".to_owned();
     let expected = FileConfig {
         address: Address::Tcp { host: "0.0.0.0".to_owned(), port: 8100 },
         tls: None,
@@ -133,7 +138,7 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         transaction_timeout: None,
         pid_file: Some("/app/var/zeo.pid".into()),
         merged: Vec::new(),
-        storages: vec![StorageSpec { name: "1".to_owned(), kind: file("/data/filestorage/Data.fs") }],
+        storages: vec![storage("1", file("/data/filestorage/Data.fs"), Some("/data/blobstorage"))],
         log: Some(log_to("/data/log/zeo.log")),
         notices: vec![Notice::Warning(keep_old), Notice::Info(format)],
     };
@@ -152,24 +157,61 @@ fn classes_to_merge_are_named_where_python_reads_over_them() {
 }
 
 #[test]
-fn the_blobs_of_plones_container_are_not_forgotten_silently() {
-    let text = PLONE.replace("  pack-keep-old $(ZEO_PACK_KEEP_OLD)", "  blob-dir $DATA_DIR/blobstorage");
-    let host = FakeHost::default()
-        .variable("ZEO_PORT", "8100")
-        .variable("ZEO_READ_ONLY", "false")
-        .variable("ZEO_INVALIDATION_QUEUE_SIZE", "500");
-    assert_eq!(
-        parse(&text, Path::new("zeo.conf"), &host).unwrap_err().to_string(),
-        "zeo.conf:13: 'blob-dir' is not supported yet: serving a blob storage without its blobs would look like lost \
-         data"
+fn blobs_lie_beside_a_file_or_around_any_storage() {
+    let blobs = |text: &str| read(text).expect(text).storages.remove(0);
+    assert_eq!(blobs(&file_with("blob-dir var/blobs")), storage("1", file("Data.fs"), Some("var/blobs")));
+    // An empty value is none, as in ZODB.
+    assert_eq!(blobs(&file_with("blob-dir")), storage("1", file("Data.fs"), None));
+    let around = format!(
+        "{ZEO}<blobstorage main>\nblob-dir /missing/blobs\n<filestorage>\npath Data.fs\n</filestorage>\n</blobstorage>\n"
     );
+    assert_eq!(blobs(&around), storage("main", file("Data.fs"), Some("/missing/blobs")));
+    let around = format!(
+        "{ZEO}<blobstorage>\nblob-dir blobs\n<mappingstorage anything>\n</mappingstorage>\n</blobstorage>\n"
+    );
+    assert_eq!(blobs(&around), storage("1", StorageKind::Memory, Some("blobs")));
+}
+
+#[test]
+fn blobs_that_would_lie_nowhere_or_in_two_places_are_refused() {
+    let around = |lines: &str| format!("{ZEO}<blobstorage>\n{lines}\n</blobstorage>\n");
+    for (text, expected) in [
+        (
+            file_with("blob-dir /missing/blobs"),
+            ":6: '/missing/blobs' is no value for 'blob-dir': the directory /missing does not exist",
+        ),
+        (around("<mappingstorage/>"), ":4: <blobstorage> needs the key 'blob-dir'"),
+        (around("blob-dir\n<mappingstorage/>"), ":5: '' is no value for 'blob-dir': expected a path"),
+        (around("blob-dir blobs"), ":4: <blobstorage> needs a storage inside"),
+        (
+            around("blob-dir a\nblob-dir b\n<mappingstorage/>"),
+            ":6: the key 'blob-dir' stands twice in this <blobstorage>, first in line 5",
+        ),
+        (around("layout bushy\nblob-dir a\n<mappingstorage/>"), ":5: unknown key 'layout' in <blobstorage>"),
+        (
+            around("blob-dir a\n<mappingstorage/>\n<mappingstorage/>"),
+            ":7: a second <mappingstorage>; the first is in line 6",
+        ),
+        (around("blob-dir a\n<eventlog/>"), ":6: unknown section <eventlog>"),
+        (around("blob-dir a\n<demostorage/>"), ":6: <demostorage> is not supported yet"),
+        (
+            around("blob-dir a\n<filestorage>\npath Data.fs\nblob-dir b\n</filestorage>"),
+            ":6: the storage in this <blobstorage> has blobs already",
+        ),
+        (
+            around("blob-dir a\n<blobstorage>\nblob-dir b\n<mappingstorage/>\n</blobstorage>"),
+            ":6: the storage in this <blobstorage> has blobs already",
+        ),
+    ] {
+        assert_eq!(message(&text), format!("zeo.conf{expected}"), "{text}");
+    }
 }
 
 #[test]
 fn a_file_of_mkzeoinst_is_served_as_it_is() {
     let config = read(MKZEOINST).unwrap();
     assert_eq!(config.address, Address::Tcp { host: String::new(), port: 8100 });
-    assert_eq!(config.storages, [StorageSpec { name: "1".to_owned(), kind: file("/srv/zeo/var/Data.fs") }]);
+    assert_eq!(config.storages, [storage("1", file("/srv/zeo/var/Data.fs"), None)]);
     assert_eq!((config.log, config.notices), (Some(log_to("/srv/zeo/log/zeo.log")), vec![]));
 }
 
@@ -204,10 +246,7 @@ fn storages_keep_their_order_and_an_unnamed_one_is_1() {
     );
     assert_eq!(
         read(&text).unwrap().storages,
-        [
-            StorageSpec { name: "main".to_owned(), kind: file("main.fs") },
-            StorageSpec { name: "1".to_owned(), kind: StorageKind::Memory },
-        ]
+        [storage("main", file("main.fs"), None), storage("1", StorageKind::Memory, None),]
     );
 }
 

@@ -1,11 +1,13 @@
 //! A transaction between begin and finish: what it wants to change, and how far it is.
 
+use crate::commit::attached::Attached;
 use crate::commit::beneath::Beneath;
 use crate::commit::item::{Hint, Item, Kind, Set, Standing, Unknown, conflict_error};
 use crate::commit::locks::{Mode, Wanted};
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::server::names::{ReplyTo, TxnKey};
+use crate::store::blob::DraftId;
 use crate::store::{Current, Place, SoFar, Store, StoreError, Transaction, UndoRefusal, UndoTarget, Undone};
 use crate::time::WallTime;
 use crate::wire::call::TxnId;
@@ -23,7 +25,7 @@ pub enum Phase {
     Open,
     /// Its vote waits for locks.
     Waiting(ReplyTo),
-    /// Its vote waits for the records of what is to be undone.
+    /// Its vote waits for its blobs, then for the records of what is to be undone.
     Reading(ReplyTo),
     /// It holds its locks; what it undoes is set back, record by record.
     Undoing(ReplyTo),
@@ -34,7 +36,14 @@ pub enum Phase {
         /// Answers to come.
         outstanding: usize,
     },
-    /// It is free of conflicts and waits for room on the disk.
+    /// It is free of conflicts; the blobs of what it undoes are copied.
+    Copying {
+        /// Who voted.
+        vote: ReplyTo,
+        /// Objects of which it is not known yet whether they have one.
+        outstanding: usize,
+    },
+    /// It waits for room on the disk.
     Reserving(ReplyTo),
     /// Its vote was answered; it may finish.
     Voted,
@@ -48,6 +57,7 @@ impl Phase {
             | Phase::Waiting(vote)
             | Phase::Checking { vote, .. }
             | Phase::Undoing(vote)
+            | Phase::Copying { vote, .. }
             | Phase::Reserving(vote) => Some(vote),
             Phase::Open | Phase::Voted => None,
         }
@@ -86,6 +96,8 @@ pub struct Txn {
     stores: HashMap<Oid, usize, FxBuildHasher>,
     bytes: usize,
     limits: Limits,
+    /// Its blobs, and the one that is coming in.
+    pub blobs: Attached,
     /// Transactions to be undone whose records are not known yet.
     undos: VecDeque<Tid>,
     /// How many were asked for in all: they are numbered.
@@ -154,6 +166,7 @@ impl Txn {
             stores: HashMap::default(),
             bytes: 0,
             limits,
+            blobs: Attached::default(),
             undos: VecDeque::new(),
             asked: 0,
             targets: VecDeque::new(),
@@ -320,6 +333,11 @@ impl Txn {
         self.spoiled.get_or_insert(error);
     }
 
+    /// Something went wrong of which no reply can tell: the vote will.
+    pub fn spoil_by(&mut self, error: RemoteError) {
+        self.spoiled.get_or_insert(error);
+    }
+
     fn too_large(&self) -> RemoteError {
         let Limits { transaction_bytes, transaction_objects, .. } = self.limits;
         let what =
@@ -481,10 +499,25 @@ impl Txn {
         Store::<()>::footprint(metadata, records)
     }
 
-    /// The transaction as the store appends it.
-    pub fn into_transaction(self, tid: Tid) -> Transaction {
+    /// Blobs of objects that are deleted after all, taken from them.
+    pub fn blobs_without_state(&mut self) -> Vec<DraftId> {
+        let gone = |item: &&Item| matches!(item.kind, Kind::Delete | Kind::Undone(Set::Gone));
+        self.items.iter().filter(gone).filter_map(|item| self.blobs.detach(item.oid)).collect()
+    }
+
+    /// The objects that are set back, and where their states are.
+    pub fn set_back_to(&self) -> Vec<(Oid, Place)> {
+        let back = |item: &Item| match item.kind {
+            Kind::Undone(Set::Back(place)) => Some((item.oid, place)),
+            _ => None,
+        };
+        self.items.iter().filter_map(back).collect()
+    }
+
+    /// The transaction as the store appends it, and its blobs.
+    pub fn into_transaction(self, tid: Tid) -> (Transaction, Vec<DraftId>) {
         let records = self.items.into_iter().filter_map(Item::into_record);
-        Transaction {
+        let transaction = Transaction {
             tid,
             status: self.status,
             user: self.user,
@@ -492,7 +525,8 @@ impl Txn {
             extension: self.extension,
             records: records.collect(),
             copied: self.copied,
-        }
+        };
+        (transaction, self.blobs.into_drafts().collect())
     }
 }
 

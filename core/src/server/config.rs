@@ -51,6 +51,8 @@ pub struct StorageBoot {
     pub store: Store<Context>,
     /// Nobody may write.
     pub read_only: bool,
+    /// Its objects may have blobs: the shell has a folder for them.
+    pub has_blobs: bool,
     /// The transaction before the first of `recent`; zero when there is none.
     pub base: Tid,
     /// The last transactions with their objects, oldest first.
@@ -65,6 +67,7 @@ impl StorageBoot {
             description: "MappingStorage".into(),
             store: Store::Memory(MemoryStore::new()),
             read_only: false,
+            has_blobs: false,
             base: Tid::ZERO,
             recent: Vec::new(),
         }
@@ -77,6 +80,7 @@ impl StorageBoot {
             description: path,
             store: Store::File(Box::new(opened.store)),
             read_only,
+            has_blobs: false,
             base: opened.base,
             recent: opened.recent,
         }

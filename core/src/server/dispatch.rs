@@ -6,6 +6,7 @@ use super::output::Outputs;
 use super::session::Session;
 use super::storage::Storage;
 use super::undo_log::UndoSearch;
+use crate::commit::blobs::Upload;
 use crate::commit::txn::Header;
 use crate::ids::Oid;
 use crate::wire::call::{Begin, Request, Specification, TxnId};
@@ -141,6 +142,23 @@ pub(super) fn dispatch(
             caller.storage.undo_log(search, caller.out);
             Ok(None)
         }
+        Request::StoreBlobStart if caller.storage.has_blobs() => caller.upload(None, Upload::Start),
+        Request::StoreBlobChunk(chunk) if caller.storage.has_blobs() => {
+            let chunk = caller.frame.share(chunk);
+            caller.upload(None, Upload::Chunk(chunk))
+        }
+        Request::StoreBlobEnd { oid, serial, data, txn } if caller.storage.has_blobs() => {
+            let data = caller.frame.share(data);
+            caller.upload(Some(txn), Upload::End(oid, serial, data))
+        }
+        Request::StoreBlobShared { oid, serial, data, filename, txn } if caller.storage.has_blobs() => {
+            let data = caller.frame.share(data);
+            caller.upload(Some(txn), Upload::Shared(oid, serial, data, filename))
+        }
+        Request::SendBlob(oid, tid) if caller.storage.has_blobs() => {
+            caller.storage.send_blob(caller.to.clone(), oid, tid, caller.out);
+            Ok(None)
+        }
         request
         @ (Request::Undoa { .. } | Request::StoreBlobEnd { .. } | Request::StoreBlobShared { .. }) => {
             caller.writable()?;
@@ -174,6 +192,13 @@ impl Caller<'_, '_> {
             status: begin.status,
         };
         self.storage.commit(self.out, |commits, _| commits.begin(conn, header))?;
+        Ok(Some(Reply::None))
+    }
+
+    fn upload(&mut self, txn: Option<TxnId>, step: Upload<'_>) -> Result<Option<Reply>, RemoteError> {
+        self.writable()?;
+        let conn = self.to.conn;
+        self.storage.commit(self.out, |commits, scene| commits.upload(conn, txn, step, scene))?;
         Ok(Some(Reply::None))
     }
 

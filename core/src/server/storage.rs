@@ -1,18 +1,23 @@
 //! One served storage: its store, its transactions, and the clients registered for it.
 
+use super::blob_streams::BlobStreams;
 use super::config::{Config, StorageBoot};
 use super::event::Event;
 use super::held::Held;
+use super::interfaces::interfaces;
 use super::iterations::{Element, Iterations, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
 use super::queue::Queue;
 use super::stats::Stats;
 use super::undo_log::UndoSearch;
+use crate::commit::Commits;
 use crate::commit::scene::{Audience, Desk, Oids, Scene};
-use crate::commit::{Commits, txn};
+use crate::commit::txn::{self, Txn};
 use crate::ids::{Oid, Tid};
 use crate::limits;
+use crate::store::blob::BlobDone;
+use crate::store::disk::DiskDone;
 use crate::store::{
     CopiedRecord, Current, Past, Revision, Store, StoreDone, StoreError, StoreOp, TransactionHead,
 };
@@ -22,22 +27,6 @@ use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Extensions, Info, PastRevision, Reply, Status};
 use crate::wire::{Codec, Malformed};
 use std::collections::BTreeMap;
-
-/// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
-/// where the storage's interfaces say so.
-const INTERFACES: &[(&str, &str)] = &[
-    ("ZODB.interfaces", "IStorageRestoreable"),
-    ("ZODB.interfaces", "IStorageIteration"),
-    ("ZODB.interfaces", "IStorageUndoable"),
-    ("ZODB.interfaces", "IStorageCurrentRecordIteration"),
-    ("ZODB.interfaces", "IExternalGC"),
-    ("ZODB.interfaces", "IStorage"),
-    ("zope.interface", "Interface"),
-];
-
-/// The same for a storage that cannot undo.
-const WITHOUT_UNDO: &[(&str, &str)] =
-    &[INTERFACES[0], INTERFACES[1], INTERFACES[3], INTERFACES[4], INTERFACES[5], INTERFACES[6]];
 
 /// One served storage.
 #[derive(Debug)]
@@ -52,6 +41,7 @@ pub struct Storage {
     commits: Commits,
     /// Of the clients that have any.
     iterations: BTreeMap<ConnId, Iterations>,
+    blob_streams: BlobStreams,
     closed: bool,
     now: Instant,
     wall: WallTime,
@@ -77,8 +67,9 @@ impl Storage {
                 stats: Stats::default(),
                 oids: Oids::after(highest),
             },
-            desk: Desk::new(boot.store),
+            desk: Desk::new(boot.store, boot.has_blobs),
             iterations: BTreeMap::new(),
+            blob_streams: BlobStreams::default(),
             closed: false,
             now: Instant::default(),
             wall,
@@ -123,6 +114,7 @@ impl Storage {
     pub fn leave(&mut self, conn: ConnId, out: &mut Outputs) -> bool {
         self.audience.members.remove(&conn);
         self.drop_iterations(conn);
+        self.blob_streams.leave(conn);
         self.commit(out, |commits, scene| commits.disconnect(conn, scene))
     }
 
@@ -142,7 +134,7 @@ impl Storage {
             supports_undo: self.supports_undo(),
             supports_record_iternext: true,
             in_order: true,
-            interfaces: if self.supports_undo() { INTERFACES } else { WITHOUT_UNDO },
+            interfaces: interfaces(self.supports_undo(), self.has_blobs()),
         })
     }
 
@@ -193,6 +185,25 @@ impl Storage {
     pub fn load_serial(&mut self, to: ReplyTo, oid: Oid, serial: Tid, out: &mut Outputs) {
         out.begin_operation(to.conn);
         self.desk.ask(StoreOp::LoadSerial { context: Context::Read(to), oid, serial });
+        self.settle(out);
+    }
+
+    /// Whether objects may have blobs.
+    pub fn has_blobs(&self) -> bool {
+        self.desk.has_blobs()
+    }
+
+    /// Starts `sendBlob`.
+    pub fn send_blob(&mut self, to: ReplyTo, oid: Oid, tid: Tid, out: &mut Outputs) {
+        out.begin_operation(to.conn);
+        let visible = tid <= self.last_tid();
+        self.blob_streams.start(to, (oid, tid), visible, &mut self.desk, out);
+        self.settle(out);
+    }
+
+    /// A peer took enough for more of a blob to be read for it.
+    pub fn on_room(&mut self, conn: ConnId, out: &mut Outputs) {
+        self.blob_streams.on_room(conn, &mut self.desk);
         self.settle(out);
     }
 
@@ -308,8 +319,14 @@ impl Storage {
     }
 
     /// Takes the outcome of a disk operation.
-    pub fn on_disk(&mut self, done: crate::store::disk::DiskDone<Context>, out: &mut Outputs) {
-        self.desk.on_disk(done);
+    pub fn on_disk(&mut self, done: DiskDone<Context>, out: &mut Outputs) {
+        match done {
+            DiskDone::Blob(BlobDone::Read { reader, result }) => {
+                self.blob_streams.on_read(reader, result, &mut self.desk, out);
+            }
+            DiskDone::Blob(done) => self.step(out, |commits, scene| commits.on_blob(done, scene)),
+            done => self.desk.on_disk(done),
+        }
         self.settle(out);
     }
 
@@ -375,7 +392,9 @@ impl Storage {
                 self.iterate_on(iterator, next, out);
             }
             StoreDone::Serial { context: Context::Check { conn, key, at }, result, .. } => {
-                self.step(out, |commits, scene| commits.on_serial((conn, key, at), result, scene));
+                self.step(out, |commits, scene| {
+                    commits.on_answer((conn, key, at), result, Txn::learn, scene)
+                });
             }
             StoreDone::Transaction { context: Context::UndoLog(search), result } => {
                 self.on_previous(search, result, out);
@@ -386,8 +405,13 @@ impl Storage {
             StoreDone::Undone { context: Context::Undo { conn, key }, result } => {
                 self.step(out, |commits, scene| commits.on_undone((conn, key), result, scene));
             }
+            StoreDone::Origin { context: Context::Undo { conn, key }, oid, result } => {
+                self.step(out, |commits, scene| commits.on_origin((conn, key), oid, result, scene));
+            }
             StoreDone::Found { context: Context::Check { conn, key, at }, result } => {
-                self.step(out, |commits, scene| commits.on_found((conn, key, at), result, scene));
+                self.step(out, |commits, scene| {
+                    commits.on_answer((conn, key, at), result, Txn::locate, scene)
+                });
             }
             StoreDone::Reserved { context: Context::Reserve { conn, key, bytes }, result } => {
                 self.step(out, |commits, scene| commits.on_reserved((conn, key, bytes), result, scene));
@@ -535,6 +559,8 @@ impl Storage {
                 held.rest.push(format!("connection {} has {number} iterations", conn.0));
             }
         }
+        held.rest
+            .extend(self.blob_streams.readers().map(|conn| format!("connection {} is sent a blob", conn.0)));
         if let Store::File(store) = &self.desk.store
             && let reserved = store.reserved()
             && reserved > 0

@@ -3,6 +3,7 @@
 //! Operations are carried out in the order they are given, except that a `Sync` may be answered at any later time
 //! and a `Read` may wait for the disk. A `Sync` covers every write of its file that was given before it.
 
+use crate::store::blob::{BlobDone, BlobOp};
 use crate::store::file::read::Pending;
 use bytes::Bytes;
 use thiserror::Error;
@@ -95,6 +96,8 @@ pub enum DiskOp<C> {
         /// Offset of the first byte kept.
         from: u64,
     },
+    /// Something is to be done in the folder of the blobs.
+    Blob(BlobOp),
 }
 
 /// An outcome.
@@ -134,6 +137,8 @@ pub enum DiskDone<C> {
         /// The name of the file that holds the tail.
         result: Result<String, DiskError>,
     },
+    /// To [`DiskOp::Blob`].
+    Blob(BlobDone),
 }
 
 /// What the operating system said.

@@ -4,6 +4,9 @@
 //! ([`DiskOp`](disk::DiskOp)) and what it has to say ([`StoreDone`]). The context `C` of an operation travels with it
 //! to the disk and back, so there is no table of pending operations anywhere.
 
+pub mod blob;
+#[cfg(test)]
+pub(crate) mod blob_folder;
 pub mod disk;
 pub mod file;
 pub mod memory;

@@ -128,6 +128,7 @@ impl Stage {
             storages: vec![StorageSpec {
                 name: "1".into(),
                 kind: StorageKind::File { path: path(FileId::Log), create: true, read_only: false },
+                blobs: None,
             }],
             serve_damaged: false,
         };

@@ -3,6 +3,7 @@
 //! See the crate's own page for the variables that steer them, `ZEOLITH_PEER_SERVER=python` above all.
 
 mod answers;
+mod blobs;
 mod crashes;
 mod races;
 mod suite;

@@ -3,6 +3,7 @@
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::rng::{Rng, Seed};
+use crate::store::blob_folder::Folder;
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::file::FileStore;
 use crate::store::file::open::{Found, OpenError, OpenOptions, Opened, Opening};
@@ -66,6 +67,9 @@ pub(crate) struct Disk {
     pub(crate) dies_after: Option<usize>,
     /// Syncs of this file fail.
     pub(crate) broken: Option<FileId>,
+    /// Objects may have blobs, which are in this folder.
+    pub(crate) has_blobs: bool,
+    pub(crate) blobs: Folder,
     /// Operations after which the next fails, if it is a sync.
     pub(crate) fails_after: Option<usize>,
     /// Bytes written to the log.
@@ -179,6 +183,7 @@ impl Disk {
                 self.put(file, contents.concat());
                 return Some(DiskDone::Synced { file, result: Ok(()) });
             }
+            DiskOp::Blob(op) => return Some(DiskDone::Blob(self.blobs.carry_out(op))),
             DiskOp::Reserve { upto } => {
                 let fits = self.room.is_none_or(|room| upto <= room);
                 return Some(DiskDone::Reserved {

@@ -124,7 +124,9 @@ impl Writes {
                     return Progress::Failed(FileId::Log, error);
                 }
             }
-            DiskDone::Reserved { .. } => unreachable!("nothing is reserved now"),
+            DiskDone::Reserved { .. } | DiskDone::Blob(_) => {
+                unreachable!("nothing is reserved now, and nothing has to do with blobs")
+            }
         }
         self.go(out)
     }
