@@ -360,11 +360,7 @@ impl Commits {
         result: Result<(), StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        let txn = self.txns.keyed(conn, key);
-        let Some((txn, vote)) = txn.and_then(|txn| match &txn.phase {
-            Phase::Reserving(vote) => Some(vote.clone()).map(|vote| (txn, vote)),
-            _ => None,
-        }) else {
+        let Some((txn, vote)) = self.txns.reserving(conn, key) else {
             mark!("room on the disk comes after its transaction ended");
             // The transaction ended while it was waiting for this.
             if result.is_ok() {

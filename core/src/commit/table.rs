@@ -2,7 +2,7 @@
 
 use crate::commit::txn::{Header, Phase, Txn};
 use crate::limits::Limits;
-use crate::server::names::{ConnId, TxnKey};
+use crate::server::names::{ConnId, ReplyTo, TxnKey};
 use crate::wire::call::TxnId;
 use crate::wire::remote::RemoteError;
 use std::collections::BTreeMap;
@@ -59,6 +59,14 @@ impl Table {
     /// The connection's transaction, if it still is the one with this key.
     pub(super) fn keyed(&mut self, conn: ConnId, key: TxnKey) -> Option<&mut Txn> {
         self.txns.get_mut(&conn).filter(|txn| txn.key == key)
+    }
+
+    /// The same, if its vote waits for room on the disk; with the vote.
+    pub(super) fn reserving(&mut self, conn: ConnId, key: TxnKey) -> Option<(&mut Txn, ReplyTo)> {
+        let txn = self.keyed(conn, key)?;
+        let Phase::Reserving(vote) = &txn.phase else { return None };
+        let vote = vote.clone();
+        Some((txn, vote))
     }
 
     /// The connection's transaction, if `id` names it.
