@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 pub use zeolith_net::boot::{StorageKind, StorageSpec};
+use zeolith_net::tls::ServerTls;
 pub use zeolith_net::{Address, AddressError};
 
 /// The port that ZEO's documentation and Plone use.
@@ -16,6 +17,8 @@ pub const DEFAULT_PORT: u16 = 8100;
 pub struct ServeOptions {
     /// Where to listen.
     pub address: Address,
+    /// The certificates of the server and its clients; `None`: everything is sent in the clear.
+    pub tls: Option<ServerTls>,
     /// What to serve: at least one, names unique.
     pub storages: Vec<StorageSpec>,
     /// Refuse every write, whatever the storages allow.

@@ -64,6 +64,8 @@ pub const EXTENSION_VALUES: usize = 1 << 16;
 pub const EXTENSION_BYTES: usize = 1 << 20;
 /// Connections of one server.
 pub const CONNECTIONS: usize = 10_000;
+/// TLS handshakes of one server at the same time; one more ends the one that takes longest.
+pub const HANDSHAKES: usize = 1_000;
 /// Bytes on their way to one peer at which its requests are no longer read, until half of it is sent.
 pub const UNSENT_PAUSE: usize = 4 << 20;
 /// Bytes on their way to one peer at which it is closed: it stopped reading while others commit.
@@ -91,6 +93,9 @@ pub const RESERVE_AHEAD: u64 = 8 << 20;
 pub const CHECKED_AT_OPEN: u64 = 1 << 30;
 /// Bytes of one sequential read while a log is checked: two of them stay in a processor's cache.
 pub const CHECK_CHUNK: usize = 256 << 10;
+/// Bytes at the end of a log without checksums that are written again when it is opened: more than is synced at once, but
+/// for the largest of transactions.
+pub const DOUBTED: u64 = 64 << 20;
 /// Bytes of one sequential read of an index: more than its longest pickle.
 pub const SCAN_CHUNK: usize = 1 << 20;
 /// Bytes read for an object whose size is not known yet.

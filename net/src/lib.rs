@@ -10,6 +10,7 @@ mod disk;
 mod listen;
 mod send;
 mod shell;
+mod socket;
 mod stream;
 
 pub mod boot;
@@ -18,6 +19,7 @@ pub mod offline;
 pub mod serve;
 #[doc(hidden)]
 pub mod testing;
+pub mod tls;
 
 pub use address::{Address, AddressError};
 pub use client::{

@@ -21,6 +21,7 @@ pub fn server() -> (String, Folder) {
     let path = folder.0.join("zeo.sock");
     let config = ServeConfig {
         address: Address::Unix(path.clone()),
+        tls: None,
         server: Config::default(),
         storages: vec![StorageSpec { name: "1".into(), kind: StorageKind::Memory }],
         serve_damaged: false,

@@ -5,6 +5,7 @@ mod defined;
 mod error;
 mod eventlog;
 mod keys;
+mod ssl;
 mod storage;
 mod zeo;
 
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{ConfigError, Hint, Problem};
+
+use zeolith_net::tls::ServerTls;
 
 use crate::options::{Address, LogOptions, Notice, StorageSpec};
 use crate::zconfig::{self, Document, Host, Section};
@@ -24,6 +27,8 @@ const SECTIONS: [&str; 5] = ["zeo", "filestorage", "mappingstorage", "eventlog",
 pub struct FileConfig {
     /// Where to listen.
     pub address: Address,
+    /// `<ssl>`.
+    pub tls: Option<ServerTls>,
     /// `read-only`, false when absent.
     pub read_only: bool,
     /// `msgpack`.
@@ -80,6 +85,7 @@ fn understand(document: &Document, host: &dyn Host) -> Result<FileConfig, Config
     let log = only(root, "eventlog")?.map(|log| eventlog::understand(log, &mut notices)).transpose()?;
     Ok(FileConfig {
         address: zeo.address,
+        tls: zeo.tls,
         read_only: zeo.read_only,
         msgpack: zeo.msgpack,
         invalidation_queue: zeo.invalidation_queue,

@@ -1,4 +1,5 @@
 use tracing::level_filters::LevelFilter;
+use zeolith_net::tls::ServerTls;
 
 use super::*;
 use crate::options::{LogSink, LogTarget, StorageKind};
@@ -91,6 +92,11 @@ fn zeo_with(lines: &str) -> String {
     format!("<zeo>\naddress 8100\n{lines}\n</zeo>\n{STORAGE}")
 }
 
+/// A server whose `<ssl>` has `lines` beside its certificate, in line 5 and on.
+fn ssl_with(lines: &str) -> String {
+    zeo_with(&format!("<ssl>\ncertificate server.pem\n{lines}\n</ssl>"))
+}
+
 /// A server whose `<filestorage>` has `lines` beside its path, in line 6 and on.
 fn file_with(lines: &str) -> String {
     format!("{ZEO}<filestorage>\npath Data.fs\n{lines}\n</filestorage>\n")
@@ -120,6 +126,7 @@ fn the_file_of_plones_container_is_served_as_it_is() {
     let keep_old = "zeo.conf:13: pack-keep-old has no effect yet: this server does not pack".to_owned();
     let expected = FileConfig {
         address: Address::Tcp { host: "0.0.0.0".to_owned(), port: 8100 },
+        tls: None,
         read_only: false,
         msgpack: None,
         invalidation_queue: Some(500),
@@ -175,6 +182,19 @@ fn every_key_of_zeo_is_understood() {
     assert_eq!((config.read_only, config.msgpack, config.invalidation_queue), (true, Some(true), Some(0)));
     assert_eq!(config.transaction_timeout, Some(Duration::from_secs(30)));
     assert_eq!(config.pid_file, Some("var/zeo.pid".into()));
+}
+
+#[test]
+fn tls_takes_two_files_and_a_place_of_certificates() {
+    let tls = |lines| read(&ssl_with(lines)).unwrap().tls;
+    let expected = ServerTls {
+        certificate: "server.pem".into(),
+        key: Some("server_key.pem".into()),
+        authenticate: "clients".into(),
+    };
+    assert_eq!(tls("key server_key.pem\nauthenticate clients"), Some(expected.clone()));
+    assert_eq!(tls("authenticate clients"), Some(ServerTls { key: None, ..expected }));
+    assert_eq!(read(&zeo_with("")).unwrap().tls, None);
 }
 
 #[test]
@@ -305,7 +325,27 @@ fn every_problem_names_its_line() {
         (zeo_with("read_only yes"), ":3: unknown key 'read_only' in <zeo>; did you mean 'read-only'?"),
         (zeo_with("port 8100"), ":3: unknown key 'port' in <zeo>"),
         (zeo_with("ADDRESS 8100"), ":3: the key 'address' stands twice in this <zeo>, first in line 2"),
-        (zeo_with("<ssl>\n</ssl>"), ":3: TLS is not supported yet"),
+        (zeo_with("<ssl>\n</ssl>"), ":3: <ssl> needs the key 'certificate'"),
+        (ssl_with(""), ":3: <ssl> needs the key 'authenticate'"),
+        (zeo_with("<ssl/>\n<ssl other/>"), ":4: a second <ssl>; the first is in line 3"),
+        (ssl_with("authenticate"), ":5: '' is no value for 'authenticate': expected a path"),
+        (
+            ssl_with("authenticate DYNAMIC"),
+            ":5: 'DYNAMIC' is no value for 'authenticate': expected a file or a folder with the certificates of the \
+             clients, or of those who sign them",
+        ),
+        (
+            ssl_with("authenticate a\nkey /missing/key.pem"),
+            ":6: '/missing/key.pem' is no value for 'key': the directory /missing does not exist",
+        ),
+        (
+            ssl_with("password-function a.b"),
+            ":5: 'password-function' is not supported yet: Zeolith runs no Python code; decrypt the key with openssl \
+             pkey, for the server's eyes only",
+        ),
+        (ssl_with("check-hostname no"), ":5: unknown key 'check-hostname' in <ssl>"),
+        (ssl_with("keys a"), ":5: unknown key 'keys' in <ssl>; did you mean 'key'?"),
+        (ssl_with("<ca/>"), ":5: unknown section <ca>"),
         (zeo_with("<tls/>"), ":3: unknown section <tls>"),
         (
             zeo_with("monitor-address 8101"),

@@ -2,6 +2,7 @@
 
 mod beneath;
 pub mod durable;
+pub mod held;
 pub mod item;
 pub mod locks;
 pub mod merged;

@@ -2,6 +2,7 @@
 
 use super::config::{Config, StorageBoot};
 use super::event::Event;
+use super::held::Held;
 use super::iterations::{Element, Iterations, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
@@ -12,7 +13,9 @@ use crate::commit::scene::{Audience, Desk, Oids, Scene};
 use crate::commit::{Commits, txn};
 use crate::ids::{Oid, Tid};
 use crate::limits;
-use crate::store::{CopiedRecord, Current, Past, Revision, StoreDone, StoreError, StoreOp, TransactionHead};
+use crate::store::{
+    CopiedRecord, Current, Past, Revision, Store, StoreDone, StoreError, StoreOp, TransactionHead,
+};
 use crate::time::{Instant, WallTime};
 use crate::wire::call::IteratorId;
 use crate::wire::remote::RemoteError;
@@ -52,6 +55,8 @@ pub struct Storage {
     closed: bool,
     now: Instant,
     wall: WallTime,
+    #[cfg(feature = "planted-bugs")]
+    bug: Option<crate::planted::Bug>,
 }
 
 impl Storage {
@@ -77,6 +82,8 @@ impl Storage {
             closed: false,
             now: Instant::default(),
             wall,
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
         }
     }
 
@@ -115,8 +122,16 @@ impl Storage {
     /// A client is gone. Whether it had a transaction open.
     pub fn leave(&mut self, conn: ConnId, out: &mut Outputs) -> bool {
         self.audience.members.remove(&conn);
-        self.iterations.remove(&conn);
+        self.drop_iterations(conn);
         self.commit(out, |commits, scene| commits.disconnect(conn, scene))
+    }
+
+    fn drop_iterations(&mut self, conn: ConnId) {
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(crate::planted::Bug::IterationsKept) {
+            return;
+        }
+        self.iterations.remove(&conn);
     }
 
     /// `get_info`.
@@ -506,8 +521,26 @@ impl Storage {
     /// Switches a deliberate fault on.
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.bug = Some(bug);
         self.commits.plant(bug);
         self.audience.queue.plant(bug);
+    }
+
+    /// Tells what it keeps for its clients.
+    pub(super) fn hold(&self, held: &mut Held) {
+        held.transactions.extend(crate::commit::held::held(&self.commits));
+        for (conn, iterations) in &self.iterations {
+            let number = iterations.len();
+            if number > 0 {
+                held.rest.push(format!("connection {} has {number} iterations", conn.0));
+            }
+        }
+        if let Store::File(store) = &self.desk.store
+            && let reserved = store.reserved()
+            && reserved > 0
+        {
+            held.rest.push(format!("storage {}: {reserved} bytes of the disk are reserved", self.name));
+        }
     }
 
     /// Checks what must always hold between two inputs.

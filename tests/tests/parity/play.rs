@@ -123,6 +123,7 @@ impl Stage {
         };
         let config = ServeConfig {
             address: Address::Tcp { host: "127.0.0.1".into(), port: 0 },
+            tls: None,
             server: self.setup.server(),
             storages: vec![StorageSpec {
                 name: "1".into(),

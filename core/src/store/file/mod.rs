@@ -198,6 +198,11 @@ impl<C> FileStore<C> {
         self.reservations.release(bytes);
     }
 
+    /// Bytes of the disk that are kept for transactions which were voted, or wait for room.
+    pub fn reserved(&self) -> u64 {
+        self.reservations.reserved()
+    }
+
     /// Takes the outcome of a disk operation. A failed write must be told before the answer to a sync that covers it.
     pub fn on_disk(&mut self, done: DiskDone<C>, out: &mut Outbox<C>) {
         match done {
