@@ -207,12 +207,13 @@ pub async fn run(
                 }
                 shell.borrow_mut().stop();
             }
-            Some(finished) = helped.recv() => {
-                shell.borrow_mut().helped(finished);
-                // The next one may be there already; peers come in between.
-                tokio::task::yield_now().await;
+            Some(finished) = helped.recv() => shell.borrow_mut().helped(finished),
+            () = attention.notified() => {
+                if shell.borrow_mut().go_on() {
+                    // There may be more of it; peers come in between.
+                    tokio::task::yield_now().await;
+                }
             }
-            () = attention.notified() => {}
             () = due => shell.borrow_mut().tick(),
         }
     }

@@ -66,8 +66,10 @@ pub(crate) struct Shell {
     finished: VecDeque<Finished>,
     /// How many of these were told in this turn.
     told: usize,
+    /// What was read when a turn had enough, in order: for turns to come, and before anything that is read in them.
+    put_off: VecDeque<Finished>,
     helpers: UnboundedSender<Finished>,
-    /// Disk operations on helper threads, or put off to a later turn.
+    /// Disk operations on helper threads.
     helping: usize,
     /// Wakes the loop when the deadline or the end may have come nearer.
     attention: Rc<Notify>,
@@ -95,6 +97,7 @@ impl Shell {
             dirty: Vec::new(),
             finished: VecDeque::new(),
             told: 0,
+            put_off: VecDeque::new(),
             helpers,
             helping: 0,
             attention,
@@ -149,10 +152,19 @@ impl Shell {
         }
     }
 
-    /// A helper thread finished, or what was put off is due.
+    /// A helper thread finished.
     pub(crate) fn helped(&mut self, (storage, done): Finished) {
         self.helping -= 1;
         self.feed(Input::Disk { storage, done });
+    }
+
+    /// Tells some of what was put off. Whether there was any.
+    pub(crate) fn go_on(&mut self) -> bool {
+        let some = self.put_off.len().min(limits::ANSWERS_PER_TURN);
+        if some > 0 {
+            self.watched(|shell| shell.finished.extend(shell.put_off.drain(..some)));
+        }
+        some > 0
     }
 
     /// The deadline came.
@@ -172,7 +184,7 @@ impl Shell {
 
     /// Whether the server has ended and everything was written.
     pub(crate) fn stopped(&self) -> bool {
-        self.stopped && self.helping == 0
+        self.stopped && self.helping == 0 && self.put_off.is_empty()
     }
 
     /// Whether nothing waits to be sent.
@@ -222,7 +234,7 @@ impl Shell {
         self.told = 0;
         act(self);
         self.settle();
-        if self.server.deadline() != before || self.stopped {
+        if self.server.deadline() != before || self.stopped || !self.put_off.is_empty() {
             self.attention.notify_one();
         }
     }
@@ -267,9 +279,10 @@ impl Shell {
                     Ran::Quiet => {}
                     // One peer's walk over a whole log must not keep the others waiting. Of a failed write the server hears
                     // before anything else, as it has to.
-                    Ran::Done(done @ DiskDone::Read { .. }) if self.told > limits::ANSWERS_PER_TURN => {
-                        self.helping += 1;
-                        let _ = self.helpers.send((storage, done));
+                    Ran::Done(done @ DiskDone::Read { .. })
+                        if self.told > limits::ANSWERS_PER_TURN || !self.put_off.is_empty() =>
+                    {
+                        self.put_off.push_back((storage, done));
                     }
                     Ran::Done(done) => self.finished.push_back((storage, done)),
                     Ran::Later(job) => {
