@@ -103,6 +103,7 @@ def commit_and_read(stories):
         write(blob, data)
     transaction.commit()
     connection = other.open()
+    connection.sync()
     seen = connection.root()['blobs']
     check_equal([read(blob) for blob in seen], expected, 'the blobs of another client')
     for blob in seen:
@@ -366,7 +367,7 @@ def peak(process):
 
 def large(where, name, folder, blobs, process):
     told = Stories(where, name, folder, blobs)
-    db, other = told.database(), told.database()
+    db = told.database()
     root = db.open().root()
     piece = random.Random(1).randbytes(1 << 20)
     digest = hashlib.sha256()
@@ -378,8 +379,10 @@ def large(where, name, folder, blobs, process):
     before = peak(process)
     transaction.commit()
     uploaded_at = peak(process)
-    found = hashlib.sha256()
-    with other.open().root()['large'].open() as file:
+    # Connected after the commit, it sees it at once.
+    other, found = told.database(), hashlib.sha256()
+    connection = other.open()
+    with connection.root()['large'].open() as file:
         while data := file.read(1 << 20):
             found.update(data)
     after = peak(process)

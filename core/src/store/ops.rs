@@ -87,7 +87,7 @@ pub enum StoreOp<C> {
         /// What the transaction that undoes has done to the object before.
         so_far: Option<SoFar>,
     },
-    /// The state of `oid` at `place`, and the transaction that wrote it. Of a store that [can](Store::supports_undo) undo.
+    /// The state of `oid` at `place`, and the transaction that wrote it. Of a store that [can](super::Store::supports_undo) undo.
     Origin {
         /// Returned with the answer.
         context: C,
@@ -213,7 +213,7 @@ pub enum StoreDone<C> {
         /// What the disk said.
         why: StoreError,
     },
-    /// To [`Store::close`]: what makes the next start fast is written, or could not be.
+    /// To [`Store::close`](super::Store::close): what makes the next start fast is written, or could not be.
     Closed {
         /// Whether it is.
         result: Result<(), StoreError>,
