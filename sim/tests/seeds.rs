@@ -1,5 +1,7 @@
 //! Seeds, coverage, planted bugs, determinism. `ZEOLITH_SEEDS=A..B` runs other seeds than the usual ones.
 
+use std::io::Write;
+use std::process::Command;
 use zeolith_core::planted::Bug;
 use zeolith_core::rng::Seed;
 use zeolith_sim::campaign::{Plan, campaign};
@@ -10,6 +12,8 @@ use zeolith_sim::run::{replay, run};
 
 /// Seeds run by the test command.
 const SEEDS: std::ops::Range<u64> = 0..8_000;
+/// Seeds besides that nobody has run before: they change with the commit.
+const FRESH: u64 = 4_000;
 /// A planted bug must be found within this many.
 const FOUND_WITHIN: u64 = 2_000;
 /// What is left of a planted bug's history at most.
@@ -41,6 +45,26 @@ fn no_seed_breaks_a_promise_and_together_they_reach_what_they_did() {
     if tally.seeds >= list.seeds {
         let lost = tally.coverage.lost(&list);
         assert!(lost.is_empty(), "lost:\n{}", lost.join("\n"));
+    }
+}
+
+/// The first of the seeds that belong to this commit; those of the usual ones that come next where there is no commit.
+fn first_of_this_commit() -> u64 {
+    let mut git = Command::new("git");
+    let head = git.args(["rev-parse", "--short=7", "HEAD"]).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    let name = head.ok().and_then(|head| String::from_utf8(head.stdout).ok());
+    name.and_then(|name| u64::from_str_radix(name.trim().get(..7)?, 16).ok()).unwrap_or(SEEDS.end)
+}
+
+#[test]
+fn no_seed_of_this_commit_breaks_a_promise() {
+    let first = first_of_this_commit();
+    let seeds = first..first + FRESH;
+    // Printed even when it passes, which print! is not.
+    writeln!(std::io::stderr(), "fresh seeds {}..{}", seeds.start, seeds.end).expect("a stderr");
+    let tally = campaign(&Plan { seeds, time: None, asked: Asked::default(), jobs: 2 }, |_| {});
+    if let Some(failure) = tally.failure {
+        panic!("seed {}: {:?}\n{}", failure.seed, failure.fault, failure.outcome);
     }
 }
 
