@@ -1,7 +1,9 @@
 //! Bringing storages up: locks, files, recovery.
 
+mod layers;
+
 use crate::clock::{seed, wall};
-use crate::disk::{self, Disk, Ran};
+use crate::disk::{self, Disk, Files, Ran};
 use std::fs::{File, OpenOptions as FileOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use zeolith_core::ids::Tid;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
 use zeolith_core::server::config::StorageBoot;
+use zeolith_core::store::coded::Transformation;
 use zeolith_core::store::disk::{DiskDone, DiskOp, FileId};
 use zeolith_core::store::file::lockfile;
 use zeolith_core::store::file::open::{Cut, Found, OpenError, OpenOptions, Opened, Opening, Report};
@@ -38,6 +41,22 @@ pub enum StorageKind {
     },
     /// In memory: gone with the process.
     Memory,
+    /// Any of them, with records in another form.
+    Coded {
+        /// How records change on their way.
+        form: Transformation,
+        /// What keeps them.
+        base: Box<StorageKind>,
+    },
+    /// Changes over a storage that is never written.
+    Demo {
+        /// What it is called; `None`: by what it is made of.
+        name: Option<String>,
+        /// What is underneath, whatever it says of itself.
+        base: Box<StorageKind>,
+        /// What takes the changes.
+        changes: Box<StorageKind>,
+    },
 }
 
 /// A storage that was opened.
@@ -45,8 +64,10 @@ pub enum StorageKind {
 pub struct Summary {
     /// What clients name in `register`.
     pub name: String,
-    /// The path of the Data.fs; `None` in memory.
+    /// The path of the Data.fs; `None`: it is not one file.
     pub path: Option<PathBuf>,
+    /// Where it is, in words.
+    pub place: String,
     /// Nobody may write.
     pub read_only: bool,
     /// Objects in it.
@@ -75,6 +96,12 @@ pub enum BootError {
         /// The process that wrote its id there.
         pid: Option<u32>,
     },
+    /// A demo storage was to write its own base.
+    #[error("{}: one file cannot take the changes of a demo storage and be its base", path.display())]
+    OwnBase {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system could not do it.
     #[error("{}: {error}", path.display())]
     Io {
@@ -94,7 +121,7 @@ fn holder(pid: Option<u32>) -> String {
 
 pub(crate) struct Booted {
     pub(crate) boot: StorageBoot,
-    pub(crate) disk: Option<Disk>,
+    pub(crate) files: Files,
     pub(crate) summary: Summary,
 }
 
@@ -118,6 +145,7 @@ pub(crate) async fn open(spec: StorageSpec, manner: Manner) -> Result<Booted, Bo
             let summary = Summary {
                 name: spec.name.clone(),
                 path: None,
+                place: "in memory".into(),
                 read_only: false,
                 objects: 0,
                 size: 0,
@@ -125,10 +153,21 @@ pub(crate) async fn open(spec: StorageSpec, manner: Manner) -> Result<Booted, Bo
                 report: Report::default(),
             };
             let boot = StorageBoot::memory(spec.name);
-            Ok(Booted { boot, disk: None, summary })
+            Ok(Booted { boot, files: Files::None, summary })
         }
         StorageKind::File { path, create, read_only } => {
             open_file(spec.name, path, create, read_only, manner).await
+        }
+        StorageKind::Coded { form, base } => {
+            let inner = StorageSpec { name: spec.name, kind: *base };
+            Ok(layers::coded(Box::pin(open(inner, manner)).await?, form))
+        }
+        StorageKind::Demo { name, base, changes } => {
+            layers::check_apart(&base, &changes)?;
+            let base = StorageSpec { name: spec.name.clone(), kind: layers::frozen(*base)? };
+            let base = Box::pin(open(base, manner)).await?;
+            let changes = StorageSpec { name: spec.name, kind: *changes };
+            Ok(layers::demo(name, base, Box::pin(open(changes, manner)).await?))
         }
     }
 }
@@ -165,6 +204,7 @@ async fn open_file(
     let summary = Summary {
         name: name.clone(),
         path: Some(path.clone()),
+        place: path.display().to_string(),
         read_only,
         objects: opened.store.len(),
         size: opened.store.size(),
@@ -172,7 +212,7 @@ async fn open_file(
         report: opened.report.clone(),
     };
     let boot = StorageBoot::file(name, path.display().to_string(), read_only, opened);
-    Ok(Booted { boot, disk: Some(disk), summary })
+    Ok(Booted { boot, files: Files::One(disk), summary })
 }
 
 /// The contents of `Data.fs.lock`, whoever holds it; empty when it is not there. Without it the checksums are of no use.

@@ -1,7 +1,7 @@
 //! A Data.fs open in this process and served to nobody: for commands that an operator runs.
 
 use crate::boot::{self, BootError, Booted, Manner, StorageKind, StorageSpec, Summary};
-use crate::disk::{Disk, Ran};
+use crate::disk::{Disk, Files, Ran};
 use std::path::Path;
 use thiserror::Error;
 use zeolith_core::ids::{Oid, Tid};
@@ -72,8 +72,8 @@ impl Offline {
     }
 
     fn start(path: &Path, create: bool, read_only: bool, check_upto: u64) -> Result<Offline, BootError> {
-        let Booted { boot, disk, summary } = open(path, create, read_only, check_upto, read_only)?;
-        let disk = disk.expect("a file storage has a disk");
+        let Booted { boot, files, summary } = open(path, create, read_only, check_upto, read_only)?;
+        let Files::One(disk) = files else { unreachable!("a Data.fs is one file") };
         Ok(Offline { store: boot.store, disk, outbox: Outbox::default(), summary })
     }
 
@@ -180,7 +180,7 @@ impl Offline {
     fn file(&self) -> &FileStore<Context> {
         match &self.store {
             Store::File(store) => store,
-            Store::Memory(_) => unreachable!("a Data.fs is a file"),
+            Store::Memory(_) | Store::Coded(_) | Store::Demo(_) => unreachable!("a Data.fs is a file"),
         }
     }
 

@@ -159,17 +159,17 @@ async fn run(
         }
         opened = open_all(config.storages, manner) => opened?,
     };
-    let (mut boots, mut disks, mut storages) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut boots, mut files, mut storages) = (Vec::new(), Vec::new(), Vec::new());
     for opened in opened {
         boots.push(opened.boot);
-        disks.push(opened.disk);
+        files.push(opened.files);
         storages.push(opened.summary);
     }
 
     let (helpers, mut helped) = mpsc::unbounded_channel();
     let attention = Rc::new(Notify::new());
     let server = Server::new(config.server, boots, wall());
-    let shell = Rc::new(RefCell::new(Shell::new(server, Clock::start(), disks, helpers, attention.clone())));
+    let shell = Rc::new(RefCell::new(Shell::new(server, Clock::start(), files, helpers, attention.clone())));
     let acceptor = tokio::task::spawn_local(accept(listener, shell.clone()));
     ready(&Ready { address, storages });
 

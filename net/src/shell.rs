@@ -1,7 +1,7 @@
 //! The shell: it hands the server what happens, and carries out what the server puts out.
 
 use crate::clock::{Clock, wall};
-use crate::disk::{Disk, Ran};
+use crate::disk::{Files, Ran};
 use crate::send::SendQueue;
 use crate::stream::Stream;
 use hashbrown::HashMap;
@@ -53,7 +53,8 @@ pub(crate) enum Interest {
 pub(crate) struct Shell {
     server: Server,
     clock: Clock,
-    disks: Vec<Option<Disk>>,
+    /// Of every storage, by its number.
+    files: Vec<Files>,
     /// The time of this turn: one reading of the clock for all that follows from one input.
     now: Instant,
     conns: HashMap<ConnId, Conn, FxBuildHasher>,
@@ -77,14 +78,14 @@ impl Shell {
     pub(crate) fn new(
         server: Server,
         clock: Clock,
-        disks: Vec<Option<Disk>>,
+        files: Vec<Files>,
         helpers: UnboundedSender<Finished>,
         attention: Rc<Notify>,
     ) -> Shell {
         Shell {
             server,
             clock,
-            disks,
+            files,
             now: Instant::default(),
             conns: HashMap::default(),
             next_conn: 0,
@@ -197,8 +198,8 @@ impl Shell {
 
     /// Gives back the blocks reserved beyond the logs' ends.
     pub(crate) fn trim(&mut self) {
-        for disk in self.disks.iter_mut().flatten() {
-            if let Err(error) = disk.trim() {
+        for files in &mut self.files {
+            if let Err(error) = files.trim() {
                 tracing::warn!("cannot give back reserved disk space: {error}");
             }
         }
@@ -254,8 +255,7 @@ impl Shell {
                 }
             }
             Output::Disk { storage, op } => {
-                let disk = self.disks[storage.0].as_mut().expect("files for a storage that asks the disk");
-                match disk.run(op) {
+                match self.files[storage.0].run(op) {
                     Ran::Quiet => {}
                     Ran::Done(done) => self.finished.push_back((storage, done)),
                     Ran::Later(job) => {

@@ -13,6 +13,9 @@ use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Span};
 /// What survives a power loss is decided in pieces of this size.
 const SECTOR: usize = 512;
 
+/// Why no operation is on the files of one of several parts.
+const ONE_FILE: &str = "simulated storages are a Data.fs each";
+
 /// What is left when the machine goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -119,6 +122,7 @@ impl SimDisk {
             DiskOp::Replace { file, .. } => format!("replace {file:?}"),
             DiskOp::Sync { file } => format!("sync {file:?}"),
             DiskOp::Reserve { upto } => format!("reserve {upto}"),
+            DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::KeepTail { from } => format!("keep the tail from {from}"),
         })
     }
@@ -148,6 +152,7 @@ impl SimDisk {
             DiskOp::Sync { file } => self.begin_sync(file),
             DiskOp::Reserve { upto } => return Some(DiskDone::Reserved { upto, result: Ok(()) }),
             DiskOp::KeepTail { .. } => return Some(DiskDone::Kept { result: Ok("Data.fs.tr0".into()) }),
+            DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
         }
         None
     }
@@ -173,6 +178,7 @@ impl SimDisk {
             DiskOp::Replace { file, .. } => DiskDone::Synced { file: *file, result: Err(error) },
             DiskOp::Reserve { upto } => DiskDone::Reserved { upto: *upto, result: Err(error) },
             DiskOp::KeepTail { .. } => DiskDone::Kept { result: Err(error) },
+            DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
         };
         self.queue.pop_front();
         Some(done)

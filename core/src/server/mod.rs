@@ -9,6 +9,7 @@ mod dispatch;
 pub mod event;
 pub mod fault;
 mod flow;
+mod interfaces;
 mod iterations;
 pub mod names;
 pub mod output;

@@ -2,6 +2,7 @@
 
 use super::config::{Config, StorageBoot};
 use super::event::Event;
+use super::interfaces;
 use super::iterations::{Element, Iterations, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
@@ -19,18 +20,6 @@ use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Extensions, Info, PastRevision, Reply, Status};
 use crate::wire::{Codec, Malformed};
 use std::collections::BTreeMap;
-
-/// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
-/// where the storage's interfaces say so. The first is for those that can undo.
-const INTERFACES: &[(&str, &str)] = &[
-    ("ZODB.interfaces", "IStorageUndoable"),
-    ("ZODB.interfaces", "IStorageRestoreable"),
-    ("ZODB.interfaces", "IStorageIteration"),
-    ("ZODB.interfaces", "IStorageCurrentRecordIteration"),
-    ("ZODB.interfaces", "IExternalGC"),
-    ("ZODB.interfaces", "IStorage"),
-    ("zope.interface", "Interface"),
-];
 
 /// One served storage.
 #[derive(Debug)]
@@ -123,7 +112,7 @@ impl Storage {
             supports_undo: self.supports_undo(),
             supports_record_iternext: true,
             in_order: true,
-            interfaces: if self.supports_undo() { INTERFACES } else { &INTERFACES[1..] },
+            interfaces: interfaces::of(&self.desk.store),
         })
     }
 

@@ -4,6 +4,7 @@
 //! and a `Read` may wait for the disk. A `Sync` covers every write of its file that was given before it.
 
 use crate::store::file::read::Pending;
+use crate::store::layer::Part;
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -95,6 +96,14 @@ pub enum DiskOp<C> {
         /// Offset of the first byte kept.
         from: u64,
     },
+    /// An operation on the files of one of the two stores that a demo store is made of. Its answer comes as
+    /// [`DiskDone::Of`].
+    Of {
+        /// Which.
+        part: Part,
+        /// The operation.
+        op: Box<DiskOp<C>>,
+    },
 }
 
 /// An outcome.
@@ -133,6 +142,13 @@ pub enum DiskDone<C> {
     Kept {
         /// The name of the file that holds the tail.
         result: Result<String, DiskError>,
+    },
+    /// To [`DiskOp::Of`].
+    Of {
+        /// From the operation.
+        part: Part,
+        /// The outcome.
+        done: Box<DiskDone<C>>,
     },
 }
 

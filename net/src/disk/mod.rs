@@ -2,6 +2,9 @@
 
 pub(crate) mod arena;
 mod copy;
+mod files;
+
+pub(crate) use files::Files;
 
 use arena::Arena;
 use bytes::Bytes;
@@ -126,6 +129,7 @@ impl Disk {
                 let result = self.reserve(upto).map_err(|error| disk_error(&error));
                 Ran::Done(DiskDone::Reserved { upto, result })
             }
+            DiskOp::Of { .. } => unreachable!("a Data.fs has no parts"),
             DiskOp::KeepTail { from } => {
                 let base = self.base.clone();
                 Ran::Later(Box::new(move || {

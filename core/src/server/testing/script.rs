@@ -77,6 +77,7 @@ impl Script {
             DiskOp::Sync { file } | DiskOp::Replace { file, .. } => format!("sync {}", name(*file)),
             DiskOp::Reserve { .. } => "reserve".into(),
             DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => "write".into(),
+            DiskOp::Of { .. } => unreachable!("a storage of one file"),
         };
         self.line(format!("disk: {what} {}", if well { "done" } else { "failed" }));
     }

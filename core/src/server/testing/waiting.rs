@@ -21,6 +21,7 @@ impl Hold {
             DiskOp::Reserve { .. } => Some(Hold::Reserves),
             DiskOp::Replace { .. } => Some(Hold::Replaces),
             DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => None,
+            DiskOp::Of { .. } => unreachable!("a storage of one file"),
         }
     }
 }

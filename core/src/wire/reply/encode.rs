@@ -152,7 +152,7 @@ impl Info {
                 "supports_record_iternext" => w.bool(self.supports_record_iternext),
                 IN_ORDER => w.bool(true),
                 _ => w.tuple(self.interfaces.len(), |w| {
-                    for (module, name) in self.interfaces {
+                    for (module, name) in &self.interfaces {
                         w.tuple(2, |w| {
                             w.str(module);
                             w.str(name);

@@ -114,7 +114,7 @@ pub struct Info {
     /// Whether no reply overtakes an invalidation that was due before it; not said when false, as by Python's server.
     pub in_order: bool,
     /// The interfaces of the storage as (module, name); Python's client offers the operations of those it knows.
-    pub interfaces: &'static [(&'static str, &'static str)],
+    pub interfaces: Vec<(&'static str, &'static str)>,
 }
 
 /// A store that is based on a revision which is not current any more.

@@ -109,7 +109,7 @@ fn replies() -> Vec<(&'static str, MessageId, Reply)> {
         supports_undo: true,
         supports_record_iternext: false,
         in_order: false,
-        interfaces: &[("ZODB.interfaces", "IStorage"), ("ZODB.interfaces", "IStorageUndoable")],
+        interfaces: vec![("ZODB.interfaces", "IStorage"), ("ZODB.interfaces", "IStorageUndoable")],
     };
     let conflict = Conflict { oid: OID, committed: NEXT, read: TID, data: data.clone() };
     let mut replies = vec![

@@ -102,8 +102,8 @@ impl Writes {
             DiskDone::Synced { file, result: Err(error) } | DiskDone::WriteFailed { file, error } => {
                 return Progress::Failed(file, error);
             }
-            DiskDone::Read { .. } | DiskDone::Reserved { .. } => {
-                unreachable!("nothing is read or reserved now")
+            DiskDone::Read { .. } | DiskDone::Reserved { .. } | DiskDone::Of { .. } => {
+                unreachable!("nothing else is asked for now")
             }
         }
         self.go(out)
