@@ -1,7 +1,9 @@
 //! `<filestorage>`, `<mappingstorage>`, and the storages that are known by name only.
 
+use super::check_names;
 use super::error::{ConfigError, Problem};
 use super::keys::{Keys, no_sections};
+use super::layers;
 use crate::options::{Notice, StorageKind, StorageSpec};
 use crate::zconfig::datatypes::{boolean, existing_dirpath};
 use crate::zconfig::{Host, Position, Section};
@@ -17,17 +19,18 @@ const UNSERVED_KEYS: [(&str, &str); 3] = [
 ];
 
 /// Storages of ZODB and its neighbours that runzeo could serve.
-const UNSERVED: [&str; 10] = [
-    "blobstorage",
+const UNSERVED: [&str; 7] =
+    ["blobstorage", "zeoclient", "fullstorage", "minimalstorage", "zrs", "relstorage", "beforestorage"];
+
+/// Storages that are served.
+pub(super) const SERVED: [&str; 7] = [
+    "filestorage",
+    "mappingstorage",
     "demostorage",
-    "zeoclient",
-    "fullstorage",
-    "minimalstorage",
-    "serverzlibstorage",
     "zlibstorage",
-    "zrs",
-    "relstorage",
-    "beforestorage",
+    "serverzlibstorage",
+    "hexstorage",
+    "serverhexstorage",
 ];
 
 /// The name of a storage that has none.
@@ -35,7 +38,7 @@ const UNNAMED: &str = "1";
 
 /// Whether a section of type `kind` is a storage, served or not.
 pub(super) fn is_storage(kind: &str) -> bool {
-    kind == "filestorage" || kind == "mappingstorage" || UNSERVED.contains(&kind)
+    SERVED.contains(&kind) || UNSERVED.contains(&kind)
 }
 
 /// The storages in `root`, in the order of the text.
@@ -52,14 +55,7 @@ pub(super) fn understand(
         {
             return Err(section.at.says(Problem::TwoUnnamed { line: first.line }).into());
         }
-        let kind = match section.kind.as_str() {
-            "filestorage" => file(section, host, notices)?,
-            "mappingstorage" => memory(section)?,
-            kind => {
-                let what = format!("<{kind}>");
-                return Err(section.at.says(Problem::Unsupported { what, why: "" }).into());
-            }
-        };
+        let kind = kind(section, host, notices)?;
         let name = section.name.clone().unwrap_or_else(|| UNNAMED.to_owned());
         storages.push(StorageSpec { name, kind });
     }
@@ -69,6 +65,25 @@ pub(super) fn understand(
             Err(at.says(Problem::UnnamedBesideOne).into())
         }
         _ => Ok(storages),
+    }
+}
+
+/// The storage that a section is about, with all that is inside it.
+pub(super) fn kind(
+    section: &Section,
+    host: &dyn Host,
+    notices: &mut Vec<Notice>,
+) -> Result<StorageKind, ConfigError> {
+    check_names(section)?;
+    match section.kind.as_str() {
+        "filestorage" => file(section, host, notices),
+        "mappingstorage" => memory(section),
+        "demostorage" => layers::demo(section, host, notices),
+        wrapper if SERVED.contains(&wrapper) => layers::wrapper(section, host, notices),
+        other => {
+            let what = format!("<{other}>");
+            Err(section.at.says(Problem::Unsupported { what, why: "" }).into())
+        }
     }
 }
 

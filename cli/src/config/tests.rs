@@ -354,10 +354,7 @@ fn every_problem_names_its_line() {
             file_with("blob_dir blobs"),
             ":6: unknown key 'blob_dir' in <filestorage>; did you mean 'blob-dir'?",
         ),
-        (
-            format!("{ZEO}<demostorage>\n<mappingstorage/>\n</demostorage>"),
-            ":4: <demostorage> is not supported yet",
-        ),
+        (format!("{ZEO}<zeoclient>\nserver 1\n</zeoclient>"), ":4: <zeoclient> is not supported yet"),
         (format!("{ZEO}<filestorage>\n<x/>\n</filestorage>"), ":5: unknown section <x>"),
         (
             format!("{ZEO}{STORAGE}{STORAGE}"),
