@@ -125,6 +125,9 @@ pub enum SourceError {
         /// What is wrong.
         error: CopyError,
     },
+    /// A storage is no copy of itself.
+    #[error("the source and the destination are the same file, {}", .0.display())]
+    SameFile(PathBuf),
     /// The object does not exist.
     #[error("{place} has no object {}", shown(*.oid))]
     NoObject {

@@ -62,6 +62,12 @@ pub fn copy(arguments: &CopyArgs) -> ExitCode {
 }
 
 fn run(arguments: &CopyArgs, out: &mut dyn Write) -> Result<(), SourceError> {
+    if let (Some(source), Some(destination)) = (arguments.source.file(), arguments.destination.file())
+        && let (Ok(source), Ok(destination)) = (source.canonicalize(), destination.canonicalize())
+        && source == destination
+    {
+        return Err(SourceError::SameFile(source));
+    }
     let mut source = Source::open(&arguments.source, "copy")?;
     // A source that cannot be copied leaves no destination behind.
     drop(source.transactions(source.last_tid())?);

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A server, as far as it is not connected.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Server {
     /// The pause after the last failure; zero after none.
     pause: Duration,
@@ -22,6 +22,8 @@ struct Server {
     next: Instant,
     /// A connection to it exists.
     linked: bool,
+    /// Why the last attempt failed; `None` after one that did not.
+    fault: Option<Fault>,
 }
 
 /// What a registration leads to.
@@ -50,7 +52,7 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(desk: &Desk) -> Connector {
-        let server = Server { pause: Duration::ZERO, next: desk.now, linked: false };
+        let server = Server { pause: Duration::ZERO, next: desk.now, linked: false, fault: None };
         let trouble =
             if desk.config.servers.is_empty() { "no server is configured" } else { "not connected yet" };
         Connector {
@@ -173,7 +175,8 @@ impl Connector {
     /// Questions are answered now: what was in the way before is past.
     pub(super) fn on_ready(&mut self) {
         if let Some(conn) = self.chosen {
-            self.servers[self.links[&conn].server.0].pause = Duration::ZERO;
+            let server = &mut self.servers[self.links[&conn].server.0];
+            (server.pause, server.fault) = (Duration::ZERO, None);
         }
     }
 
@@ -196,7 +199,9 @@ impl Connector {
             if self.chosen.is_none() {
                 self.trouble = fault.clone();
             }
-            desk.log(Event::Failed { server: name, fault: fault.clone() });
+            let server = &mut self.servers[link.server.0];
+            let again = server.fault.replace(fault.clone()).as_ref() == Some(fault);
+            desk.log(Event::Failed { server: name, fault: fault.clone(), again });
         }
         Some(link)
     }

@@ -10,12 +10,14 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Event {
     /// A connection could not be made, or was given up.
-    #[error("{server}: {fault}")]
+    #[error("{server}: {fault}{}", if *.again { " (again)" } else { "" })]
     Failed {
         /// The server.
         server: String,
         /// Why.
         fault: Fault,
+        /// The attempt before failed in the same way.
+        again: bool,
     },
     /// The connection that questions were answered on is over.
     #[error("{server}: disconnected: {fault}")]
@@ -77,6 +79,8 @@ impl Event {
         match self {
             Event::Connected { verified: Verified::TooOld | Verified::Behind, .. } => Level::Warning,
             Event::Connected { .. } | Event::Settled(_) => Level::Info,
+            // Said once: a server may be away for days.
+            Event::Failed { again: true, .. } => Level::Debug,
             Event::Failed { fault: Fault::Behind { .. }, .. } => Level::Error,
             Event::Disconnected { fault: Fault::Closed, .. } => Level::Info,
             // In the course of the search for a server that can be written to.

@@ -11,6 +11,8 @@ use super::{Answer, Changes, Error, Finished, Operation, Output, ServerId, Ticke
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::wire::call::{Request, TxnId};
+use crate::wire::tree::Tree;
+use crate::wire::{Malformed, pickle};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,6 +132,10 @@ pub(super) fn check(changes: &Changes) -> Result<(), Error> {
     if metadata.into_iter().any(|len| len > limits::METADATA) {
         return Err(Error::Limit("bytes of user name, description or extension"));
     }
+    // What a copy carries was taken by another storage before, whatever it is.
+    if changes.copied.is_none() {
+        check_extension(&changes.extension)?;
+    }
     changes.operations.iter().try_for_each(|operation| match operation {
         Operation::Store { oid, data, .. }
         | Operation::StoreBlob { oid, data, .. }
@@ -139,6 +145,17 @@ pub(super) fn check(changes: &Changes) -> Result<(), Error> {
         | Operation::Delete { .. }
         | Operation::Undo(_) => Ok(()),
     })
+}
+
+fn check_extension(pickled: &[u8]) -> Result<(), Error> {
+    if pickled.is_empty() {
+        return Ok(());
+    }
+    match pickle::read(pickled, &mut Tree::default()) {
+        Ok(value) if value.pairs().is_some() => Ok(()),
+        Ok(_) => Err(Error::Extension(Malformed::Shape("not a dictionary"))),
+        Err(error) => Err(Error::Extension(error)),
+    }
 }
 
 pub(super) fn check_state(oid: Oid, state: &Bytes) -> Result<(), Error> {

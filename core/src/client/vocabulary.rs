@@ -3,6 +3,7 @@
 use crate::ids::{Oid, Tid};
 use crate::store::Revision;
 pub use crate::store::{CopiedRecord, CopiedTransaction};
+use crate::wire::Malformed;
 use crate::wire::packet::Packet;
 use crate::wire::remote::{ConflictError, RemoteError};
 use crate::wire::reply::Conflict;
@@ -483,6 +484,10 @@ pub enum Error {
     /// A state without a byte was to be stored, which a storage cannot hold; nothing was done.
     #[error("the state of {0} is empty")]
     Empty(Oid),
+    /// The extension data is no pickled dictionary, which would end every later reading of the transaction; nothing was
+    /// done.
+    #[error("the extension data is no pickle of a dictionary: {0}")]
+    Extension(Malformed),
     /// A transaction that the storage has not seen yet was asked for.
     #[error("there is no transaction {tid} yet: the last one is {last}")]
     NotYet {

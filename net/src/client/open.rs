@@ -1,17 +1,22 @@
 //! From options to a client that runs.
 
-use super::medium::{FileMedium, boot_id};
+use super::medium::{FileError, FileMedium, boot_id};
 use super::shared::Shared;
 use super::trace::TraceFile;
 use super::{ClientOptions, ConnectError};
 use crate::clock;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 use zeolith_core::cache::{BootId, Cache, Emptied, Report};
 use zeolith_core::client::Client as Machine;
 use zeolith_core::client::config::Config;
 use zeolith_core::rng::Seed;
+
+/// How long a cache file may be held by a client that is being closed, and how often it is looked at.
+const CLOSING: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Opens the cache, and starts the machine and its driver on the present runtime.
 pub(super) async fn open(options: ClientOptions) -> Result<Arc<Shared>, ConnectError> {
@@ -41,7 +46,7 @@ fn open_file(path: &Path, size: u64) -> Result<Cache, ConnectError> {
 }
 
 fn open_cache(path: &Path, size: u64) -> Result<Cache, ConnectError> {
-    let medium = FileMedium::open(path)?;
+    let medium = open_medium(path)?;
     let boot = boot_id().unwrap_or_else(|error| {
         // As after a power loss, which nobody can tell from any other start then.
         tracing::warn!("{}: only a client that is closed leaves a cache: {error}", path.display());
@@ -51,6 +56,17 @@ fn open_cache(path: &Path, size: u64) -> Result<Cache, ConnectError> {
     let (cache, report) = Cache::open(Box::new(medium), size, boot).map_err(wrong)?;
     report_on(path, &report);
     Ok(cache)
+}
+
+/// Opens and locks the file. A client that was dropped a moment ago may still be writing it.
+fn open_medium(path: &Path) -> Result<FileMedium, FileError> {
+    let patience = std::time::Instant::now() + CLOSING;
+    loop {
+        match FileMedium::open(path) {
+            Err(FileError::Held(_)) if std::time::Instant::now() < patience => std::thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
 }
 
 /// Says what an operator should know.

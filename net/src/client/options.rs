@@ -106,14 +106,15 @@ impl ClientOptions {
         self
     }
 
-    /// Bytes of the cache, records with their headers; 20 MB unless told otherwise.
+    /// Bytes of the cache, records with their headers; 20 MB unless told otherwise. What is below 112 bytes or above 8 GiB
+    /// counts as these. A file takes as much of the disk as is in it.
     pub fn cache_size(mut self, bytes: u64) -> ClientOptions {
         self.cache_size = bytes;
         self
     }
 
-    /// Keeps the cache in a file, which the next client finds again. One process at a time may use it. Without this
-    /// the cache is in memory.
+    /// Keeps the cache in a file, which the next client finds again. One client at a time may use it; one
+    /// that is being closed is waited for, a second at most. Without this the cache is in memory.
     pub fn cache_file(mut self, path: impl AsRef<Path>) -> ClientOptions {
         self.cache = CachePlace::File(path.as_ref().to_owned());
         self

@@ -68,7 +68,8 @@ impl Transaction {
         self
     }
 
-    /// What else is to be known of the transaction: a pickle of a dictionary, at most 65,535 bytes.
+    /// What else is to be known of the transaction: a pickle of a dictionary, at most 65,535 bytes. Anything else ends the
+    /// commit with [`Error::Extension`], unless the transaction is [`copied`](Self::copied).
     pub fn extension(&mut self, pickle: impl Into<Bytes>) -> &mut Transaction {
         self.changes.extension = pickle.into();
         self

@@ -137,7 +137,7 @@ fn carry_out(world: &mut World, client: ClientId, output: Output) -> Result<(), 
             let program = &mut world.programs[client.0];
             match &event {
                 Said::Connected { .. } => program.behind = false,
-                Said::Failed { server, fault: Fault::Behind { .. } } => {
+                Said::Failed { server, fault: Fault::Behind { .. }, .. } => {
                     program.behind |= server == "server 0";
                 }
                 _ => {}

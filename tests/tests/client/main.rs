@@ -9,6 +9,7 @@ mod following;
 mod hostile;
 mod loads;
 mod lost;
+mod options;
 mod overtaking;
 mod proxy;
 mod rig;

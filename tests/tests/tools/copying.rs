@@ -161,6 +161,9 @@ fn what_cannot_be_copied_is_refused_and_leaves_no_file() {
     let (home, source) = made(&[]);
     let copy = path(&home, "Copy.fs");
     assert!(refused(&["copy", &path(&home, "Missing.fs"), &copy]).contains("does not exist or is empty"));
+    let link = path(&home, "Link.fs");
+    std::os::unix::fs::symlink(&source, &link).expect("a link");
+    assert!(refused(&["copy", &source, &link]).contains("are the same file"));
     let server = serve(Maker::Zeolith, &home, Codec::Msgpack);
     let (_other_home, other) = made(&[]);
     assert!(refused(&["copy", &other, &source]).contains("in use by process"));

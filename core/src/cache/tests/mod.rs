@@ -2,5 +2,6 @@
 
 mod damage;
 mod disk;
+mod large;
 mod model;
 mod rules;

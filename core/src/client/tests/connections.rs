@@ -5,6 +5,7 @@ use super::super::fault::Fault;
 use super::super::testing::{Scripted, changes, client_config, info};
 use super::super::{Answer, Call, Error, Input, ServerId};
 use crate::ids::Tid;
+use crate::server::event::Level;
 use crate::server::testing::{CODECS, row};
 use crate::wire::remote::RemoteError;
 use std::time::Duration;
@@ -39,6 +40,31 @@ fn all_servers_are_tried_and_the_first_that_takes_the_client_is_worked_with() {
         assert!(rig.client.is_ready());
         rig.pass(Duration::from_secs(1000));
         assert_eq!(rig.conns.len(), 1, "no other is looked for");
+    });
+}
+
+#[test]
+fn a_server_that_stays_away_is_complained_of_once() {
+    everywhere(&of(1, Access::Write), |mut rig| {
+        let complaints = |rig: &Scripted| rig.events.iter().filter(|it| it.level() >= Level::Warning).count();
+        let try_again = |rig: &mut Scripted| {
+            rig.pass(rig.client.deadline().expect("another attempt").since(rig.now));
+        };
+        for _ in 0..5 {
+            refuse(&mut rig, 0);
+            try_again(&mut rig);
+        }
+        assert_eq!((complaints(&rig), rig.faults().len()), (1, 5));
+        let conn = rig.conns.remove(&ServerId(0)).expect("an attempt");
+        rig.input(Input::Lost { conn, why: "no route to host".to_owned() });
+        assert_eq!(complaints(&rig), 2, "another reason is");
+        try_again(&mut rig);
+        rig.connect(5);
+        rig.cut();
+        let before = complaints(&rig);
+        try_again(&mut rig);
+        refuse(&mut rig, 0);
+        assert_eq!(complaints(&rig), before + 1, "and so is the next time");
     });
 }
 
