@@ -123,7 +123,7 @@ def story(where, *how):
             root['o3'].value = 'a mistake'
             one.commit()
             entry = db.undoLog(0, 1)[0]
-            check_equal(entry['description'], b'to be undone', 'the last in the undo log')
+            check_equal(entry['description'], 'to be undone', 'the last in the undo log')
             told = len(db.undoLog(0, 1000))
             check_equal(told, len(after) - len(below) + 1, 'the undo log is that of the changes')
             one.begin()

@@ -4,6 +4,7 @@
 
 mod answers;
 mod crashes;
+mod layers;
 mod races;
 mod totals;
 
