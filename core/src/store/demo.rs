@@ -20,6 +20,8 @@ use crate::store::{
 pub struct Demo<C> {
     base: Layer<C>,
     changes: Layer<C>,
+    /// The oids up to this one are left to the base.
+    left: Oid,
 }
 
 /// One of them with what it has put out.
@@ -41,8 +43,13 @@ impl<C: Nest> Layer<C> {
 
 impl<C: Nest> Demo<C> {
     /// Puts `changes` over `base`.
-    pub fn new(base: Store<C>, changes: Store<C>) -> Demo<C> {
-        Demo { base: Layer::new(base), changes: Layer::new(changes) }
+    ///
+    /// What the changes create is to get its oids far away from those of the base, which may grow under them from one start
+    /// to the next, and away from those of changes that were given up, which clients may still have in their caches. So
+    /// unless the changes have objects of their own, which are gone on from, none gets an oid up to `left`.
+    pub fn new(base: Store<C>, changes: Store<C>, left: Oid) -> Demo<C> {
+        let left = if changes.max_oid() > base.max_oid() { Oid::ZERO } else { left };
+        Demo { base: Layer::new(base), changes: Layer::new(changes), left }
     }
 
     /// What is underneath.
@@ -137,9 +144,9 @@ impl<C: Nest> Demo<C> {
         self.base.store.last_tid().max(self.changes.store.last_tid())
     }
 
-    /// The highest oid in either.
+    /// The highest oid that no new object may get.
     pub fn max_oid(&self) -> Oid {
-        self.base.store.max_oid().max(self.changes.store.max_oid())
+        self.base.store.max_oid().max(self.changes.store.max_oid()).max(self.left)
     }
 
     /// The first object of either at or behind `oid`, deleted ones included.

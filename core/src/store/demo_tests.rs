@@ -109,6 +109,16 @@ fn transactions_of_the_base_cannot_be_undone() {
 }
 
 #[test]
+fn new_objects_stay_away_from_what_the_base_may_become() {
+    let over = |base: Rig, changes: Rig| Demo::new(base.store, changes.store, Oid(1000)).max_oid();
+    let base = || with(Rig::memory(), &[one(10, 7, b"a")]);
+    assert_eq!(over(base(), Rig::memory()), Oid(1000));
+    assert_eq!(over(base(), with(Rig::memory(), &[one(20, 7, b"b")])), Oid(1000), "none of their own");
+    assert_eq!(over(base(), with(Rig::memory(), &[one(20, 900, b"b")])), Oid(900), "they go on");
+    assert_eq!(over(with(Rig::memory(), &[one(10, 2000, b"a")]), Rig::memory()), Oid(2000));
+}
+
+#[test]
 fn a_load_of_the_base_that_a_commit_overtakes_is_made_again() {
     let base = with(Rig::file(), &[one(10, 1, b"a")]);
     let mut rig = Rig::memory().over(base);

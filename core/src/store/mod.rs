@@ -188,7 +188,8 @@ impl<C: Nest> Store<C> {
         }
     }
 
-    /// The highest oid ever stored; zero in an empty store.
+    /// The highest oid that no new object may get. Where the store has no reason to go on from elsewhere it is the highest
+    /// that was ever stored; zero in an empty store.
     pub fn max_oid(&self) -> Oid {
         match self {
             Store::Memory(store) => store.max_oid(),

@@ -95,7 +95,7 @@ impl Rig {
     /// This one as the changes over another.
     pub(crate) fn over(self, base: Rig) -> Rig {
         let disks = Disks::Two(Box::new([base.disks, self.disks]));
-        Rig::of(Store::Demo(Box::new(Demo::new(base.store, self.store))), disks)
+        Rig::of(Store::Demo(Box::new(Demo::new(base.store, self.store, Oid::ZERO))), disks)
     }
 
     /// Begins an operation; what it asks of the disk waits.

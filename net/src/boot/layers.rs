@@ -1,10 +1,11 @@
 //! Storages that lie over others: record transformations and demo storages.
 
 use super::{BootError, Booted, StorageKind};
+use crate::clock::seed;
 use crate::disk::{self, Files};
 use std::io;
 use std::path::{Path, PathBuf};
-use zeolith_core::ids::Tid;
+use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::store::Store;
 use zeolith_core::store::coded::{Coded, Transformation};
 use zeolith_core::store::demo::Demo;
@@ -83,7 +84,9 @@ pub(super) fn demo(name: Option<String>, base: Booted, changes: Booted) -> Boote
         boot.base = base.boot.base;
         boot.recent = [base.boot.recent, boot.recent].concat();
     }
-    boot.store = Store::Demo(Box::new(Demo::new(base.boot.store, boot.store)));
+    // As far away as Python's demo storage begins on average, and like there somewhere else every time.
+    let left = Oid(1 << 61 | seed() >> 3);
+    boot.store = Store::Demo(Box::new(Demo::new(base.boot.store, boot.store, left)));
     summary.path = None;
     summary.place = format!("{} over {}", summary.place, base.summary.place);
     summary.last = boot.store.last_tid();
