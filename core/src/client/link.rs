@@ -100,7 +100,8 @@ impl Link {
     }
 
     /// Whether no reply of this server overtakes an invalidation that was due before it. Of Python's server on uvloop they
-    /// do, by one turn of its loop: what a reply says holds once a question asked after it was answered as well.
+    /// do, by up to two turns of its loop: what a reply says holds once two more questions, asked one after the other, were
+    /// answered. One will do for a finish, whose vote was answered a turn before.
     pub(super) fn in_order(&self) -> bool {
         self.abilities.as_ref().is_some_and(|abilities| abilities.in_order)
     }

@@ -246,6 +246,10 @@ impl Client {
             return Ok(());
         }
         if is_chosen && self.verification.outcome().is_some() {
+            if !link.in_order() && self.verification.has_told(tid) {
+                mark!("an invalidation was overtaken by the answer that verified the cache");
+                return Ok(());
+            }
             // What comes after a transaction of ours says that nothing before it is under way.
             self.commits.before(&mut self.desk, link, &mut self.loads, tid)?;
             for oid in &oids {
@@ -283,10 +287,6 @@ impl Client {
                 self.verification.on_invalidations(desk, link, result)?;
                 self.check_ready()
             }
-            Purpose::Caught => {
-                self.verification.on_caught(desk, link)?;
-                self.check_ready()
-            }
             Purpose::Info => {
                 link.abilities = Some(replies::abilities(result.map_err(Fault::Refused)?)?);
                 self.check_ready()
@@ -313,7 +313,9 @@ impl Client {
                 self.commits.on_abort(desk, link, txn, ticket);
                 Ok(())
             }
-            Purpose::Fence(_) | Purpose::Settle(_) => self.commits.on_settling(desk, link, purpose, result),
+            Purpose::Fence(_) | Purpose::Settle(_) | Purpose::Settled(_) => {
+                self.commits.on_settling(desk, link, purpose, result)
+            }
             Purpose::Browse(ticket) => self.browse.on_reply(desk, link, ticket, result, frame),
             Purpose::Blob(oid, serial) => {
                 self.blobs.on_answer(desk, link, (oid, serial), result.map(drop));

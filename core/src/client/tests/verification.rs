@@ -214,17 +214,22 @@ fn nothing_is_loaded_before_the_cache_is_verified() {
 }
 
 #[test]
-fn what_an_answer_has_overtaken_is_waited_for() {
+fn what_an_answer_has_overtaken_was_told_by_it() {
     with_cache(|mut rig| {
         rig.greet(0);
         rig.reply("register", Tid(120).into());
         rig.reply("get_info", python_info());
-        // 130 was due before the answer, and comes after it.
+        // 115 to 130 were due before the answer, and come behind it: as soon as it, or much later.
         rig.reply("getInvalidations", row![Tid(130), oids(&[2])]);
-        rig.invalidate(130, &[2]);
+        assert!(rig.client.is_ready());
+        assert_eq!(rig.client.cached(Oid(2), Tid::MAX), None);
+        rig.invalidate(115, &[2]);
         rig.invalidate(140, &[3]);
-        assert!(!rig.client.is_ready());
-        rig.reply("ping", none());
+        let load = rig.load(2, 0);
+        rig.reply("loadBefore", revision("new", 130, None));
+        assert_eq!(rig.loaded(load), ("new".to_owned(), 130));
+        rig.invalidate(130, &[2]);
+        assert!(rig.client.cached(Oid(2), Tid::MAX).is_some(), "what was told again is no news");
         assert_eq!(
             rig.changes,
             [
@@ -233,5 +238,36 @@ fn what_an_answer_has_overtaken_is_waited_for() {
             ]
         );
         assert!(rig.client.is_ready() && rig.faults().is_empty());
+        rig.invalidate(140, &[3]);
+        assert_eq!(rig.faults().len(), 1, "what came in order does not come again");
+    });
+}
+
+#[test]
+fn what_a_registration_or_the_last_transaction_has_overtaken_is_no_fault() {
+    for registered in [Owned::from(Tid(100)), none()] {
+        with_cache(|mut rig| {
+            rig.greet(0);
+            rig.reply("register", registered.clone());
+            rig.reply("get_info", python_info());
+            if registered == none() {
+                rig.reply("lastTransaction", Tid(100).into());
+            }
+            rig.invalidate(100, &[1]);
+            assert!(rig.client.is_ready() && rig.faults().is_empty());
+            assert_eq!((rig.client.last_tid(), rig.changes.len()), (Some(Tid(100)), 0));
+        });
+    }
+}
+
+#[test]
+fn a_server_that_keeps_the_order_is_held_to_it() {
+    with_cache(|mut rig| {
+        rig.greet(0);
+        rig.reply("register", Tid(120).into());
+        rig.reply("get_info", info());
+        rig.reply("getInvalidations", row![Tid(130), oids(&[2])]);
+        rig.invalidate(130, &[2]);
+        assert_eq!(rig.faults().len(), 1);
     });
 }
