@@ -37,7 +37,7 @@ fn a_first_connect_and_register() {
     1 > 1 register('1', False)
     1 < reply 1 = 0
     1 > 2 get_info()
-    1 < reply 2 = {'length': 0, 'size': 4, 'name': '1', 'supportsUndo': True, 'supports_record_iternext': True, 'interfaces': [['ZODB.interfaces', 'IStorageUndoable'], ['ZODB.interfaces', 'IStorageRestoreable'], ['ZODB.interfaces', 'IStorageIteration'], ['ZODB.interfaces', 'IStorageCurrentRecordIteration'], ['ZODB.interfaces', 'IExternalGC'], ['ZODB.interfaces', 'IStorage'], ['zope.interface', 'Interface']], 'zeolith.in_order': True}
+    1 < reply 2 = {'length': 0, 'size': 4, 'name': '1', 'supportsUndo': True, 'supports_record_iternext': True, 'interfaces': [['ZODB.interfaces', 'IStorageRestoreable'], ['ZODB.interfaces', 'IStorageIteration'], ['ZODB.interfaces', 'IStorageUndoable'], ['ZODB.interfaces', 'IStorageCurrentRecordIteration'], ['ZODB.interfaces', 'IExternalGC'], ['ZODB.interfaces', 'IStorage'], ['zope.interface', 'Interface']], 'zeolith.in_order': True}
     1 > 3 lastTransaction()
     1 < reply 3 = 0
     1 > 4 getInvalidations(0)
