@@ -66,10 +66,12 @@ impl Coding {
     pub fn decode(self, data: &Bytes) -> Result<Bytes, BadCoding> {
         match self {
             Coding::Zlib => match data.strip_prefix(ZLIB) {
-                Some(packed) => inflate(packed).map(Bytes::from),
+                Some(packed) => inflate(packed, Wanted::Whole).map(Bytes::from),
                 None => Ok(data.clone()),
             },
-            Coding::Hex => unhex(data.strip_prefix(HEX).ok_or(BadCoding::Hex)?).map(Bytes::from),
+            Coding::Hex => {
+                unhex(data.strip_prefix(HEX).ok_or(BadCoding::Hex)?, Wanted::Whole).map(Bytes::from)
+            }
         }
     }
 
@@ -88,12 +90,41 @@ impl Coding {
 /// # Errors
 /// [`BadCoding`]; no more than [`limits::FRAME`] bytes are unfolded.
 pub fn uncoded(record: &[u8]) -> Result<Cow<'_, [u8]>, BadCoding> {
+    unwrap(record, Wanted::Whole)
+}
+
+/// The beginning of such a record: [`limits::CLASS`] bytes of one that is longer and wrapped in something. It costs no more
+/// than that, and a fault behind it does not matter.
+///
+/// # Errors
+/// [`BadCoding`] for a fault at the very start.
+pub fn beginning(record: &[u8]) -> Result<Cow<'_, [u8]>, BadCoding> {
+    unwrap(record, Wanted::Beginning)
+}
+
+/// How much of a record is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Whole,
+    Beginning,
+}
+
+impl Wanted {
+    fn bytes(self) -> usize {
+        match self {
+            Wanted::Whole => limits::FRAME,
+            Wanted::Beginning => limits::CLASS,
+        }
+    }
+}
+
+fn unwrap(record: &[u8], wanted: Wanted) -> Result<Cow<'_, [u8]>, BadCoding> {
     let mut data = Cow::Borrowed(record);
     for _ in 0..NESTED {
         if let Some(packed) = data.strip_prefix(ZLIB) {
-            data = Cow::Owned(inflate(packed)?);
+            data = Cow::Owned(inflate(packed, wanted)?);
         } else if let Some(digits) = data.strip_prefix(HEX) {
-            data = Cow::Owned(unhex(digits)?);
+            data = Cow::Owned(unhex(digits, wanted)?);
         } else {
             break;
         }
@@ -112,18 +143,24 @@ fn compress(data: &Bytes) -> Option<Bytes> {
     (packed.len() < data.len()).then(|| packed.into())
 }
 
-fn inflate(packed: &[u8]) -> Result<Vec<u8>, BadCoding> {
+fn inflate(packed: &[u8], wanted: Wanted) -> Result<Vec<u8>, BadCoding> {
     let mut data = Vec::new();
-    // One byte more than a record may have: a small one must not unfold into all of memory.
-    let mut reader = ZlibDecoder::new(packed).take(limits::FRAME as u64 + 1);
-    reader.read_to_end(&mut data).map_err(|_| BadCoding::Zlib)?;
-    if data.len() > limits::FRAME {
-        return Err(BadCoding::TooLarge);
+    // One byte more than is wanted: a small record must not unfold into all of memory.
+    let mut reader = ZlibDecoder::new(packed).take(wanted.bytes() as u64 + 1);
+    let read = reader.read_to_end(&mut data);
+    match (read, wanted) {
+        (Ok(_), Wanted::Whole) if data.len() > wanted.bytes() => Err(BadCoding::TooLarge),
+        (Ok(_), _) => Ok(data),
+        (Err(_), Wanted::Beginning) if !data.is_empty() => Ok(data),
+        (Err(_), _) => Err(BadCoding::Zlib),
     }
-    Ok(data)
 }
 
-fn unhex(digits: &[u8]) -> Result<Vec<u8>, BadCoding> {
+fn unhex(digits: &[u8], wanted: Wanted) -> Result<Vec<u8>, BadCoding> {
+    let digits = match wanted {
+        Wanted::Whole => digits,
+        Wanted::Beginning => &digits[..digits.len().min(2 * wanted.bytes())],
+    };
     let (pairs, []) = digits.as_chunks::<2>() else { return Err(BadCoding::Hex) };
     let digit = |of: u8| char::from(of).to_digit(16).map(|digit| digit as u8).ok_or(BadCoding::Hex);
     pairs.iter().map(|&[high, low]| Ok(digit(high)? << 4 | digit(low)?)).collect()

@@ -58,11 +58,25 @@ fn a_small_record_does_not_unfold_into_all_of_memory() {
     let bomb = encoder.finish().unwrap();
     assert!(bomb.len() < 2 << 20);
     assert_eq!(uncoded(&bomb), Err(BadCoding::TooLarge));
+    assert!(beginning(&bomb).unwrap().len() <= limits::CLASS + 1);
+    assert!(beginning(&Coding::Hex.encode(&bomb.into())).unwrap().len() <= limits::CLASS + 1);
 }
 
 /// A root of ZODB's with one object in it.
 const ROOT: &[u8] = b"\x80\x03cpersistent.mapping\nPersistentMapping\nq\0.\x80\x03}q\x01X\x04\0\0\0dataq\x02}q\x03X\x01\0\0\0aq\x04\
                       C\x08\0\0\0\0\0\0\0\x01q\x05h\0\x86q\x06Qss.";
+
+#[test]
+fn a_class_is_told_of_a_record_that_is_damaged_behind_it() {
+    let noise = (0..9000u32).flat_map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes());
+    let long: Bytes = ROOT.iter().copied().chain(noise).collect();
+    let mut packed = ZlibEncoder::new(ZLIB.to_vec(), Compression::fast());
+    packed.write_all(&long).unwrap();
+    let packed = packed.finish().unwrap();
+    let cut = &packed[..packed.len() - 20];
+    assert_eq!(class(cut).unwrap().to_string(), "persistent.mapping.PersistentMapping");
+    assert_eq!(references(cut), Err(BadCoding::Zlib.into()));
+}
 
 #[test]
 fn class_and_references_are_seen_through_every_coding() {
