@@ -2,7 +2,7 @@
 
 mod layers;
 
-use crate::clock::{seed, wall};
+use crate::clock::wall;
 use crate::disk::{self, Disk, Files, Ran};
 use std::fs::{File, OpenOptions as FileOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -136,10 +136,11 @@ pub(crate) struct Manner {
     pub(crate) serve_damaged: bool,
 }
 
-/// Opens a storage, recovering it if need be.
+/// Opens a storage, recovering it if need be. The seed is for this opening alone: of it comes what tells the storage's
+/// files, and the objects of a demo storage, from others'.
 ///
 /// Given up in between, it leaves the files as a crash would, and unlocked.
-pub(crate) async fn open(spec: StorageSpec, manner: Manner) -> Result<Booted, BootError> {
+pub(crate) async fn open(spec: StorageSpec, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
     match spec.kind {
         StorageKind::Memory => {
             let summary = Summary {
@@ -156,18 +157,18 @@ pub(crate) async fn open(spec: StorageSpec, manner: Manner) -> Result<Booted, Bo
             Ok(Booted { boot, files: Files::None, summary })
         }
         StorageKind::File { path, create, read_only } => {
-            open_file(spec.name, path, create, read_only, manner).await
+            open_file(spec.name, path, create, read_only, manner, seed).await
         }
         StorageKind::Coded { form, base } => {
             let inner = StorageSpec { name: spec.name, kind: *base };
-            Ok(layers::coded(Box::pin(open(inner, manner)).await?, form))
+            Ok(layers::coded(Box::pin(open(inner, manner, seed)).await?, form))
         }
         StorageKind::Demo { name, base, changes } => {
             layers::check_apart(&base, &changes)?;
             let base = StorageSpec { name: spec.name.clone(), kind: layers::frozen(*base)? };
-            let base = Box::pin(open(base, manner)).await?;
+            let base = Box::pin(open(base, manner, seed)).await?;
             let changes = StorageSpec { name: spec.name, kind: *changes };
-            Ok(layers::demo(name, base, Box::pin(open(changes, manner)).await?))
+            Ok(layers::demo(name, base, Box::pin(open(changes, manner, seed)).await?, seed))
         }
     }
 }
@@ -178,6 +179,7 @@ async fn open_file(
     create: bool,
     read_only: bool,
     manner: Manner,
+    seed: Seed,
 ) -> Result<Booted, BootError> {
     let io = |error| BootError::Io { path: path.clone(), error };
     let (lock, contents) = if read_only { (None, peek(&path)?) } else { hold(&path)? };
@@ -186,7 +188,7 @@ async fn open_file(
     let name_of_log = path.display().to_string();
     let options = OpenOptions { path: name_of_log, create, read_only, queue, check_upto, serve_damaged };
     let mut disk = Disk::new(path.clone(), read_only, lock).map_err(io)?;
-    let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk).await;
+    let opened = recover(Opening::new(found, options, seed), &mut disk).await;
     let untouched = matches!(&opened, Err(error) if !matches!(error, OpenError::Disk { .. }));
     if untouched && !read_only {
         leave(&mut disk, contents);

@@ -1,6 +1,6 @@
 //! The shell: it hands the server what happens, and carries out what the server puts out.
 
-use crate::clock::{Clock, wall};
+use crate::clock::Surroundings;
 use crate::disk::{Files, Ran};
 use crate::send::SendQueue;
 use crate::stream::Stream;
@@ -52,8 +52,7 @@ pub(crate) enum Interest {
 #[derive(Debug)]
 pub(crate) struct Shell {
     server: Server,
-    clock: Clock,
-    /// Of every storage, by its number.
+    surroundings: Rc<dyn Surroundings>,
     files: Vec<Files>,
     /// The time of this turn: one reading of the clock for all that follows from one input.
     now: Instant,
@@ -77,14 +76,14 @@ pub(crate) type Shared = Rc<RefCell<Shell>>;
 impl Shell {
     pub(crate) fn new(
         server: Server,
-        clock: Clock,
+        surroundings: Rc<dyn Surroundings>,
         files: Vec<Files>,
         helpers: UnboundedSender<Finished>,
         attention: Rc<Notify>,
     ) -> Shell {
         Shell {
             server,
-            clock,
+            surroundings,
             files,
             now: Instant::default(),
             conns: HashMap::default(),
@@ -121,7 +120,9 @@ impl Shell {
 
     /// Bytes arrived.
     pub(crate) fn receive(&mut self, conn: ConnId, bytes: &[u8]) {
-        self.feed(Input::Received { conn, bytes, wall: wall() });
+        tracing::trace!(conn = conn.0, bytes = bytes.len(), "received");
+        let wall = self.surroundings.wall();
+        self.feed(Input::Received { conn, bytes, wall });
     }
 
     /// The peer sends nothing more. The server is done with it; what is on its way to the peer is still sent.
@@ -160,8 +161,8 @@ impl Shell {
     }
 
     /// When to [`tick`](Self::tick).
-    pub(crate) fn deadline(&self) -> Option<std::time::Instant> {
-        self.server.deadline().map(|deadline| self.clock.moment(deadline))
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.server.deadline()
     }
 
     /// Whether the server has ended and everything was written.
@@ -212,7 +213,7 @@ impl Shell {
     /// Does something, carries out what follows from it, and wakes the loop if that changed what it waits for.
     fn watched(&mut self, act: impl FnOnce(&mut Shell)) {
         let before = self.server.deadline();
-        self.now = self.clock.now();
+        self.now = self.surroundings.now();
         act(self);
         self.settle();
         if self.server.deadline() != before || self.stopped {

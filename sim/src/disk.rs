@@ -100,6 +100,21 @@ impl SimDisk {
         self.begun.len()
     }
 
+    /// The place of the oldest read among the operations begun.
+    pub fn first_read(&self) -> Option<usize> {
+        self.begun.iter().position(|begun| matches!(begun, Begun::Read(_)))
+    }
+
+    /// Syncs that may end.
+    pub fn syncs(&self) -> usize {
+        self.begun.iter().filter(|begun| matches!(begun, Begun::Sync { .. })).count()
+    }
+
+    /// Its files, as a reader sees them.
+    pub fn files(&self) -> BTreeMap<FileId, Vec<u8>> {
+        self.files.iter().map(|(&id, file)| (id, file.current.clone())).collect()
+    }
+
     /// Whether it has failed since the machine started.
     pub fn has_failed(&self) -> bool {
         self.failed

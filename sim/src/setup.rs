@@ -4,6 +4,7 @@ use crate::bug::{self, Bug};
 use crate::event::ClientId;
 use std::fmt;
 use std::time::Duration;
+use zeolith_core::server::config::Config;
 use zeolith_core::wire::Codec;
 
 /// The most clients a world has.
@@ -157,6 +158,16 @@ impl Setup {
             _ => return Err(OptionError::Unknown(name.to_owned())),
         }
         Ok(())
+    }
+
+    /// How the server that is written to behaves.
+    pub fn server(&self) -> Config {
+        Config {
+            codec: self.codec,
+            transaction_timeout: self.timeout,
+            invalidation_queue: self.queue,
+            ..Config::default()
+        }
     }
 
     /// The same for the clients that are used, which are counted anew.

@@ -17,6 +17,7 @@ use crate::oracle;
 use crate::program::Program;
 use crate::record::{Record, Sign};
 use crate::settle;
+use crate::tape::Turn;
 use crate::trace::Trace;
 pub(crate) use clients::finish;
 use std::collections::BTreeSet;
@@ -82,6 +83,16 @@ impl World {
     /// What was noted; `None` unless it was asked for.
     pub fn take_record(&mut self) -> Option<Record> {
         self.record.take().map(|record| *record)
+    }
+
+    /// Keeps from now on what the first server is handed and what it puts out.
+    pub fn listen(&mut self) {
+        self.nodes[0].listen();
+    }
+
+    /// What was kept since this was asked last.
+    pub fn take_turns(&mut self) -> Vec<Turn> {
+        self.nodes[0].take_turns()
     }
 
     /// A machine panicked: the record ends here.

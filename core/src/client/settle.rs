@@ -79,10 +79,6 @@ impl Settlement {
         }
     }
 
-    pub(super) fn ticket(&self) -> Ticket {
-        self.ticket
-    }
-
     /// How long it is looked for.
     pub(super) fn until(&self) -> Instant {
         self.until

@@ -105,7 +105,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(data in prop::collection::vec(any::<u8>(), 0..60), prefix in 0usize..3) {
-        let data: Bytes = [&[b".z".as_slice(), b".h", b""][prefix], &data[..]].concat().into();
+        let data: Bytes = [[b".z".as_slice(), b".h", b""][prefix], &data[..]].concat().into();
         let _ = uncoded(&data);
         let _ = (Coding::Zlib.decode(&data), Coding::Hex.decode(&data));
     }

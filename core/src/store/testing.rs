@@ -33,6 +33,9 @@ impl Nest for Asked {
     }
 }
 
+/// A state with its serial and its end.
+pub(crate) type Short = (Vec<u8>, u64, Option<u64>);
+
 /// What a store has on the disk.
 #[derive(Debug)]
 pub(crate) enum Disks {
@@ -158,11 +161,7 @@ impl Rig {
     }
 
     /// The state of an object just before `before`, with its serial and its end.
-    pub(crate) fn before(
-        &mut self,
-        oid: u64,
-        before: Tid,
-    ) -> Result<Option<(Vec<u8>, u64, Option<u64>)>, StoreError> {
+    pub(crate) fn before(&mut self, oid: u64, before: Tid) -> Result<Option<Short>, StoreError> {
         match self.ask(StoreOp::LoadBefore { context: Asked::Test, oid: Oid(oid), before }) {
             StoreDone::Loaded { result, .. } => result.map(|revision| {
                 revision.map(|it| (it.data.to_vec(), it.serial.0, it.until.map(|until| until.0)))

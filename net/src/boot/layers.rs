@@ -1,11 +1,11 @@
 //! Storages that lie over others: record transformations and demo storages.
 
 use super::{BootError, Booted, StorageKind};
-use crate::clock::seed;
 use crate::disk::{self, Files};
 use std::io;
 use std::path::{Path, PathBuf};
 use zeolith_core::ids::{Oid, Tid};
+use zeolith_core::rng::Seed;
 use zeolith_core::store::Store;
 use zeolith_core::store::coded::{Coded, Transformation};
 use zeolith_core::store::demo::Demo;
@@ -68,7 +68,7 @@ fn files(kind: &StorageKind) -> Result<Vec<PathBuf>, BootError> {
 }
 
 /// Puts changes over a base. Clients that come back are told of the base's transactions as long as the queue reaches.
-pub(super) fn demo(name: Option<String>, base: Booted, changes: Booted) -> Booted {
+pub(super) fn demo(name: Option<String>, base: Booted, changes: Booted, seed: Seed) -> Booted {
     let (below, above) = (base.boot.store.last_tid(), changes.boot.store.last_tid());
     if Tid::ZERO < above && above < below {
         tracing::warn!(
@@ -85,7 +85,7 @@ pub(super) fn demo(name: Option<String>, base: Booted, changes: Booted) -> Boote
         boot.recent = [base.boot.recent, boot.recent].concat();
     }
     // As far away as Python's demo storage begins on average, and like there somewhere else every time.
-    let left = Oid(1 << 61 | seed() >> 3);
+    let left = Oid(1 << 61 | seed.0 >> 3);
     boot.store = Store::Demo(Box::new(Demo::new(base.boot.store, boot.store, left)));
     summary.path = None;
     summary.place = format!("{} over {}", summary.place, base.summary.place);
