@@ -202,7 +202,7 @@ pub enum StoreDone<C> {
         /// What the disk said.
         why: StoreError,
     },
-    /// To [`Store::close`]: what makes the next start fast is written, or could not be.
+    /// To [`Store::close`](super::Store::close): what makes the next start fast is written, or could not be.
     Closed {
         /// Whether it is.
         result: Result<(), StoreError>,
