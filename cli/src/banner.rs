@@ -15,6 +15,8 @@ pub struct Banner {
     pub address: Address,
     /// The protocol it announces: `Z5` or `M5`.
     pub protocol: &'static str,
+    /// Whether it speaks TLS.
+    pub tls: bool,
     /// Whether it refuses every write.
     pub read_only: bool,
     /// What it serves, in the order of the configuration.
@@ -63,8 +65,9 @@ impl Display for Banner {
             Address::Tcp { host, port } if host.is_empty() => format!("every interface, port {port}"),
             address => address.to_string(),
         };
+        let tls = if self.tls { " over TLS" } else { "" };
         let mode = if self.read_only { ", read-only" } else { "" };
-        writeln!(f, "on {listening} ({}{mode}). Connect with", self.protocol)?;
+        writeln!(f, "on {listening} ({}{tls}{mode}). Connect with", self.protocol)?;
         for served in &self.storages {
             writeln!(f, "  import ZEO; db = ZEO.DB({})", self.arguments(&served.name))?;
         }
@@ -88,6 +91,9 @@ impl Banner {
         }
         if self.read_only {
             arguments += ", read_only=True";
+        }
+        if self.tls {
+            arguments += ", ssl=context";
         }
         arguments
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 pub use zeolith_net::boot::{StorageKind, StorageSpec};
+use zeolith_net::tls::ServerTls;
 pub use zeolith_net::{Address, AddressError};
 
 /// The port that ZEO's documentation and Plone use.
@@ -16,6 +17,8 @@ pub const DEFAULT_PORT: u16 = 8100;
 pub struct ServeOptions {
     /// Where to listen.
     pub address: Address,
+    /// The certificates of the server and its clients; `None`: everything is sent in the clear.
+    pub tls: Option<ServerTls>,
     /// What to serve: at least one, names unique.
     pub storages: Vec<StorageSpec>,
     /// Refuse every write, whatever the storages allow.
@@ -30,6 +33,8 @@ pub struct ServeOptions {
     pub transaction_timeout: Option<Duration>,
     /// Where to leave the process id; `None` for nowhere.
     pub pid_file: Option<PathBuf>,
+    /// Classes by dotted name whose conflicts of undos are left to the client to merge; BTrees are anyway.
+    pub merged: Vec<String>,
     /// Where to log what.
     pub log: LogOptions,
     /// What an operator should hear about the configuration, to be logged once the log is open.

@@ -13,6 +13,7 @@ use crate::zconfig::{Host, ThisHost};
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::Write as _;
+use zeolith_core::commit::merged::Merged;
 use zeolith_core::server::config::Config;
 use zeolith_core::wire::Codec;
 use zeolith_net::serve::{Ended, Ready, ServeConfig, ServeError};
@@ -98,15 +99,17 @@ fn end_at_a_panic(threads: LogThreads) {
 /// Serves until a signal says stop.
 fn run(options: ServeOptions, files: &LogFiles, threads: &LogThreads) -> ExitCode {
     let codec = if options.msgpack { Codec::Msgpack } else { Codec::Pickle };
-    let read_only = options.read_only;
+    let (read_only, tls) = (options.read_only, options.tls.is_some());
     let logs_to_terminal = options.log.sinks.iter().any(|sink| sink.target == LogTarget::Stderr);
     let config = ServeConfig {
         address: options.address,
+        tls: options.tls,
         server: Config {
             codec,
             read_only,
             transaction_timeout: options.transaction_timeout,
             invalidation_queue: options.invalidation_queue,
+            merged: Merged::with(options.merged),
             ..Config::default()
         },
         storages: options.storages,
@@ -118,7 +121,7 @@ fn run(options: ServeOptions, files: &LogFiles, threads: &LogThreads) -> ExitCod
         *pid_file.borrow_mut() = options.pid_file.as_deref().and_then(PidFile::write);
         // What was found comes before what is served.
         threads.drain();
-        announce(ready, codec, read_only);
+        announce(ready, codec, tls, read_only);
     };
     let reopen = || match files.reopen() {
         Ok(()) => tracing::info!("the log files were reopened"),
@@ -135,7 +138,8 @@ fn run(options: ServeOptions, files: &LogFiles, threads: &LogThreads) -> ExitCod
             }
             threads.drain();
             complain(&error);
-            let usage = matches!(error, ServeError::AddressInUse(_) | ServeError::Listen { .. });
+            let usage =
+                matches!(error, ServeError::AddressInUse(_) | ServeError::Listen { .. } | ServeError::Tls(_));
             ExitCode::from(if usage { EXIT_USAGE } else { EXIT_FAILURE })
         }
     }
@@ -147,7 +151,7 @@ fn complain(error: impl Display) {
 }
 
 /// Prints what is served, where, and how to connect.
-fn announce(ready: &Ready, codec: Codec, read_only: bool) {
+fn announce(ready: &Ready, codec: Codec, tls: bool, read_only: bool) {
     let storages = ready.storages.iter().map(|storage| Served {
         name: storage.name.clone(),
         place: storage.place.clone(),
@@ -159,7 +163,8 @@ fn announce(ready: &Ready, codec: Codec, read_only: bool) {
         Codec::Pickle => "Z5",
         Codec::Msgpack => "M5",
     };
-    let about = Banner { address: ready.address.clone(), protocol, read_only, storages: storages.collect() };
+    let (address, storages) = (ready.address.clone(), storages.collect());
+    let about = Banner { address, protocol, tls, read_only, storages };
     let mut out = std::io::stdout().lock();
     // A server whose output nobody reads serves all the same.
     if let Err(error) = write!(out, "{about}").and_then(|()| out.flush()) {
@@ -185,6 +190,7 @@ pub fn resolve(arguments: ServeArgs, host: &dyn Host) -> Result<ServeOptions, Co
     };
     Ok(ServeOptions {
         address: arguments.address.unwrap_or(file.address),
+        tls: file.tls,
         storages,
         read_only,
         serve_damaged: arguments.serve_damaged,
@@ -195,6 +201,7 @@ pub fn resolve(arguments: ServeArgs, host: &dyn Host) -> Result<ServeOptions, Co
         transaction_timeout: arguments.timeout.or(file.transaction_timeout),
         // A read-only server leaves no pid file, runzeo's neither: it may run beside the one that writes.
         pid_file: arguments.pid_file.or(file.pid_file).or_else(instance_pid).filter(|_| !read_only),
+        merged: file.merged,
         log: file.log.unwrap_or_default(),
         notices: file.notices,
     })
@@ -204,11 +211,13 @@ pub fn resolve(arguments: ServeArgs, host: &dyn Host) -> Result<ServeOptions, Co
 fn without_file() -> FileConfig {
     FileConfig {
         address: Address::Tcp { host: "127.0.0.1".to_owned(), port: DEFAULT_PORT },
+        tls: None,
         read_only: false,
         msgpack: None,
         invalidation_queue: None,
         transaction_timeout: None,
         pid_file: None,
+        merged: Vec::new(),
         storages: vec![data_fs(1, PathBuf::from(DEFAULT_FILE))],
         log: None,
         notices: Vec::new(),
@@ -217,7 +226,7 @@ fn without_file() -> FileConfig {
 
 fn data_fs(number: u32, path: PathBuf) -> StorageSpec {
     let kind = StorageKind::File { path, create: true, read_only: false };
-    StorageSpec { name: number.to_string(), kind }
+    StorageSpec { name: number.to_string(), kind, blobs: None }
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {

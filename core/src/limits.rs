@@ -13,6 +13,8 @@ pub struct Limits {
     pub unsent_pause: usize,
     /// Bytes on their way to one peer past which it is closed.
     pub unsent_max: usize,
+    /// Bytes of blobs from one connection that wait to be written at which it is no longer read.
+    pub intake_pause: usize,
     /// Operations of one connection that may wait for the disk at the same time.
     pub operations: usize,
 }
@@ -25,6 +27,7 @@ impl Default for Limits {
             transaction_objects: TRANSACTION_OBJECTS,
             unsent_pause: UNSENT_PAUSE,
             unsent_max: UNSENT_MAX,
+            intake_pause: INTAKE_PAUSE,
             operations: OPERATIONS_PER_CONNECTION,
         }
     }
@@ -60,14 +63,29 @@ pub const RECORD_ENTRIES: usize = 4 * VALUES;
 pub const CLASS: usize = 1 << 20;
 /// Bytes that one object's history may take; a longer one is refused.
 pub const HISTORY: usize = 4 << 20;
+/// Values in one transaction's extension data, as it is told: a pickle can refer to one value many times.
+pub const EXTENSION_VALUES: usize = 1 << 16;
+/// Bytes of text in one transaction's extension data, as it is told.
+pub const EXTENSION_BYTES: usize = 1 << 20;
 /// Connections of one server.
 pub const CONNECTIONS: usize = 10_000;
+/// TLS handshakes of one server at the same time; one more ends the one that takes longest.
+pub const HANDSHAKES: usize = 1_000;
 /// Bytes on their way to one peer at which its requests are no longer read, until half of it is sent.
 pub const UNSENT_PAUSE: usize = 4 << 20;
 /// Bytes on their way to one peer at which it is closed: it stopped reading while others commit.
 pub const UNSENT_MAX: usize = 1 << 30;
+/// Bytes of blobs from one connection that wait to be written at which it is no longer read, until half of it is.
+pub const INTAKE_PAUSE: usize = 4 << 20;
+/// Bytes on their way to a peer below which more of a blob is read for it.
+pub const BLOB_UNSENT: usize = 1 << 20;
+/// Bytes of a blob that are read at once: some chunks.
+pub const BLOB_READ: usize = 4 * BLOB_CHUNK;
 /// Operations of one connection that may wait for the disk at the same time.
 pub const OPERATIONS_PER_CONNECTION: usize = 1_000;
+/// Answers of the disk that one turn of the loop gives to the server; what they ask for next comes in a later turn, behind
+/// what other peers wanted meanwhile. A search through a whole log takes very many.
+pub const ANSWERS_PER_TURN: usize = 250;
 /// Votes of one transaction that may end in conflicts; the next one answers ConflictError (Python's client stops at 9).
 pub const VOTE_ROUNDS: u32 = 9;
 /// Object ids handed out by one `new_oids` call, as in Python's server.
@@ -86,6 +104,9 @@ pub const RESERVE_AHEAD: u64 = 8 << 20;
 pub const CHECKED_AT_OPEN: u64 = 1 << 30;
 /// Bytes of one sequential read while a log is checked: two of them stay in a processor's cache.
 pub const CHECK_CHUNK: usize = 256 << 10;
+/// Bytes at the end of a log without checksums that are written again when it is opened: more than is synced at once, but
+/// for the largest of transactions.
+pub const DOUBTED: u64 = 64 << 20;
 /// Bytes of one sequential read of an index: more than its longest pickle.
 pub const SCAN_CHUNK: usize = 1 << 20;
 /// Bytes read for an object whose size is not known yet.

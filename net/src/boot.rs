@@ -2,8 +2,11 @@
 
 mod layers;
 
+use crate::blobs;
 use crate::clock::wall;
-use crate::disk::{self, Disk, Files, Ran};
+use crate::disk::files::Files;
+use crate::disk::logs::Logs;
+use crate::disk::{self, Disk, Ran};
 use std::fs::{File, OpenOptions as FileOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -25,6 +28,8 @@ pub struct StorageSpec {
     pub name: String,
     /// What it is.
     pub kind: StorageKind,
+    /// The folder of its blobs; `None`: it takes none.
+    pub blobs: Option<PathBuf>,
 }
 
 /// The kinds of storages.
@@ -110,6 +115,16 @@ pub enum BootError {
         /// What it said.
         error: io::Error,
     },
+    /// Two storages would mix their blobs.
+    #[error("{}: the blobs of storage {first:?} lie there, those of {second:?} need a folder of their own", path.display())]
+    SharedBlobs {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        first: String,
+        /// Who wants it too.
+        second: String,
+    },
     /// The storage itself is at fault.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -141,10 +156,20 @@ pub(crate) struct Manner {
 ///
 /// Given up in between, it leaves the files as a crash would, and unlocked.
 pub(crate) async fn open(spec: StorageSpec, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
-    match spec.kind {
+    let StorageSpec { name, kind, blobs } = spec;
+    let mut booted = open_kind(name, kind, manner, seed).await?;
+    if let Some(path) = blobs {
+        blobs::start::attach(&mut booted, &path)?;
+    }
+    Ok(booted)
+}
+
+/// Opens all of a storage but its blobs, which belong to whatever lies outermost.
+async fn open_kind(name: String, kind: StorageKind, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
+    match kind {
         StorageKind::Memory => {
             let summary = Summary {
-                name: spec.name.clone(),
+                name: name.clone(),
                 path: None,
                 place: "in memory".into(),
                 read_only: false,
@@ -153,22 +178,21 @@ pub(crate) async fn open(spec: StorageSpec, manner: Manner, seed: Seed) -> Resul
                 last: Tid::ZERO,
                 report: Report::default(),
             };
-            let boot = StorageBoot::memory(spec.name);
-            Ok(Booted { boot, files: Files::None, summary })
+            let boot = StorageBoot::memory(name);
+            Ok(Booted { boot, files: Files::default(), summary })
         }
         StorageKind::File { path, create, read_only } => {
-            open_file(spec.name, path, create, read_only, manner, seed).await
+            open_file(name, path, create, read_only, manner, seed).await
         }
         StorageKind::Coded { form, base } => {
-            let inner = StorageSpec { name: spec.name, kind: *base };
-            Ok(layers::coded(Box::pin(open(inner, manner, seed)).await?, form))
+            Ok(layers::coded(Box::pin(open_kind(name, *base, manner, seed)).await?, form))
         }
-        StorageKind::Demo { name, base, changes } => {
+        StorageKind::Demo { name: called, base, changes } => {
             layers::check_apart(&base, &changes)?;
-            let base = StorageSpec { name: spec.name.clone(), kind: layers::frozen(*base)? };
-            let base = Box::pin(open(base, manner, seed)).await?;
-            let changes = StorageSpec { name: spec.name, kind: *changes };
-            Ok(layers::demo(name, base, Box::pin(open(changes, manner, seed)).await?, seed))
+            let base = layers::frozen(*base)?;
+            let base = Box::pin(open_kind(name.clone(), base, manner, seed)).await?;
+            let changes = Box::pin(open_kind(name, *changes, manner, seed)).await?;
+            Ok(layers::demo(called, base, changes, seed))
         }
     }
 }
@@ -214,7 +238,7 @@ async fn open_file(
         report: opened.report.clone(),
     };
     let boot = StorageBoot::file(name, path.display().to_string(), read_only, opened);
-    Ok(Booted { boot, files: Files::One(disk), summary })
+    Ok(Booted { boot, files: Files { logs: Logs::One(disk), blobs: None }, summary })
 }
 
 /// The contents of `Data.fs.lock`, whoever holds it; empty when it is not there. Without it the checksums are of no use.

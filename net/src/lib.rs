@@ -4,12 +4,14 @@
 //! that the page cache can answer happen inline, everything that may block happens on a helper thread.
 
 mod address;
+mod blobs;
 mod clock;
 mod connection;
 mod disk;
 mod listen;
 mod send;
 mod shell;
+mod socket;
 mod stream;
 
 pub mod boot;
@@ -18,6 +20,7 @@ pub mod offline;
 pub mod serve;
 #[doc(hidden)]
 pub mod testing;
+pub mod tls;
 
 pub use address::{Address, AddressError};
 pub use client::{

@@ -1,7 +1,7 @@
 //! Listening sockets.
 
 use crate::address::Address;
-use crate::stream::Stream;
+use crate::socket::Socket;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -50,18 +50,18 @@ impl Listener {
     }
 
     /// The next connection, and where it comes from.
-    pub(crate) async fn accept(&self) -> io::Result<(Stream, String)> {
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, String)> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!("{from}: replies may be delayed: {error}");
                 }
-                Ok((Stream::Tcp(stream), from.to_string()))
+                Ok((Socket::Tcp(stream), from.to_string()))
             }
             Listener::Unix(listener, file) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream), file.path.display().to_string()))
+                Ok((Socket::Unix(stream), file.path.display().to_string()))
             }
         }
     }

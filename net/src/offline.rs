@@ -2,16 +2,16 @@
 
 use crate::boot::{self, BootError, Booted, Manner, StorageKind, StorageSpec, Summary};
 use crate::clock;
-use crate::disk::{Disk, Files, Ran};
+use crate::disk::logs::Logs;
+use crate::disk::{Disk, Ran};
 use std::path::Path;
 use thiserror::Error;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::limits;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
-use zeolith_core::store::disk::FileId;
 use zeolith_core::store::file::FileStore;
-use zeolith_core::store::file::errand::{Errand, Step};
+use zeolith_core::store::file::errand::Errand;
 use zeolith_core::store::file::format;
 use zeolith_core::store::file::load::Answer;
 use zeolith_core::store::file::transactions::Transactions;
@@ -75,7 +75,7 @@ impl Offline {
 
     fn start(path: &Path, create: bool, read_only: bool, check_upto: u64) -> Result<Offline, BootError> {
         let Booted { boot, files, summary } = open(path, create, read_only, check_upto, read_only)?;
-        let Files::One(disk) = files else { unreachable!("a Data.fs is one file") };
+        let Logs::One(disk) = files.logs else { unreachable!("a Data.fs is one log") };
         Ok(Offline { store: boot.store, disk, outbox: Outbox::default(), summary })
     }
 
@@ -209,12 +209,8 @@ impl Offline {
 
     /// Takes an errand to its answer.
     fn run<W: Walk>(&mut self, errand: &mut Errand<W>) -> Result<W::Answer, StoreError> {
-        loop {
-            match self.file().pursue(errand)? {
-                Step::Answer(answer) => return Ok(answer),
-                Step::Read(span) => errand.take(self.disk.read(FileId::Log, span))?,
-            }
-        }
+        let Offline { store: Store::File(store), disk, .. } = self else { unreachable!("it is a Data.fs") };
+        disk.answer(store, errand)
     }
 
     /// Carries out what the store wants from the disk until it answers; nothing else runs, so it may block.
@@ -253,7 +249,8 @@ fn open(
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| BootError::Io { path: path.to_owned(), error })?;
     let manner = Manner { queue: 0, check_upto, serve_damaged };
-    runtime.block_on(boot::open(StorageSpec { name: "1".into(), kind }, manner, Seed(clock::seed())))
+    let spec = StorageSpec { name: "1".into(), kind, blobs: None };
+    runtime.block_on(boot::open(spec, manner, Seed(clock::seed())))
 }
 
 /// The status of a transaction that counts for nothing.

@@ -1,12 +1,15 @@
 //! Serving storages until a signal says stop.
 
 use crate::address::Address;
+use crate::blobs;
 use crate::boot::{self, BootError, Booted, Manner, StorageSpec, Summary};
 use crate::clock::Clock;
 pub use crate::clock::Surroundings;
 use crate::connection::{self, ReadBuffer};
 use crate::listen::Listener;
 use crate::shell::{Shared, Shell};
+use crate::stream::Stream;
+use crate::tls::{Door, ServerTls, TlsError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::RefCell;
 use std::io;
@@ -31,6 +34,8 @@ const BREATHER: Duration = Duration::from_millis(100);
 pub struct ServeConfig {
     /// Where to listen.
     pub address: Address,
+    /// The certificates of the server and its clients; `None`: everything is sent in the clear.
+    pub tls: Option<ServerTls>,
     /// How the server behaves.
     pub server: Config,
     /// The storages, with different names.
@@ -73,6 +78,9 @@ pub enum ServeError {
         /// What the system said.
         error: io::Error,
     },
+    /// The files that TLS takes cannot be used.
+    #[error("cannot serve over TLS: {0}")]
+    Tls(#[from] TlsError),
     /// A storage cannot be opened.
     #[error(transparent)]
     Boot(#[from] BootError),
@@ -144,6 +152,8 @@ pub async fn run(
 ) -> Result<Ended, ServeError> {
     let mut signals = Signals::install().map_err(ServeError::System)?;
     raise_file_limit();
+    let tls = config.tls.as_ref().map(ServerTls::load).transpose()?;
+    let door = tls.map(|tls| Door::new(tls, limits::HANDSHAKES));
     // The address comes first: a second server must not touch the storages.
     let listener = Listener::bind(&config.address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse(config.address.clone()),
@@ -177,7 +187,7 @@ pub async fn run(
     let server = Server::new(config.server, boots, surroundings.wall());
     let shell = Shell::new(server, surroundings.clone(), files, helpers, attention.clone());
     let shell = Rc::new(RefCell::new(shell));
-    let acceptor = tokio::task::spawn_local(accept(listener, shell.clone()));
+    let acceptor = tokio::task::spawn_local(accept(listener, door, shell.clone()));
     ready(&Ready { address, storages });
 
     let mut ended = None;
@@ -197,7 +207,11 @@ pub async fn run(
                 }
                 shell.borrow_mut().stop();
             }
-            Some(finished) = helped.recv() => shell.borrow_mut().helped(finished),
+            Some(finished) = helped.recv() => {
+                shell.borrow_mut().helped(finished);
+                // The next one may be there already; peers come in between.
+                tokio::task::yield_now().await;
+            }
             () = attention.notified() => {}
             () = due => shell.borrow_mut().tick(),
         }
@@ -220,6 +234,7 @@ async fn open_all(
     manner: Manner,
     surroundings: &dyn Surroundings,
 ) -> Result<Vec<Booted>, BootError> {
+    blobs::start::check_apart(&specs)?;
     let mut opened = Vec::new();
     for spec in specs {
         opened.push(boot::open(spec, manner, Seed(surroundings.seed())).await?);
@@ -227,14 +242,19 @@ async fn open_all(
     Ok(opened)
 }
 
-async fn accept(listener: Listener, shell: Shared) {
+async fn accept(listener: Listener, door: Option<Rc<Door>>, shell: Shared) {
     let buffer = ReadBuffer::new();
     let mut short = false;
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => {
+            Ok((socket, address)) => {
                 short = false;
-                tokio::task::spawn_local(connection::serve(shell.clone(), stream, address, buffer.clone()));
+                let (shell, buffer) = (shell.clone(), buffer.clone());
+                let serve = |stream, address| connection::serve(shell, stream, address, buffer);
+                match &door {
+                    None => drop(tokio::task::spawn_local(serve(Stream::plain(socket), address))),
+                    Some(door) => door.admit(socket, address, serve),
+                }
             }
             // The peer gave up before it was its turn.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

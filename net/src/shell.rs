@@ -1,7 +1,8 @@
 //! The shell: it hands the server what happens, and carries out what the server puts out.
 
 use crate::clock::Surroundings;
-use crate::disk::{Files, Ran};
+use crate::disk::Ran;
+use crate::disk::files::Files;
 use crate::send::SendQueue;
 use crate::stream::Stream;
 use hashbrown::HashMap;
@@ -12,6 +13,7 @@ use std::io;
 use std::rc::Rc;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use zeolith_core::limits;
 use zeolith_core::server::event::{Event, Level};
 use zeolith_core::server::output::Output;
 use zeolith_core::server::{ConnId, Context, Input, Server, StorageId};
@@ -62,8 +64,10 @@ pub(crate) struct Shell {
     dirty: Vec<ConnId>,
     /// Disk operations carried out inline, to be told to the server.
     finished: VecDeque<Finished>,
+    /// How many of these were told in this turn.
+    told: usize,
     helpers: UnboundedSender<Finished>,
-    /// Disk operations on helper threads.
+    /// Disk operations on helper threads, or put off to a later turn.
     helping: usize,
     /// Wakes the loop when the deadline or the end may have come nearer.
     attention: Rc<Notify>,
@@ -90,6 +94,7 @@ impl Shell {
             next_conn: 0,
             dirty: Vec::new(),
             finished: VecDeque::new(),
+            told: 0,
             helpers,
             helping: 0,
             attention,
@@ -144,7 +149,7 @@ impl Shell {
         }
     }
 
-    /// A helper thread finished.
+    /// A helper thread finished, or what was put off is due.
     pub(crate) fn helped(&mut self, (storage, done): Finished) {
         self.helping -= 1;
         self.feed(Input::Disk { storage, done });
@@ -214,6 +219,7 @@ impl Shell {
     fn watched(&mut self, act: impl FnOnce(&mut Shell)) {
         let before = self.server.deadline();
         self.now = self.surroundings.now();
+        self.told = 0;
         act(self);
         self.settle();
         if self.server.deadline() != before || self.stopped {
@@ -229,6 +235,7 @@ impl Shell {
                 self.carry_out(output);
             }
             if let Some((storage, done)) = self.finished.pop_front() {
+                self.told += 1;
                 self.server.handle(self.now, Input::Disk { storage, done });
             } else if let Some(conn) = self.dirty.pop() {
                 self.flush(conn);
@@ -258,6 +265,12 @@ impl Shell {
             Output::Disk { storage, op } => {
                 match self.files[storage.0].run(op) {
                     Ran::Quiet => {}
+                    // One peer's walk over a whole log must not keep the others waiting. Of a failed write the server hears
+                    // before anything else, as it has to.
+                    Ran::Done(done @ DiskDone::Read { .. }) if self.told > limits::ANSWERS_PER_TURN => {
+                        self.helping += 1;
+                        let _ = self.helpers.send((storage, done));
+                    }
                     Ran::Done(done) => self.finished.push_back((storage, done)),
                     Ran::Later(job) => {
                         self.helping += 1;

@@ -1,76 +1,61 @@
-//! Connected sockets of either kind.
+//! Connections as the rest of the shell sees them: bytes of messages in and out, in the clear or over TLS.
 
-use crate::address::Address;
+use crate::socket::Socket;
+use crate::tls::session::Session;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::io::Interest;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::io::{Interest, Ready};
 
-/// A connected socket.
+/// A connection that is ready for messages.
 #[derive(Debug)]
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+pub(crate) struct Stream {
+    socket: Socket,
+    session: Option<Box<Session>>,
 }
 
 impl Stream {
-    /// Connects to a server; of a name that has several addresses, to the first that answers.
-    pub(crate) async fn connect(address: &Address) -> io::Result<Stream> {
-        match address {
-            Address::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                // As Python's client does; otherwise requests wait for acknowledgements.
-                stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
-            }
-            Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+    pub(crate) fn plain(socket: Socket) -> Stream {
+        Stream { socket, session: None }
+    }
+
+    pub(crate) fn over_tls(socket: Socket, session: Session) -> Stream {
+        Stream { socket, session: Some(Box::new(session)) }
+    }
+
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        match &self.session {
+            Some(session) if interest.is_readable() && session.holds_more() => Ok(Ready::READABLE),
+            _ => self.socket.ready(interest).await,
         }
     }
 
-    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<tokio::io::Ready> {
-        match self {
-            Stream::Tcp(stream) => stream.ready(interest).await,
-            Stream::Unix(stream) => stream.ready(interest).await,
-        }
-    }
-
-    /// Reads what has arrived.
-    ///
-    /// A read that does not fill the buffer has taken everything, so the socket counts as not readable from then on:
-    /// asking it once more would cost every request a system call. What arrives later is an event of its own.
+    /// Reads what has arrived; 0 is the end.
     pub(crate) fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
-        let mut got = None;
-        let mut read = |socket: BorrowedFd<'_>| {
-            let bytes = rustix::io::read(socket, &mut *into)?;
-            got = Some(bytes);
-            if 0 < bytes && bytes < into.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(bytes) }
-        };
-        let result = match self {
-            Stream::Tcp(stream) => stream.try_io(Interest::READABLE, || read(stream.as_fd())),
-            Stream::Unix(stream) => stream.try_io(Interest::READABLE, || read(stream.as_fd())),
-        };
-        got.map_or(result, Ok)
+        match &self.session {
+            None => self.socket.try_read(into),
+            Some(session) => session.try_read(&self.socket, into),
+        }
     }
 
+    /// Sends from the beginning of `pieces`, and returns how many bytes of them are with the system now. What it
+    /// refused with `WouldBlock` has to come first in the next call.
     pub(crate) fn try_write_vectored(&self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(stream) => stream.try_write_vectored(pieces),
-            Stream::Unix(stream) => stream.try_write_vectored(pieces),
+        match &self.session {
+            None => self.socket.try_write_vectored(pieces),
+            Some(session) => session.try_write_vectored(&self.socket, pieces),
         }
+    }
+
+    /// What is below the keys.
+    #[cfg(test)]
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
     }
 
     /// Says that nothing more will be sent. Best effort: the peer may be gone.
     pub(crate) fn finish(self) {
-        use tokio::io::AsyncWrite;
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        let finished = match self {
-            Stream::Tcp(mut stream) => Pin::new(&mut stream).poll_shutdown(&mut context),
-            Stream::Unix(mut stream) => Pin::new(&mut stream).poll_shutdown(&mut context),
-        };
-        if let Poll::Ready(Err(error)) = finished {
-            tracing::debug!("shutting a socket down: {error}");
+        if let Some(session) = &self.session {
+            session.finish(&self.socket);
         }
+        self.socket.finish();
     }
 }

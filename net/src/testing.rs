@@ -21,8 +21,9 @@ pub fn server() -> (String, Folder) {
     let path = folder.0.join("zeo.sock");
     let config = ServeConfig {
         address: Address::Unix(path.clone()),
+        tls: None,
         server: Config::default(),
-        storages: vec![StorageSpec { name: "1".into(), kind: StorageKind::Memory }],
+        storages: vec![StorageSpec { name: "1".into(), kind: StorageKind::Memory, blobs: None }],
         serve_damaged: false,
     };
     let (ready, is_ready) = mpsc::channel();

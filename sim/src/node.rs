@@ -134,6 +134,13 @@ impl Node {
         Some(done)
     }
 
+    /// Memory gets short; whether anything is read otherwise from now on.
+    pub fn forget(&mut self) -> bool {
+        let forgot = self.disk.forget();
+        self.excused |= forgot && matches!(self.life, Life::Opening(_));
+        forgot
+    }
+
     /// Hands the server an input; its outputs are for the caller, except for the disk's.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Vec<Output> {
         let Life::Up(server) = &mut self.life else { return Vec::new() };

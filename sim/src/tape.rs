@@ -82,8 +82,8 @@ pub struct Turn {
     waiting: bool,
     /// Syncs that were under way when it began.
     syncs: usize,
-    /// It took nothing more from a connection, or again.
-    paused: bool,
+    /// The connections from which it takes nothing more, or again.
+    paused: Vec<(ConnId, bool)>,
 }
 
 impl Turn {
@@ -91,7 +91,7 @@ impl Turn {
         // What is done now may be followed by what was asked for after it.
         let follows = matches!(what, What::Handed(_, Handed::Done));
         let waiting = disk.first_read().is_some() || (disk.can_begin() && !follows);
-        Turn { what, put_out: PutOut::default(), waiting, syncs: disk.syncs(), paused: false }
+        Turn { what, put_out: PutOut::default(), waiting, syncs: disk.syncs(), paused: Vec::new() }
     }
 
     pub(crate) fn put_out(&mut self, outputs: &[Output]) {
@@ -101,7 +101,8 @@ impl Turn {
                     self.put_out.sent.entry(*conn).or_default().extend(packet.to_vec());
                 }
                 Output::Close { conn } => drop(self.put_out.closed.insert(*conn)),
-                Output::Pause { .. } | Output::Resume { .. } => self.paused = true,
+                Output::Pause { conn } => self.paused.push((*conn, true)),
+                Output::Resume { conn } => self.paused.push((*conn, false)),
                 Output::Disk { .. } | Output::Log(_) | Output::Stopped => {}
             }
         }
@@ -214,6 +215,8 @@ struct Cutter {
     start: Option<(Seed, Files)>,
     /// Syncs that are to end with those that have ended.
     ending: usize,
+    /// The connections from which nothing is taken at present.
+    paused: BTreeSet<ConnId>,
 }
 
 impl Cutter {
@@ -225,8 +228,17 @@ impl Cutter {
     fn cut(&mut self, turn: Turn) -> Result<(), &'static str> {
         let Turn { what, put_out, waiting, syncs, paused } = turn;
         let goes_on = self.goes_on(&what);
-        if paused {
+        let same_move = goes_on || matches!(what, What::Handed(_, Handed::Done | Handed::Sent));
+        // While reads are on their way a real server does the same, which answers them before it looks at anything else.
+        if !self.paused.is_empty() && !same_move {
             return Err("a peer has more waiting for it than the simulated network holds");
+        }
+        for (conn, paused) in paused {
+            if paused {
+                self.paused.insert(conn)
+            } else {
+                self.paused.remove(&conn)
+            };
         }
         let (now, deed) = match what {
             What::Started(seed, files) => {

@@ -65,6 +65,10 @@ def address(text):
 
 def storage(where, **options):
     options.setdefault('wait_timeout', PATIENCE)
+    if os.environ.get('ZEOLITH_PEER_TLS'):
+        # Here, for nobody else has a use for it.
+        from ZEO.tests import testssl
+        options.setdefault('ssl', testssl.client_ssl())
     return ClientStorage(address(where) if isinstance(where, str) else where, **options)
 
 

@@ -93,8 +93,14 @@ def changes(draw, count):
         return [('put', oid, draw.randint(0, 2)) for oid in some]
     if kind < 0.5:
         return [('delete', oid) for oid in some[:1]]
-    recent = range(max(0, count - 6), count)
-    return [('undo', number) for number in draw.sample(recent, min(len(recent), draw.choice([1, 1, 1, 2, 3])))]
+    recent = range(max(0, count - draw.choice([6, 6, 6, 20])), count)
+    undos = [('undo', number) for number in draw.sample(recent, min(len(recent), draw.choice([1, 1, 1, 2, 3])))]
+    if kind < 0.85:
+        return undos
+    # Each object once: to our server only what comes last is a store of the transaction.
+    both = undos + [('put', oid, draw.randint(0, 2)) for oid in some]
+    draw.shuffle(both)
+    return both
 
 
 def main(ours, pythons, seed):

@@ -35,6 +35,19 @@ pub fn program(name: &str) -> PathBuf {
     ENVIRONMENT.get_or_init(make_environment).join("bin").join(name)
 }
 
+/// The folder of an installed package.
+///
+/// # Panics
+///
+/// When it is not there.
+pub fn package(name: &str) -> PathBuf {
+    let libraries = program("python").with_file_name("../lib");
+    let versions = fs::read_dir(libraries).expect("an environment has libraries");
+    let packages = versions.map(|version| version.expect("a readable folder").path().join("site-packages"));
+    let mut found = packages.map(|packages| packages.join(name)).filter(|folder| folder.is_dir());
+    found.next().unwrap_or_else(|| panic!("{name} is not installed")).canonicalize().expect("it is there")
+}
+
 /// Makes the environment, once for all processes: test binaries may run side by side, so a file lock guards it.
 fn make_environment() -> PathBuf {
     let requirements = scripts().join("requirements.txt");
@@ -113,6 +126,12 @@ impl Script {
     /// Adds an argument.
     pub fn arg(mut self, argument: impl AsRef<std::ffi::OsStr>) -> Script {
         self.command.arg(argument);
+        self
+    }
+
+    /// Lets the script's clients speak TLS, with the certificates of ZEO's own tests.
+    pub fn over_tls(mut self) -> Script {
+        self.command.env("ZEOLITH_PEER_TLS", "yes");
         self
     }
 

@@ -155,8 +155,10 @@ impl Drop for Home {
 pub enum Storage {
     /// A file storage by this name, its file in the server's folder.
     File(&'static str, &'static str),
-    /// The same with a folder for blobs beside it, which Python's server alone can serve so far.
+    /// The same with a folder for blobs beside it.
     Blobs(&'static str, &'static str),
+    /// A mapping storage by this name, in a blob storage with this folder.
+    BlobsAround(&'static str, &'static str),
     /// A file storage that is read-only, whatever the server is.
     ReadOnly(&'static str, &'static str),
     /// A mapping storage by this name.
@@ -172,6 +174,8 @@ pub struct Config {
     pub codec: Codec,
     /// Listen on a unix socket in the server's folder, not on a port.
     pub unix: bool,
+    /// Speak TLS, in the name of the server in ZEO's own tests, with clients whose certificates are in this file or folder.
+    pub tls: Option<PathBuf>,
     /// Serve for reading only.
     pub read_only: bool,
     /// Serve what is left of damaged storages; Zeolith alone knows how.
@@ -180,6 +184,8 @@ pub struct Config {
     pub transaction_timeout: Option<u32>,
     /// How many transactions' invalidations are kept.
     pub invalidation_queue_size: Option<u32>,
+    /// Classes whose conflicts of undos clients are to merge.
+    pub merged: Option<&'static str>,
     /// What is served.
     pub storages: Vec<Storage>,
 }
@@ -190,18 +196,31 @@ impl Config {
         Config {
             codec,
             unix: false,
+            tls: None,
             read_only: false,
             serve_damaged: false,
             transaction_timeout: None,
             invalidation_queue_size: None,
+            merged: None,
             storages: vec![Storage::File("1", "Data.fs")],
         }
     }
 
     fn text(&self, home: &Home, address: &str) -> String {
-        let mut text = format!("<zeo>\n  address {address}\n");
+        let merged = self.merged.map(|classes| format!("%define zeolith_merged {classes}\n"));
+        let mut text = merged.unwrap_or_default() + &format!("<zeo>\n  address {address}\n");
         let mut line = |line: String| writeln!(text, "{line}").expect("text grows");
         line(format!("  msgpack {}", self.codec == Codec::Msgpack));
+        if let Some(authenticate) = &self.tls {
+            let certificates = python::package("ZEO/tests");
+            let path = |name| certificates.join(name).display().to_string();
+            line(format!(
+                "  <ssl>\n    certificate {}\n    key {}",
+                path("server.pem"),
+                path("server_key.pem")
+            ));
+            line(format!("    authenticate {}\n  </ssl>", authenticate.display()));
+        }
         if self.read_only {
             line("  read-only true".to_owned());
         }
@@ -220,6 +239,11 @@ impl Config {
                 Storage::Blobs(name, file) => {
                     let path = home.path(file).display().to_string();
                     format!("<filestorage {name}>\n  path {path}\n  blob-dir {path}.blobs\n</filestorage>")
+                }
+                Storage::BlobsAround(name, folder) => {
+                    let path = home.path(folder).display().to_string();
+                    let base = "<mappingstorage>\n  </mappingstorage>";
+                    format!("<blobstorage {name}>\n  blob-dir {path}\n  {base}\n</blobstorage>")
                 }
                 Storage::ReadOnly(name, file) => {
                     let path = home.path(file).display().to_string();
@@ -262,7 +286,8 @@ impl Server {
     pub fn start_as(maker: Maker, home: &Home, config: &Config) -> Server {
         let file = home.path("zeo.conf");
         let socket = config.unix.then(|| home.path("socket").display().to_string());
-        Server::launch(maker, home, config.codec, socket, |command, address| {
+        let greeting = config.tls.is_none().then_some(config.codec);
+        Server::launch(maker, home, greeting, socket, |command, address| {
             fs::write(&file, config.text(home, address)).expect("the server's folder is writable");
             command.arg("-C").arg(&file).args(config.serve_damaged.then_some("--serve-damaged"));
         })
@@ -274,7 +299,7 @@ impl Server {
     ///
     /// As [`Server::start`].
     pub fn start_by_options(home: &Home, pid_file: &Path) -> Server {
-        Server::launch(Maker::under_test(), home, Codec::Pickle, None, |command, address| {
+        Server::launch(Maker::under_test(), home, Some(Codec::Pickle), None, |command, address| {
             command.args(["-a", address, "-t", "30", "-f"]).arg(home.path("Data.fs"));
             command.arg("--pid-file").arg(pid_file);
         })
@@ -283,7 +308,7 @@ impl Server {
     fn launch(
         maker: Maker,
         home: &Home,
-        codec: Codec,
+        greeting: Option<Codec>,
         socket: Option<String>,
         arguments: impl Fn(&mut Command, &str),
     ) -> Server {
@@ -306,7 +331,7 @@ impl Server {
                 .spawn()
                 .unwrap_or_else(|error| panic!("{command:?}: {error}"));
             let mut server = Server { child, maker, address, log: log.clone(), began: before };
-            if server.answers(codec) {
+            if server.answers(greeting) {
                 return server;
             }
             // Between finding a free port and listening on it someone else may have taken it: then, and only then,
@@ -317,18 +342,22 @@ impl Server {
         }
     }
 
-    /// Waits for the handshake; `false` when the server ended before.
-    fn answers(&mut self, codec: Codec) -> bool {
+    /// Waits for the handshake, or where it is encrypted for somebody who listens; `false` when the server ended before.
+    fn answers(&mut self, greeting: Option<Codec>) -> bool {
         let end = Instant::now() + START;
         loop {
-            let answer = handshake(&self.address);
+            let answer = match greeting {
+                Some(_) => handshake(&self.address).map(Some),
+                None => TcpStream::connect(&self.address).map(|_| None),
+            };
             if self.child.try_wait().expect("a child can be waited for").is_some() {
                 return false;
             }
             match answer {
                 Ok(frame) => {
-                    let expected = [&[0, 0, 0, 2], codec.handshake().as_slice()].concat();
-                    assert_eq!(frame.as_slice(), expected, "the handshake of {codec:?}");
+                    let expected =
+                        greeting.map(|codec| [&[0, 0, 0, 2], codec.handshake().as_slice()].concat());
+                    assert_eq!(frame.map(Vec::from), expected, "the handshake of {greeting:?}");
                     return true;
                 }
                 Err(error) => assert!(Instant::now() < end, "no answer: {error}\n{}", self.log()),

@@ -6,7 +6,7 @@ fn served(name: &str, place: &str) -> Served {
 }
 
 fn about(address: &str, storages: Vec<Served>) -> Banner {
-    Banner { address: address.parse().unwrap(), protocol: "Z5", read_only: false, storages }
+    Banner { address: address.parse().unwrap(), protocol: "Z5", tls: false, read_only: false, storages }
 }
 
 #[test]
@@ -45,6 +45,15 @@ fn a_read_only_server_is_connected_to_as_such() {
     assert!(text.ends_with(
         "on [::1]:8100 (Z5, read-only). Connect with\n  \
          import ZEO; db = ZEO.DB(('::1', 8100), read_only=True)\n"
+    ));
+}
+
+#[test]
+fn a_server_that_speaks_tls_is_connected_to_with_a_context() {
+    let text = banner(&Banner { tls: true, ..about("8100", vec![served("1", "Data.fs")]) });
+    assert!(text.ends_with(
+        "on every interface, port 8100 (Z5 over TLS). Connect with\n  \
+         import ZEO; db = ZEO.DB(('localhost', 8100), ssl=context)\n"
     ));
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 use zeolith_core::wire::remote::RemoteError;
+use zeolith_net::tls::TlsError;
 
 /// What went wrong, and on which server.
 #[derive(Debug, Error)]
@@ -22,6 +23,9 @@ pub enum Fault {
     /// Nobody listens there.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Somebody else listens there.
     #[error("this is no ZEO server: {0}")]
     NotZeo(String),

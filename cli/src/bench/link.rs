@@ -7,12 +7,14 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use rustls::ClientConnection;
 use zeolith_core::limits;
 use zeolith_core::wire::Codec;
 use zeolith_core::wire::call::{self, MessageId, Request};
 use zeolith_core::wire::delivery::{Delivery, decode_delivery};
 use zeolith_core::wire::frame::{Frames, put_frame};
 use zeolith_core::wire::tree::{Tree, Value};
+use zeolith_net::tls::ClientSide;
 
 use super::error::Fault;
 use crate::options::Address;
@@ -71,19 +73,27 @@ impl Socket {
             Socket::Unix(stream) => stream.set_nonblocking(true),
         }
     }
+}
 
+impl Read for Socket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream) => stream.read(into),
             Socket::Unix(stream) => stream.read(into),
         }
     }
+}
 
+impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
         }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -101,6 +111,7 @@ impl AsFd for Socket {
 pub struct Link {
     /// The socket.
     pub socket: Socket,
+    tls: Option<Box<ClientConnection>>,
     /// The encoding the server announced.
     pub codec: Codec,
     /// What arrived and was not looked at.
@@ -114,11 +125,17 @@ impl Link {
     ///
     /// # Errors
     /// [`Fault`], also when the peer does not introduce itself as a ZEO server in time.
-    pub fn connect(address: &Address, storage: &str) -> Result<Link, Fault> {
+    pub fn connect(address: &Address, tls: Option<&ClientSide>, storage: &str) -> Result<Link, Fault> {
         let socket = Socket::connect(address).map_err(Fault::Connect)?;
         socket.set_timeout(Some(GREETING)).map_err(Fault::Io)?;
-        let mut link =
-            Link { socket, codec: Codec::Pickle, frames: Frames::new(), out: BytesMut::new(), last_id: 0 };
+        let mut link = Link {
+            socket,
+            tls: tls.map(|side| side.connection(address)).transpose()?.map(Box::new),
+            codec: Codec::Pickle,
+            frames: Frames::new(),
+            out: BytesMut::new(),
+            last_id: 0,
+        };
         link.codec = link.greeting()?;
         link.socket.set_timeout(Some(PATIENCE)).map_err(Fault::Io)?;
         let handshake = link.codec.handshake();
@@ -135,7 +152,7 @@ impl Link {
         let mut chunk = [0; 64];
         let mut seen = Vec::new();
         loop {
-            let got = match self.socket.read(&mut chunk) {
+            let got = match self.take_in(&mut chunk) {
                 Ok(got) => got,
                 Err(error) => match Fault::of(error) {
                     Fault::Silent(_) => {
@@ -179,9 +196,8 @@ impl Link {
         if let Request::LoadBefore(oid, before) = request {
             id = MessageId::Load(*oid, *before);
         }
-        while !self.out.is_empty() {
-            let written = self.socket.write(&self.out).map_err(Fault::of)?;
-            self.out.advance(written);
+        while self.has_unsent() {
+            self.hand_out().map_err(Fault::of)?;
         }
         let mut tree = Tree::new();
         let mut chunk = vec![0; 64 << 10];
@@ -197,11 +213,38 @@ impl Link {
                     return read(value).ok_or_else(|| nonsense(format!("{method} returns something odd")));
                 }
             }
-            match self.socket.read(&mut chunk).map_err(Fault::of)? {
+            match self.take_in(&mut chunk).map_err(Fault::of)? {
                 0 => return Err(Fault::Vanished),
                 got => self.frames.keep(&chunk[..got]),
             }
         }
+    }
+
+    /// Reads what arrived.
+    fn take_in(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.socket.read(into),
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.socket).read(into),
+        }
+    }
+
+    /// Sends the beginning of what is on its way.
+    fn hand_out(&mut self) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else {
+            let written = self.socket.write(&self.out)?;
+            self.out.advance(written);
+            return Ok(());
+        };
+        let taken = tls.writer().write(&self.out)?;
+        self.out.advance(taken);
+        while tls.wants_write() {
+            tls.write_tls(&mut self.socket)?;
+        }
+        Ok(())
+    }
+
+    fn has_unsent(&self) -> bool {
+        !self.out.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 
     /// Puts a call on its way and gives its id; loads are named by their arguments, as Python's client does.
@@ -238,9 +281,9 @@ impl Link {
     /// # Errors
     /// [`Fault`] when the connection is over.
     pub fn flush(&mut self) -> Result<bool, Fault> {
-        while !self.out.is_empty() {
-            match self.socket.write(&self.out) {
-                Ok(written) => self.out.advance(written),
+        while self.has_unsent() {
+            match self.hand_out() {
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Fault::of(error)),
@@ -255,7 +298,7 @@ impl Link {
     /// # Errors
     /// [`Fault`] when the connection is over.
     pub fn read(&mut self, into: &mut [u8]) -> Result<Option<usize>, Fault> {
-        match self.socket.read(into) {
+        match self.take_in(into) {
             Ok(0) => Err(Fault::Vanished),
             Ok(got) => Ok(Some(got)),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {

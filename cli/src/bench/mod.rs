@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use zeolith_core::rng::Seed;
+use zeolith_net::tls::{ClientSide, ClientTls};
 
 use client::Client;
 use drive::{Driver, Until};
@@ -72,9 +73,9 @@ pub fn bench(arguments: BenchArgs) -> ExitCode {
 fn run(arguments: &BenchArgs) -> Result<(), Failure> {
     let mut out = Out::open(arguments.json.as_deref())?;
     let machine = Machine::this();
-    let mut servers = vec![Target::prepare(&arguments.address, arguments.pid, arguments)?];
+    let mut servers = vec![Target::prepare(&arguments.address, arguments.tls(), arguments.pid, arguments)?];
     if let Some(second) = &arguments.compare {
-        servers.push(Target::prepare(second, arguments.compare_pid, arguments)?);
+        servers.push(Target::prepare(second, None, arguments.compare_pid, arguments)?);
     }
     let abouts: Vec<About> = servers.iter().map(|server| server.about.clone()).collect();
     out.text(&introduction(&servers, arguments, &machine))?;
@@ -91,19 +92,26 @@ fn run(arguments: &BenchArgs) -> Result<(), Failure> {
 #[derive(Debug)]
 struct Target {
     address: Address,
+    tls: Option<ClientSide>,
     about: About,
     objects: Objects,
 }
 
 impl Target {
-    fn prepare(address: &Address, pid: Option<u32>, arguments: &BenchArgs) -> Result<Target, BenchError> {
+    fn prepare(
+        address: &Address,
+        tls: Option<ClientTls>,
+        pid: Option<u32>,
+        arguments: &BenchArgs,
+    ) -> Result<Target, BenchError> {
         let at = |fault| BenchError { address: address.to_string(), fault };
-        let mut link = Link::connect(address, &arguments.storage).map_err(at)?;
+        let tls = tls.map(|tls| tls.load()).transpose().map_err(|error| at(error.into()))?;
+        let mut link = Link::connect(address, tls.as_ref(), &arguments.storage).map_err(at)?;
         let process = pid.map_or_else(|| Process::behind(&link.socket), Process::of);
         let objects = Objects::add(&mut link, arguments.objects, arguments.size).map_err(at)?;
         let protocol = String::from_utf8_lossy(link.codec.handshake()).into_owned();
         let about = About { address: address.to_string(), protocol, process };
-        Ok(Target { address: address.clone(), about, objects })
+        Ok(Target { address: address.clone(), tls, about, objects })
     }
 
     fn error(&self, fault: Fault) -> BenchError {
@@ -122,7 +130,7 @@ impl Target {
             } else {
                 self.objects.share(index, active)
             };
-            let link = Link::connect(&self.address, &arguments.storage)?;
+            let link = Link::connect(&self.address, self.tls.as_ref(), &arguments.storage)?;
             let seed = Seed(index as u64);
             clients.push(Client::new(
                 link,

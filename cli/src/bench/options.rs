@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use zeolith_net::tls::ClientTls;
 
 use super::objects::SMALLEST;
 use crate::options::Address;
@@ -58,6 +59,18 @@ pub struct BenchArgs {
     /// Measure a second server in turns with the first, and print the ratios first / second
     #[arg(long, value_name = "ADDR", value_parser = Address::of_server)]
     pub compare: Option<Address>,
+
+    /// Speak TLS with the first server, and show this certificate
+    #[arg(long, value_name = "FILE", requires = "authenticate")]
+    pub certificate: Option<PathBuf>,
+
+    /// The key of the certificate, unless it is in the same file
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
+
+    /// A file or folder of certificates: the server's, or those of its authorities
+    #[arg(long, value_name = "PATH", requires = "certificate")]
+    pub authenticate: Option<PathBuf>,
 
     /// The storage's name
     #[arg(long, value_name = "NAME", default_value = "1")]
@@ -123,6 +136,13 @@ impl BenchArgs {
             numbers.iter().map(move |&number| (row, number))
         };
         rows.iter().copied().flat_map(connections).collect()
+    }
+
+    /// How to speak TLS with the first server, if so. In whose name its certificate is does not matter here.
+    pub fn tls(&self) -> Option<ClientTls> {
+        let mut tls = ClientTls::new().check_hostname(false);
+        tls = tls.certificate(self.certificate.as_ref()?).authenticate(self.authenticate.as_ref()?);
+        Some(self.key.iter().fold(tls, |tls, key| tls.key(key)))
     }
 
     /// What is wrong with the options together.

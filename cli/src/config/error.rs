@@ -127,6 +127,20 @@ pub enum Problem {
     /// Keys that exclude each other.
     #[error("a read-only storage cannot be created anew: 'create' and 'read-only' exclude each other")]
     CreateReadOnly,
+    /// A `%define` of a name that is ours, and that nobody reads.
+    #[error("'{name}' is nothing to define{hint}")]
+    UnknownDefine {
+        /// The name.
+        name: String,
+        /// A name that looks alike.
+        hint: Hint,
+    },
+    /// What stands among names of classes and is none.
+    #[error("'{0}' is no class: its module and its name are wanted, such as app.counters.Counter")]
+    NoClass(String),
+    /// Blobs in a `<blobstorage>` around a storage that has blobs.
+    #[error("the storage in this <blobstorage> has blobs already")]
+    BlobsTwice,
     /// Something of runzeo that Zeolith cannot do.
     #[error("{what} is not supported yet{}{why}", if why.is_empty() { "" } else { ": " })]
     Unsupported {

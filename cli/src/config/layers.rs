@@ -1,13 +1,16 @@
-//! Storages that lie over others: `<demostorage>`, and the record transformations of zc.zlibstorage and of ZODB's tests.
+//! Storages that lie over others: `<demostorage>`, `<blobstorage>`, and the record transformations of zc.zlibstorage and of
+//! ZODB's tests.
+
+use std::path::PathBuf;
 
 use zeolith_core::record::Coding;
 use zeolith_core::store::coded::Transformation;
 
 use super::error::{ConfigError, Problem};
 use super::keys::{Keys, unknown_section};
-use super::storage::{self, SERVED, is_storage};
+use super::storage::{self, SERVED, Understood, is_storage};
 use crate::options::{Notice, StorageKind};
-use crate::zconfig::datatypes::boolean;
+use crate::zconfig::datatypes::{ValueError, boolean};
 use crate::zconfig::{Host, Section};
 
 /// `<demostorage>`: the section named `changes` takes the changes, another one is the base. Either may be left out and is
@@ -21,7 +24,10 @@ pub(super) fn demo(
     let mut base: Option<(&Section, StorageKind)> = None;
     let mut changes = StorageKind::Memory;
     for inner in storages(section)? {
-        let kind = storage::kind(inner, host, notices)?;
+        let (kind, blobs) = storage::storage(inner, host, notices)?;
+        if blobs.is_some() {
+            return Err(demo_with_blobs(inner));
+        }
         if inner.name.as_deref() == Some("changes") {
             changes = kind;
         } else if let Some((first, _)) = base.replace((inner, kind)) {
@@ -37,7 +43,7 @@ pub(super) fn wrapper(
     section: &Section,
     host: &dyn Host,
     notices: &mut Vec<Notice>,
-) -> Result<StorageKind, ConfigError> {
+) -> Result<Understood, ConfigError> {
     let form = match section.kind.as_str() {
         "zlibstorage" => {
             let compress = Keys::of(section, &["compress"])?.read("compress", boolean)?;
@@ -59,18 +65,52 @@ pub(super) fn wrapper(
             if kind == "hexstorage" { Transformation::both(Coding::Hex) } else { Transformation::default() }
         }
     };
-    let base = match storages(section)? {
-        [] => {
-            let section_kind = section.kind.clone();
-            return Err(section.at.says(Problem::NoInner { section: section_kind }).into());
-        }
-        [only] => storage::kind(only, host, notices)?,
+    let (base, blobs) = storage::storage(only_inside(section)?, host, notices)?;
+    Ok((StorageKind::Coded { form, base: Box::new(base) }, blobs))
+}
+
+/// `<blobstorage>`: a folder for the blobs of the storage inside.
+pub(super) fn with_blobs(
+    section: &Section,
+    host: &dyn Host,
+    notices: &mut Vec<Notice>,
+) -> Result<Understood, ConfigError> {
+    let blobs = Keys::of(section, &["blob-dir"])?.need("blob-dir", |text| match text {
+        "" => Err(ValueError::NoPath),
+        text => Ok(PathBuf::from(text)),
+    })?;
+    let base = only_inside(section)?;
+    match storage::storage(base, host, notices)? {
+        (_, Some(_)) => Err(base.at.says(Problem::BlobsTwice).into()),
+        (kind, None) if has_demo(&kind) => Err(demo_with_blobs(base)),
+        (kind, None) => Ok((kind, Some(blobs))),
+    }
+}
+
+fn has_demo(kind: &StorageKind) -> bool {
+    match kind {
+        StorageKind::Demo { .. } => true,
+        StorageKind::Coded { base, .. } => has_demo(base),
+        StorageKind::File { .. } | StorageKind::Memory => false,
+    }
+}
+
+/// The blobs of a demo storage would be in two folders, of which one must not be written.
+fn demo_with_blobs(at: &Section) -> ConfigError {
+    let what = "a <demostorage> with blobs".to_owned();
+    at.at.says(Problem::Unsupported { what, why: "" }).into()
+}
+
+/// The storage inside a section that has one.
+fn only_inside(section: &Section) -> Result<&Section, ConfigError> {
+    match storages(section)? {
+        [] => Err(section.at.says(Problem::NoInner { section: section.kind.clone() }).into()),
+        [only] => Ok(only),
         [first, second, ..] => {
             let problem = Problem::SecondInner { section: section.kind.clone(), line: first.at.line };
-            return Err(second.at.says(problem).into());
+            Err(second.at.says(problem).into())
         }
-    };
-    Ok(StorageKind::Coded { form, base: Box::new(base) })
+    }
 }
 
 /// The sections inside, which are storages.

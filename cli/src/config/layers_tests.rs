@@ -85,6 +85,39 @@ fn a_demo_storage_takes_its_changes_where_they_are_named() {
 }
 
 #[test]
+fn blobs_belong_to_the_storage_that_lies_outermost() {
+    let with_blobs = "<filestorage>\npath Data.fs\nblob-dir blobs\n</filestorage>";
+    let blobs = |text: &str| {
+        let storage = read(text).unwrap().storages.remove(0);
+        (storage.kind, storage.blobs)
+    };
+    let expected = (hex(file("Data.fs")), Some("blobs".into()));
+    assert_eq!(blobs(&format!("<hexstorage>\n{with_blobs}\n</hexstorage>")), expected);
+    let inside = "<hexstorage>\n<filestorage>\npath Data.fs\n</filestorage>\n</hexstorage>";
+    assert_eq!(blobs(&format!("<blobstorage>\nblob-dir blobs\n{inside}\n</blobstorage>")), expected);
+    for (text, expected) in [
+        (
+            format!("<blobstorage>\nblob-dir a\n<hexstorage>\n{with_blobs}\n</hexstorage>\n</blobstorage>"),
+            "6: the storage in this <blobstorage> has blobs already",
+        ),
+        (
+            format!("<demostorage>\n{with_blobs}\n</demostorage>"),
+            "5: a <demostorage> with blobs is not supported yet",
+        ),
+        (
+            "<demostorage>\n<blobstorage changes>\nblob-dir a\n<mappingstorage/>\n</blobstorage>\n</demostorage>".into(),
+            "5: a <demostorage> with blobs is not supported yet",
+        ),
+        (
+            "<blobstorage>\nblob-dir a\n<hexstorage>\n<demostorage/>\n</hexstorage>\n</blobstorage>".into(),
+            "6: a <demostorage> with blobs is not supported yet",
+        ),
+    ] {
+        assert_eq!(read(&text).unwrap_err(), format!("zeo.conf:{expected}"), "{text}");
+    }
+}
+
+#[test]
 fn several_storages_of_every_kind_have_names_of_their_own() {
     let config = read(
         "<filestorage a>\npath Data.fs\n</filestorage>\n<hexstorage b>\n<mappingstorage a/>\n</hexstorage>\n\

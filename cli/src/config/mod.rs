@@ -1,10 +1,12 @@
 //! The configuration file of `runzeo`, understood: which sections and keys there are, what they mean, and which of
 //! them Zeolith refuses because ignoring them would deceive.
 
+mod defined;
 mod error;
 mod eventlog;
 mod keys;
 mod layers;
+mod ssl;
 mod storage;
 mod zeo;
 
@@ -12,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{ConfigError, Hint, Problem};
+
+use zeolith_net::tls::ServerTls;
 
 use crate::options::{Address, LogOptions, Notice, StorageSpec};
 use crate::zconfig::{self, Document, Host, Section};
@@ -24,6 +28,8 @@ const SECTIONS: [&str; 3] = ["zeo", "eventlog", "runner"];
 pub struct FileConfig {
     /// Where to listen.
     pub address: Address,
+    /// `<ssl>`.
+    pub tls: Option<ServerTls>,
     /// `read-only`, false when absent.
     pub read_only: bool,
     /// `msgpack`.
@@ -34,6 +40,8 @@ pub struct FileConfig {
     pub transaction_timeout: Option<Duration>,
     /// `pid-filename`.
     pub pid_file: Option<PathBuf>,
+    /// Classes by dotted name: `%define zeolith_merged`.
+    pub merged: Vec<String>,
     /// The storages: at least one, names unique.
     pub storages: Vec<StorageSpec>,
     /// `<eventlog>`.
@@ -78,11 +86,13 @@ fn understand(document: &Document, host: &dyn Host) -> Result<FileConfig, Config
     let log = only(root, "eventlog")?.map(|log| eventlog::understand(log, &mut notices)).transpose()?;
     Ok(FileConfig {
         address: zeo.address,
+        tls: zeo.tls,
         read_only: zeo.read_only,
         msgpack: zeo.msgpack,
         invalidation_queue: zeo.invalidation_queue,
         transaction_timeout: zeo.transaction_timeout,
         pid_file: zeo.pid_file,
+        merged: defined::merged(&document.defines)?,
         storages,
         log,
         notices,

@@ -7,31 +7,32 @@ use super::layers;
 use crate::options::{Notice, StorageKind, StorageSpec};
 use crate::zconfig::datatypes::{boolean, existing_dirpath};
 use crate::zconfig::{Host, Position, Section};
+use std::path::PathBuf;
 
 const FILE_KEYS: [&str; 8] =
     ["path", "blob-dir", "create", "read-only", "quota", "packer", "pack-gc", "pack-keep-old"];
 
 /// Keys of `<filestorage>` that must not be ignored.
-const UNSERVED_KEYS: [(&str, &str); 3] = [
-    ("blob-dir", "serving a blob storage without its blobs would look like lost data"),
+const UNSERVED_KEYS: [(&str, &str); 2] = [
     ("quota", "ignoring it could fill the disk"),
     ("packer", "Zeolith runs no Python code; remove the line for the server's own pack"),
 ];
 
-/// Storages of ZODB and its neighbours that runzeo could serve.
-const UNSERVED: [&str; 7] =
-    ["blobstorage", "zeoclient", "fullstorage", "minimalstorage", "zrs", "relstorage", "beforestorage"];
-
-/// Storages that are served.
-pub(super) const SERVED: [&str; 7] = [
+/// The storages there are.
+pub(super) const SERVED: [&str; 8] = [
     "filestorage",
     "mappingstorage",
+    "blobstorage",
     "demostorage",
     "zlibstorage",
     "serverzlibstorage",
     "hexstorage",
     "serverhexstorage",
 ];
+
+/// Storages of ZODB and its neighbours that runzeo could serve.
+const UNSERVED: [&str; 6] =
+    ["zeoclient", "fullstorage", "minimalstorage", "zrs", "relstorage", "beforestorage"];
 
 /// The name of a storage that has none.
 const UNNAMED: &str = "1";
@@ -55,9 +56,9 @@ pub(super) fn understand(
         {
             return Err(section.at.says(Problem::TwoUnnamed { line: first.line }).into());
         }
-        let kind = kind(section, host, notices)?;
+        let (kind, blobs) = storage(section, host, notices)?;
         let name = section.name.clone().unwrap_or_else(|| UNNAMED.to_owned());
-        storages.push(StorageSpec { name, kind });
+        storages.push(StorageSpec { name, kind, blobs });
     }
     match unnamed {
         _ if storages.is_empty() => Err(root.at.says(Problem::NoStorage).into()),
@@ -68,17 +69,21 @@ pub(super) fn understand(
     }
 }
 
+/// A storage, and the folder of its blobs.
+pub(super) type Understood = (StorageKind, Option<PathBuf>);
+
 /// The storage that a section is about, with all that is inside it.
-pub(super) fn kind(
+pub(super) fn storage(
     section: &Section,
     host: &dyn Host,
     notices: &mut Vec<Notice>,
-) -> Result<StorageKind, ConfigError> {
+) -> Result<Understood, ConfigError> {
     check_names(section)?;
     match section.kind.as_str() {
         "filestorage" => file(section, host, notices),
-        "mappingstorage" => memory(section),
-        "demostorage" => layers::demo(section, host, notices),
+        "mappingstorage" => Ok((memory(section)?, None)),
+        "blobstorage" => layers::with_blobs(section, host, notices),
+        "demostorage" => Ok((layers::demo(section, host, notices)?, None)),
         wrapper if SERVED.contains(&wrapper) => layers::wrapper(section, host, notices),
         other => {
             let what = format!("<{other}>");
@@ -87,12 +92,11 @@ pub(super) fn kind(
     }
 }
 
-fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result<StorageKind, ConfigError> {
+fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result<Understood, ConfigError> {
     no_sections(section)?;
     let keys = Keys::of(section, &FILE_KEYS)?;
     for (name, why) in UNSERVED_KEYS {
-        // An empty blob-dir is none, in ZODB too.
-        if let Some(key) = keys.find(name).filter(|key| !key.value.is_empty()) {
+        if let Some(key) = keys.find(name) {
             return Err(key.at.says(Problem::Unsupported { what: format!("'{name}'"), why }).into());
         }
     }
@@ -115,7 +119,10 @@ fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result
         )));
     }
     // Python creates a missing file whatever `create` says, unless the storage is read-only.
-    Ok(StorageKind::File { path, create: !read_only, read_only })
+    // An empty blob-dir is none, in ZODB too.
+    let given = keys.find("blob-dir").is_some_and(|key| !key.value.is_empty());
+    let blobs = if given { keys.read("blob-dir", |text| existing_dirpath(text, host))? } else { None };
+    Ok((StorageKind::File { path, create: !read_only, read_only }, blobs))
 }
 
 fn memory(section: &Section) -> Result<StorageKind, ConfigError> {

@@ -1,10 +1,11 @@
 use tracing::level_filters::LevelFilter;
+use zeolith_net::tls::ServerTls;
 
 use super::*;
 use crate::options::{LogSink, LogTarget, StorageKind};
 use crate::testing::FakeHost;
 
-/// What the container image of Plone's ZEO server comes with, but for its blob-dir.
+/// What the container image of Plone's ZEO server comes with.
 const PLONE: &str = "\
 %define INSTANCE /app
 %define DATA_DIR /data
@@ -18,6 +19,7 @@ const PLONE: &str = "\
 
 <filestorage 1>
   path $DATA_DIR/filestorage/Data.fs
+  blob-dir $DATA_DIR/blobstorage
   pack-keep-old $(ZEO_PACK_KEEP_OLD)
 </filestorage>
 
@@ -91,6 +93,11 @@ fn zeo_with(lines: &str) -> String {
     format!("<zeo>\naddress 8100\n{lines}\n</zeo>\n{STORAGE}")
 }
 
+/// A server whose `<ssl>` has `lines` beside its certificate, in line 5 and on.
+fn ssl_with(lines: &str) -> String {
+    zeo_with(&format!("<ssl>\ncertificate server.pem\n{lines}\n</ssl>"))
+}
+
 /// A server whose `<filestorage>` has `lines` beside its path, in line 6 and on.
 fn file_with(lines: &str) -> String {
     format!("{ZEO}<filestorage>\npath Data.fs\n{lines}\n</filestorage>\n")
@@ -98,6 +105,10 @@ fn file_with(lines: &str) -> String {
 
 fn file(path: &str) -> StorageKind {
     StorageKind::File { path: path.into(), create: true, read_only: false }
+}
+
+fn storage(name: &str, kind: StorageKind, blobs: Option<&str>) -> StorageSpec {
+    StorageSpec { name: name.to_owned(), kind, blobs: blobs.map(Into::into) }
 }
 
 fn log_to(path: &str) -> LogOptions {
@@ -116,16 +127,18 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         .variable("ZEO_INVALIDATION_QUEUE_SIZE", "500")
         .variable("ZEO_PACK_KEEP_OLD", "true");
     let config = parse(PLONE, Path::new("zeo.conf"), &host).unwrap();
-    let format = "zeo.conf:20: format has no effect: a line is time, level and message".to_owned();
-    let keep_old = "zeo.conf:13: pack-keep-old has no effect yet: this server does not pack".to_owned();
+    let format = "zeo.conf:21: format has no effect: a line is time, level and message".to_owned();
+    let keep_old = "zeo.conf:14: pack-keep-old has no effect yet: this server does not pack".to_owned();
     let expected = FileConfig {
         address: Address::Tcp { host: "0.0.0.0".to_owned(), port: 8100 },
+        tls: None,
         read_only: false,
         msgpack: None,
         invalidation_queue: Some(500),
         transaction_timeout: None,
         pid_file: Some("/app/var/zeo.pid".into()),
-        storages: vec![StorageSpec { name: "1".to_owned(), kind: file("/data/filestorage/Data.fs") }],
+        merged: Vec::new(),
+        storages: vec![storage("1", file("/data/filestorage/Data.fs"), Some("/data/blobstorage"))],
         log: Some(log_to("/data/log/zeo.log")),
         notices: vec![Notice::Warning(keep_old), Notice::Info(format)],
     };
@@ -133,24 +146,73 @@ fn the_file_of_plones_container_is_served_as_it_is() {
 }
 
 #[test]
-fn the_blobs_of_plones_container_are_not_forgotten_silently() {
-    let text = PLONE.replace("  pack-keep-old $(ZEO_PACK_KEEP_OLD)", "  blob-dir $DATA_DIR/blobstorage");
-    let host = FakeHost::default()
-        .variable("ZEO_PORT", "8100")
-        .variable("ZEO_READ_ONLY", "false")
-        .variable("ZEO_INVALIDATION_QUEUE_SIZE", "500");
+fn classes_to_merge_are_named_where_python_reads_over_them() {
+    let merged = |line: &str| read(&format!("{line}\n{ZEO}{STORAGE}")).map(|config| config.merged);
     assert_eq!(
-        parse(&text, Path::new("zeo.conf"), &host).unwrap_err().to_string(),
-        "zeo.conf:13: 'blob-dir' is not supported yet: serving a blob storage without its blobs would look like lost \
-         data"
+        merged("%define Zeolith_Merged app.Counter  app.sub.Box.Lid"),
+        Ok(vec!["app.Counter".to_owned(), "app.sub.Box.Lid".to_owned()])
     );
+    assert_eq!(merged("%define zeolith_merged"), Ok(Vec::new()));
+    assert_eq!(merged("%define other zeolith"), Ok(Vec::new()));
+}
+
+#[test]
+fn blobs_lie_beside_a_file_or_around_any_storage() {
+    let blobs = |text: &str| read(text).expect(text).storages.remove(0);
+    assert_eq!(blobs(&file_with("blob-dir var/blobs")), storage("1", file("Data.fs"), Some("var/blobs")));
+    // An empty value is none, as in ZODB.
+    assert_eq!(blobs(&file_with("blob-dir")), storage("1", file("Data.fs"), None));
+    let around = format!(
+        "{ZEO}<blobstorage main>\nblob-dir /missing/blobs\n<filestorage>\npath Data.fs\n</filestorage>\n</blobstorage>\n"
+    );
+    assert_eq!(blobs(&around), storage("main", file("Data.fs"), Some("/missing/blobs")));
+    let around = format!(
+        "{ZEO}<blobstorage>\nblob-dir blobs\n<mappingstorage anything>\n</mappingstorage>\n</blobstorage>\n"
+    );
+    assert_eq!(blobs(&around), storage("1", StorageKind::Memory, Some("blobs")));
+}
+
+#[test]
+fn blobs_that_would_lie_nowhere_or_in_two_places_are_refused() {
+    let around = |lines: &str| format!("{ZEO}<blobstorage>\n{lines}\n</blobstorage>\n");
+    for (text, expected) in [
+        (
+            file_with("blob-dir /missing/blobs"),
+            ":6: '/missing/blobs' is no value for 'blob-dir': the directory /missing does not exist",
+        ),
+        (around("<mappingstorage/>"), ":4: <blobstorage> needs the key 'blob-dir'"),
+        (around("blob-dir\n<mappingstorage/>"), ":5: '' is no value for 'blob-dir': expected a path"),
+        (around("blob-dir blobs"), ":4: <blobstorage> needs a storage section inside it"),
+        (
+            around("blob-dir a\nblob-dir b\n<mappingstorage/>"),
+            ":6: the key 'blob-dir' stands twice in this <blobstorage>, first in line 5",
+        ),
+        (around("layout bushy\nblob-dir a\n<mappingstorage/>"), ":5: unknown key 'layout' in <blobstorage>"),
+        (
+            around("blob-dir a\n<mappingstorage/>\n<mappingstorage/>"),
+            ":7: a second storage inside this <blobstorage>; the first is in line 6",
+        ),
+        (around("blob-dir a\n<eventlog/>"), ":6: unknown section <eventlog>"),
+        (around("blob-dir a\n<zeoclient/>"), ":6: <zeoclient> is not supported yet"),
+        (around("blob-dir a\n<demostorage/>"), ":6: a <demostorage> with blobs is not supported yet"),
+        (
+            around("blob-dir a\n<filestorage>\npath Data.fs\nblob-dir b\n</filestorage>"),
+            ":6: the storage in this <blobstorage> has blobs already",
+        ),
+        (
+            around("blob-dir a\n<blobstorage>\nblob-dir b\n<mappingstorage/>\n</blobstorage>"),
+            ":6: the storage in this <blobstorage> has blobs already",
+        ),
+    ] {
+        assert_eq!(message(&text), format!("zeo.conf{expected}"), "{text}");
+    }
 }
 
 #[test]
 fn a_file_of_mkzeoinst_is_served_as_it_is() {
     let config = read(MKZEOINST).unwrap();
     assert_eq!(config.address, Address::Tcp { host: String::new(), port: 8100 });
-    assert_eq!(config.storages, [StorageSpec { name: "1".to_owned(), kind: file("/srv/zeo/var/Data.fs") }]);
+    assert_eq!(config.storages, [storage("1", file("/srv/zeo/var/Data.fs"), None)]);
     assert_eq!((config.log, config.notices), (Some(log_to("/srv/zeo/log/zeo.log")), vec![]));
 }
 
@@ -166,16 +228,26 @@ fn every_key_of_zeo_is_understood() {
 }
 
 #[test]
+fn tls_takes_two_files_and_a_place_of_certificates() {
+    let tls = |lines| read(&ssl_with(lines)).unwrap().tls;
+    let expected = ServerTls {
+        certificate: "server.pem".into(),
+        key: Some("server_key.pem".into()),
+        authenticate: "clients".into(),
+    };
+    assert_eq!(tls("key server_key.pem\nauthenticate clients"), Some(expected.clone()));
+    assert_eq!(tls("authenticate clients"), Some(ServerTls { key: None, ..expected }));
+    assert_eq!(read(&zeo_with("")).unwrap().tls, None);
+}
+
+#[test]
 fn storages_keep_their_order_and_an_unnamed_one_is_1() {
     let text = format!(
         "{ZEO}<filestorage Main>\npath main.fs\n</filestorage>\n<mappingstorage>\nname x\n</mappingstorage>"
     );
     assert_eq!(
         read(&text).unwrap().storages,
-        [
-            StorageSpec { name: "main".to_owned(), kind: file("main.fs") },
-            StorageSpec { name: "1".to_owned(), kind: StorageKind::Memory },
-        ]
+        [storage("main", file("main.fs"), None), storage("1", StorageKind::Memory, None),]
     );
 }
 
@@ -293,7 +365,27 @@ fn every_problem_names_its_line() {
         (zeo_with("read_only yes"), ":3: unknown key 'read_only' in <zeo>; did you mean 'read-only'?"),
         (zeo_with("port 8100"), ":3: unknown key 'port' in <zeo>"),
         (zeo_with("ADDRESS 8100"), ":3: the key 'address' stands twice in this <zeo>, first in line 2"),
-        (zeo_with("<ssl>\n</ssl>"), ":3: TLS is not supported yet"),
+        (zeo_with("<ssl>\n</ssl>"), ":3: <ssl> needs the key 'certificate'"),
+        (ssl_with(""), ":3: <ssl> needs the key 'authenticate'"),
+        (zeo_with("<ssl/>\n<ssl other/>"), ":4: a second <ssl>; the first is in line 3"),
+        (ssl_with("authenticate"), ":5: '' is no value for 'authenticate': expected a path"),
+        (
+            ssl_with("authenticate DYNAMIC"),
+            ":5: 'DYNAMIC' is no value for 'authenticate': expected a file or a folder with the certificates of the \
+             clients, or of those who sign them",
+        ),
+        (
+            ssl_with("authenticate a\nkey /missing/key.pem"),
+            ":6: '/missing/key.pem' is no value for 'key': the directory /missing does not exist",
+        ),
+        (
+            ssl_with("password-function a.b"),
+            ":5: 'password-function' is not supported yet: Zeolith runs no Python code; decrypt the key with openssl \
+             pkey, for the server's eyes only",
+        ),
+        (ssl_with("check-hostname no"), ":5: unknown key 'check-hostname' in <ssl>"),
+        (ssl_with("keys a"), ":5: unknown key 'keys' in <ssl>; did you mean 'key'?"),
+        (ssl_with("<ca/>"), ":5: unknown section <ca>"),
         (zeo_with("<tls/>"), ":3: unknown section <tls>"),
         (
             zeo_with("monitor-address 8101"),
@@ -386,6 +478,18 @@ fn every_problem_names_its_line() {
             ":8: 'big' is no value for 'max-size': expected a size such as 512, 64KB, 10MB or 2GB",
         ),
         ("<zeo>".to_owned(), ":1: <zeo> is never ended"),
+        (
+            format!("%define zeolith_merge a.B\n{ZEO}{STORAGE}"),
+            ":1: 'zeolith_merge' is nothing to define; did you mean 'zeolith_merged'?",
+        ),
+        (
+            format!("%define zeolith_merged a.B Counter\n{ZEO}{STORAGE}"),
+            ":1: 'Counter' is no class: its module and its name are wanted, such as app.counters.Counter",
+        ),
+        (
+            format!("%define zeolith_merged a.B,c.D\n{ZEO}{STORAGE}"),
+            ":1: 'a.B,c.D' is no class: its module and its name are wanted, such as app.counters.Counter",
+        ),
     ] {
         assert_eq!(message(&text), format!("zeo.conf{expected}"), "{text}");
     }

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use zeolith_net::tls::ServerTls;
+
 use super::error::{ConfigError, Problem};
 use super::keys::{self, Keys};
+use super::ssl;
 use crate::options::{Address, Notice};
 use crate::zconfig::datatypes::{ValueError, boolean, existing_dirpath, float, integer, integer_in};
 use crate::zconfig::{Host, Section};
@@ -36,6 +39,7 @@ const AUTHENTICATION: &str =
 /// What `<zeo>` says.
 pub(super) struct Zeo {
     pub(super) address: Address,
+    pub(super) tls: Option<ServerTls>,
     pub(super) read_only: bool,
     pub(super) msgpack: Option<bool>,
     pub(super) invalidation_queue: Option<usize>,
@@ -53,14 +57,10 @@ pub(super) fn understand(
             return Err(key.at.says(Problem::Retired { key: key.name.clone(), why }).into());
         }
     }
-    match section.sections.first() {
-        None => {}
-        // Serving in the clear what was meant to be encrypted is no way to start.
-        Some(ssl) if ssl.kind == "ssl" => {
-            return Err(ssl.at.says(Problem::Unsupported { what: "TLS".to_owned(), why: "" }).into());
-        }
-        Some(other) => return Err(keys::unknown_section(other, &["ssl"])),
+    if let Some(other) = section.sections.iter().find(|inner| inner.kind != "ssl") {
+        return Err(keys::unknown_section(other, &["ssl"]));
     }
+    let tls = super::only(section, "ssl")?.map(|ssl| ssl::understand(ssl, host)).transpose()?;
 
     let keys = Keys::of(section, &KEYS)?;
     if keys.read("invalidation-age", float)?.is_some() {
@@ -86,6 +86,7 @@ pub(super) fn understand(
         text => existing_dirpath(text, host).map(Some),
     };
     Ok(Zeo {
+        tls,
         address: keys.need("address", |text| text.parse().map_err(ValueError::Address))?,
         read_only: keys.read("read-only", boolean)?.unwrap_or(false),
         msgpack: keys.read("msgpack", boolean)?,

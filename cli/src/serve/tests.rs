@@ -21,6 +21,7 @@ fn with_file(text: &str) -> (ServeArgs, FakeHost) {
 fn without_arguments_a_local_data_fs_is_served_to_this_machine() {
     let expected = ServeOptions {
         address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 8100 },
+        tls: None,
         storages: vec![data_fs(1, "./Data.fs".into())],
         read_only: false,
         serve_damaged: false,
@@ -28,6 +29,7 @@ fn without_arguments_a_local_data_fs_is_served_to_this_machine() {
         invalidation_queue: 100,
         transaction_timeout: None,
         pid_file: None,
+        merged: Vec::new(),
         log: Default::default(),
         notices: vec![],
     };

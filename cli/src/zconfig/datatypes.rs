@@ -37,6 +37,9 @@ pub enum ValueError {
     /// An empty path.
     #[error("expected a path")]
     NoPath,
+    /// No place of certificates.
+    #[error("expected a file or a folder with the certificates of the clients, or of those who sign them")]
+    NoCertificates,
     /// A path in a directory that does not exist.
     #[error("the directory {} does not exist", .0.display())]
     NoDirectory(PathBuf),

@@ -10,6 +10,7 @@ mod fault;
 mod parse;
 mod substitute;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -136,6 +137,8 @@ pub struct Document {
     pub root: Section,
     /// Packages named by `%import`. Their sections are known anyway or not at all, so nothing was loaded.
     pub imports: Vec<Located<String>>,
+    /// The values of `%define` by name in lower case, with the place of the first.
+    pub defines: BTreeMap<String, Located<String>>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From text to a tree of sections.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,10 +36,10 @@ pub fn parse(text: &str, name: &Path, host: &dyn Host) -> Result<Document> {
 
 fn document(bytes: &[u8], start: Position, host: &dyn Host) -> Result<Document> {
     let mut parser =
-        Parser { host, defines: HashMap::new(), left: MAX_BYTES, files: Vec::new(), imports: Vec::new() };
+        Parser { host, defines: BTreeMap::new(), left: MAX_BYTES, files: Vec::new(), imports: Vec::new() };
     let mut root = section("", None, start.clone());
     parser.file(bytes, &start, &mut root, 0)?;
-    Ok(Document { root, imports: parser.imports })
+    Ok(Document { root, imports: parser.imports, defines: parser.defines })
 }
 
 fn section(kind: &str, name: Option<String>, at: Position) -> Section {
@@ -49,7 +49,7 @@ fn section(kind: &str, name: Option<String>, at: Position) -> Section {
 /// What outlives a file: definitions made in an included file hold in the including one, as in ZConfig.
 struct Parser<'h> {
     host: &'h dyn Host,
-    defines: HashMap<String, String>,
+    defines: BTreeMap<String, Located<String>>,
     /// Bytes of text and substituted values that may still come.
     left: usize,
     /// The files being read, outermost first.
@@ -143,10 +143,10 @@ impl Parser<'_> {
         }
         let value = self.substituted(value.trim_start(), at)?;
         match self.defines.get(&name.to_ascii_lowercase()) {
-            Some(known) if *known != value => Err(at.says(Fault::Redefined(name.to_owned()))),
+            Some(known) if known.what != value => Err(at.says(Fault::Redefined(name.to_owned()))),
             Some(_) => Ok(()),
             None => {
-                self.defines.insert(name.to_ascii_lowercase(), value);
+                self.defines.insert(name.to_ascii_lowercase(), at.says(value));
                 Ok(())
             }
         }
@@ -174,7 +174,7 @@ impl Parser<'_> {
 
     /// Substituted values count against the bound too: twenty lines of `%define b $a$a` would unfold to a megabyte.
     fn substituted(&mut self, text: &str, at: &Position) -> Result<String> {
-        let defined = |name: &str| self.defines.get(name).cloned();
+        let defined = |name: &str| self.defines.get(name).map(|value| value.what.clone());
         let value = substitute(text, self.left, defined, |name| self.host.variable(name))
             .map_err(|why| at.says(Fault::Substitution(why)))?;
         self.spend(value.len().saturating_sub(text.len()), at)?;

@@ -142,14 +142,16 @@ impl Desk {
         self.out.pop_back();
     }
 
-    /// The cache is empty, and begins at `tid`. Callers are told unless this is all they ever knew.
-    pub(super) fn begin_at(&mut self, tid: Tid) {
+    /// The cache is empty, and begins at `tid`. Callers are told unless this is all they ever knew: whether they are.
+    pub(super) fn begin_at(&mut self, tid: Tid) -> bool {
         self.cache.clear();
         self.cache.set_last_tid(tid);
         self.finished = None;
-        if self.seen.replace(tid).is_some() {
+        let told = self.seen.replace(tid).is_some();
+        if told {
             self.push(Output::Changed(Change::Everything { tid }));
         }
+        told
     }
 
     pub(super) fn check_invariants(&self) {

@@ -86,6 +86,21 @@ impl Link {
         self.stage == Stage::Ready
     }
 
+    /// Answers that the server owes.
+    pub(super) fn owed(&self) -> usize {
+        self.calls.len() + self.loads
+    }
+
+    /// Invalidations that are kept until the cache is verified.
+    pub(super) fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Bytes of a message that is not complete.
+    pub(super) fn buffered(&self) -> usize {
+        self.frames.buffered()
+    }
+
     /// The next message of what was received, `chunk` being the newest part of it; `None` when it is not complete.
     pub(super) fn next_frame<'c>(&mut self, chunk: &mut &'c [u8]) -> Result<Option<Frame<'c>>, Fault> {
         let limit = match self.stage {

@@ -11,6 +11,7 @@ mod connect;
 mod desk;
 pub mod event;
 pub mod fault;
+mod held;
 mod link;
 mod loads;
 mod mark;
@@ -369,7 +370,15 @@ impl Client {
             if self.desk.bug == Some(Bug::QuestionForgotten) {
                 continue;
             }
-            if self.desk.is_open(ticket) && !self.answer_from_cache(ticket, &call) {
+            if self.verification.is_anew()
+                && let Call::Vote(changes) = &call
+                && changes.is_based()
+            {
+                // A server takes any change of an object that it does not have, whatever the change is based on.
+                mark!("what a transaction is based on may be of another history");
+                let why = "the server could not say what changed meanwhile".to_owned();
+                self.desk.answer(ticket, Err(Error::Lost(why)));
+            } else if self.desk.is_open(ticket) && !self.answer_from_cache(ticket, &call) {
                 self.ask(ticket, call, Some(until));
             }
         }
@@ -539,6 +548,11 @@ impl Client {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: Bug) {
         self.desk.bug = Some(bug);
+    }
+
+    /// What it keeps for its callers and its server at the moment: nothing, when nobody waits for anything.
+    pub fn held(&self) -> Vec<String> {
+        held::held(self)
     }
 
     /// Checks what must always hold between two inputs.

@@ -47,6 +47,11 @@ pub(super) struct Commits {
 }
 
 impl Commits {
+    /// Transactions that are not over.
+    pub(super) fn under_way(&self) -> usize {
+        self.queue.len() + usize::from(self.slot.is_some()) + self.unsettled.len()
+    }
+
     /// A transaction is to be voted.
     pub(super) fn vote(
         &mut self,

@@ -23,6 +23,8 @@ pub(super) struct Verification {
     /// What was kept had to be dropped, so that the answer under way is of no use.
     flooded: bool,
     outcome: Option<Verified>,
+    /// What callers know may be of another history.
+    anew: bool,
     /// Everything up to here was told by an answer.
     told: Option<Tid>,
 }
@@ -44,6 +46,11 @@ impl Verification {
     /// What became of the cache; `None` while it is being verified.
     pub(super) fn outcome(&self) -> Option<Verified> {
         self.outcome
+    }
+
+    /// Whether callers were told that anything may have changed.
+    pub(super) fn is_anew(&self) -> bool {
+        self.anew
     }
 
     /// Whether an answer that verified the cache has told of this transaction already.
@@ -147,7 +154,7 @@ impl Verification {
 
     /// There is nothing to be kept: the cache is empty, as of what the server said last.
     fn begin(&mut self, desk: &mut Desk, link: &mut Link, outcome: Verified) -> Result<(), Fault> {
-        desk.begin_at(self.server);
+        self.anew = desk.begin_at(self.server);
         self.done(desk, link, outcome)
     }
 

@@ -4,11 +4,16 @@
 //! index), each of its transactions is made known in this order: the invalidation queue, invalidations on every other
 //! connection, the committer's `info` and finish reply; then its locks are released.
 
+use crate::commit::scene::Scene;
 use crate::ids::{Oid, Tid};
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
 use crate::server::names::{ReplyTo, TxnKey};
 use crate::store::Transaction;
+use crate::store::blob::DraftId;
 use crate::time::WallTime;
 use crate::wire::remote::RemoteError;
+use crate::wire::reply::{Notice, Reply};
 use std::collections::VecDeque;
 
 /// A transaction on its way to the disk. It no longer depends on its client.
@@ -24,6 +29,43 @@ pub struct Finishing {
     pub finish: ReplyTo,
     /// When its locks were granted.
     pub locked_at: Option<WallTime>,
+    /// Room reserved for it in the log.
+    pub reserved: u64,
+    /// Its blobs.
+    pub drafts: Vec<DraftId>,
+}
+
+impl Finishing {
+    /// Makes the transaction visible, for it is durable and in the index.
+    pub(super) fn show(self, #[cfg(feature = "planted-bugs")] bug: Option<Bug>, scene: &mut Scene<'_>) {
+        let Finishing { tid, oids, finish, .. } = self;
+        scene.audience.stats.commits += 1;
+        let told = oids.as_slice();
+        #[cfg(feature = "planted-bugs")]
+        let told = if bug == Some(Bug::InvalidationCutShort) { &told[..1.min(told.len())] } else { told };
+        #[cfg(feature = "planted-bugs")]
+        let left = bug.filter(|_| !scene.audience.members.contains_key(&finish.conn));
+        #[cfg(feature = "planted-bugs")]
+        if left == Some(Bug::MissedWhenCommitterLeft) {
+            return scene.audience.queue.push(tid, oids);
+        }
+        scene.audience.broadcast(finish.conn, &Notice::Invalidate(tid, told), scene.out);
+        #[cfg(feature = "planted-bugs")]
+        let oids = if left == Some(Bug::QueuedWithoutObjects) { Vec::new() } else { oids };
+        scene.audience.queue.push(tid, oids);
+        let info = scene.out.notice(finish.codec, &Notice::Info(scene.desk.size()));
+        scene.out.send(finish.conn, info);
+        scene.out.reply(&finish, &Reply::Tid(tid));
+    }
+}
+
+/// One that is not being appended yet.
+#[derive(Debug)]
+struct Waiting {
+    finishing: Finishing,
+    transaction: Transaction,
+    /// Blobs that do not have their names yet. What is in the log has its blobs, after any crash.
+    unpublished: usize,
 }
 
 /// The finished transactions of one storage that are not durable yet.
@@ -32,14 +74,14 @@ pub struct Durable {
     /// The highest tid given so far.
     last: Tid,
     syncing: VecDeque<Finishing>,
-    waiting: Vec<(Finishing, Transaction)>,
+    waiting: VecDeque<Waiting>,
     failed: bool,
 }
 
 impl Durable {
     /// Nothing is on its way; tids will exceed `last`.
     pub fn new(last: Tid) -> Durable {
-        Durable { last, syncing: VecDeque::new(), waiting: Vec::new(), failed: false }
+        Durable { last, syncing: VecDeque::new(), waiting: VecDeque::new(), failed: false }
     }
 
     /// The highest tid given so far, durable or not.
@@ -82,18 +124,34 @@ impl Durable {
         if !self.syncing.is_empty() {
             mark!("a finish waits for the batch before it");
         }
-        self.waiting.push((finishing, transaction));
+        let unpublished = finishing.drafts.len();
+        self.waiting.push_back(Waiting { finishing, transaction, unpublished });
     }
 
-    /// The next batch to append; `None` while one is on its way, when nothing waits, or after a failure.
+    /// A blob of a transaction that waits has its name.
+    pub fn published(&mut self, key: TxnKey) {
+        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.finishing.key == key) {
+            waiting.unpublished -= 1;
+        }
+    }
+
+    /// Takes a transaction that waits out: it will not be. `None`: it was taken out before.
+    pub fn withdraw(&mut self, key: TxnKey) -> Option<Finishing> {
+        let at = self.waiting.iter().position(|waiting| waiting.finishing.key == key)?;
+        self.waiting.remove(at).map(|waiting| waiting.finishing)
+    }
+
+    /// The next batch to append; `None` while one is on its way, when nothing can be appended, or after a failure.
     pub fn next_batch(&mut self) -> Option<Vec<Transaction>> {
-        if !self.syncing.is_empty() || self.waiting.is_empty() || self.failed {
+        let ready = self.waiting.iter().take_while(|waiting| waiting.unpublished == 0).count();
+        if !self.syncing.is_empty() || ready == 0 || self.failed {
             return None;
         }
-        if self.waiting.len() > 1 {
+        if ready > 1 {
             mark!("a batch has several transactions");
         }
-        let (finishing, batch): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
+        let batch = self.waiting.drain(..ready).map(|waiting| (waiting.finishing, waiting.transaction));
+        let (finishing, batch): (Vec<_>, Vec<_>) = batch.unzip();
         self.syncing = finishing.into();
         Some(batch)
     }
@@ -106,7 +164,7 @@ impl Durable {
     /// The store refused: everything on its way has an unknown outcome, and nothing more is taken.
     pub fn refuse(&mut self) -> Vec<Finishing> {
         self.failed = true;
-        let waiting = self.waiting.drain(..).map(|(finishing, _)| finishing);
+        let waiting = self.waiting.drain(..).map(|waiting| waiting.finishing);
         self.syncing.drain(..).chain(waiting).collect()
     }
 
@@ -122,6 +180,6 @@ impl Durable {
 
     /// The transactions on their way, in order of their tids.
     pub fn on_their_way(&self) -> impl Iterator<Item = &Finishing> {
-        self.syncing.iter().chain(self.waiting.iter().map(|(finishing, _)| finishing))
+        self.syncing.iter().chain(self.waiting.iter().map(|waiting| &waiting.finishing))
     }
 }

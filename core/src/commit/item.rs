@@ -2,7 +2,7 @@
 
 use crate::ids::{Oid, Tid};
 use crate::record;
-use crate::store::{Current, Place, Record};
+use crate::store::{Current, Place, Record, SoFar};
 use crate::wire::remote::{ConflictError, RemoteError};
 use crate::wire::reply::Conflict;
 use bytes::Bytes;
@@ -194,6 +194,17 @@ impl Kind {
             Kind::Restore { data, .. } => data.as_ref().map_or(0, Bytes::len),
             Kind::Undone(Set::Merge { earlier, .. }) => earlier.len(),
             Kind::Check | Kind::Delete | Kind::Undone(_) => 0,
+        }
+    }
+
+    /// What an undo finds done to the object in its own transaction; `None`: nothing that is known.
+    pub(super) fn so_far(&self) -> Option<SoFar> {
+        match self {
+            Kind::Store(data) | Kind::Undone(Set::State(data)) => Some(SoFar::Stored(data.clone())),
+            Kind::Delete | Kind::Undone(Set::Gone) => Some(SoFar::Gone),
+            Kind::Undone(Set::Back(place)) => Some(SoFar::Back(*place)),
+            Kind::Undone(Set::Unknown | Set::Merge { .. }) => None,
+            Kind::Check | Kind::Restore { .. } => unreachable!("no changes of an object that others replace"),
         }
     }
 }

@@ -1,28 +1,42 @@
 //! The commit path of one storage: begin, store, vote, finish; locks, checks, durability, timeouts.
 
+pub mod attached;
+mod beneath;
+pub mod blobs;
+pub mod drafts;
 pub mod durable;
+pub mod held;
 pub mod item;
 pub mod locks;
+pub mod merged;
+mod next;
 pub mod scene;
 mod table;
 pub mod timeout;
 pub mod txn;
+mod undos;
 
-use crate::ids::Tid;
+use crate::ids::{Oid, Tid};
 use crate::limits::Limits;
 #[cfg(feature = "planted-bugs")]
 use crate::planted::Bug;
 use crate::server::event::Event;
 use crate::server::fault::Fault;
 use crate::server::names::{ConnId, Context, ReplyTo, TxnKey};
-use crate::store::{Current, Place, StoreError, StoreOp, UndoRefusal, UndoTarget, Undone};
+use crate::store::blob::BlobDone;
+use crate::store::{StoreError, StoreOp, UndoRefusal, UndoTarget, Undone};
 use crate::time::Instant;
 use crate::wire::call::TxnId;
 use crate::wire::remote::RemoteError;
-use crate::wire::reply::{Notice, Reply};
+use crate::wire::reply::Reply;
+use blobs::Upload;
+use bytes::Bytes;
+use drafts::Drafts;
 use durable::{Durable, Finishing};
 use item::Unknown;
 use locks::{Locks, Wanted};
+use merged::Merged;
+use next::Next;
 use scene::Scene;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -38,6 +52,8 @@ pub struct Commits {
     locks: Locks,
     timeouts: Timeouts,
     durable: Durable,
+    merged: Merged,
+    drafts: Drafts,
     /// Transactions that were granted their locks and are to be checked.
     ready: VecDeque<TxnKey>,
     #[cfg(feature = "planted-bugs")]
@@ -45,13 +61,16 @@ pub struct Commits {
 }
 
 impl Commits {
-    /// No transactions yet; tids will exceed `last`, and locks are held for at most `timeout`.
-    pub fn new(last: Tid, timeout: Option<Duration>, limits: Limits) -> Commits {
+    /// No transactions yet; tids will exceed `last`, and locks are held for at most `timeout`. Conflicts of undos are left to
+    /// the client for objects that are `merged`.
+    pub fn new(last: Tid, timeout: Option<Duration>, limits: Limits, merged: Merged) -> Commits {
         Commits {
             txns: Table::new(limits),
             locks: Locks::default(),
             timeouts: Timeouts::new(timeout),
             durable: Durable::new(last),
+            merged,
+            drafts: Drafts::default(),
             ready: VecDeque::new(),
             #[cfg(feature = "planted-bugs")]
             bug: None,
@@ -80,10 +99,26 @@ impl Commits {
         Ok(())
     }
 
+    /// A step of the upload of a blob into the open transaction, which `id` names if the step does.
+    pub fn upload(
+        &mut self,
+        conn: ConnId,
+        id: Option<TxnId>,
+        step: Upload<'_>,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), RemoteError> {
+        let open = id.or_else(|| self.txns.of(conn).map(|open| open.id));
+        let open = open.ok_or_else(|| RemoteError::StorageTransaction("no transaction is open".into()))?;
+        blobs::take(step, conn, self.txns.building(conn, open)?, &mut self.drafts, scene)
+    }
+
     /// `vote`: answered when the locks are there and everything was checked.
     pub fn vote(&mut self, to: ReplyTo, id: TxnId, scene: &mut Scene<'_>) -> Result<(), RemoteError> {
         let conn = to.conn;
         let txn = self.txns.building(conn, id)?;
+        if txn.blobs.coming().is_some() {
+            txn.spoil_by(RemoteError::StorageTransaction("the vote comes before the end of a blob".into()));
+        }
         if let Some(spoiled) = txn.spoiled() {
             mark!("a vote tells of a store that could not be taken");
             let spoiled = spoiled.clone();
@@ -97,9 +132,14 @@ impl Commits {
         Ok(())
     }
 
-    /// Asks for the records of the next transaction that is to be undone; when all are known, the locks are taken.
+    /// Waits for the blobs, and asks for the records of the next transaction that is to be undone; when all are known, the
+    /// locks are taken.
     fn read_undos(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
         let txn = self.txns.voting(conn);
+        if !txn.blobs.are_placed() {
+            mark!("a vote waits for blobs");
+            return;
+        }
         if let Some(tid) = txn.next_undo() {
             let context = Context::Undo { conn, key: txn.key };
             return scene.desk.ask(StoreOp::Targets { context, tid });
@@ -117,47 +157,23 @@ impl Commits {
     /// The records of a transaction that is to be undone.
     pub fn on_targets(
         &mut self,
-        (conn, key): (ConnId, TxnKey),
+        whose: (ConnId, TxnKey),
         result: Result<Result<Vec<UndoTarget>, UndoRefusal>, StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        let Some(txn) = self.txns.keyed(conn, key) else { return };
-        let Phase::Reading(vote) = &txn.phase else { return };
-        let vote = vote.clone();
-        match result {
-            Ok(Ok(targets)) => {
-                txn.aim(targets);
-                match txn.spoiled().cloned() {
-                    Some(spoiled) => self.fail(conn, &vote, spoiled, scene),
-                    None => self.read_undos(conn, scene),
-                }
-            }
-            Ok(Err(refusal)) => self.fail(conn, &vote, RemoteError::Undo(refusal.to_string()), scene),
-            Err(error) => self.fail(conn, &vote, txn::remote(error), scene),
-        }
-        self.run_ready(scene);
+        let next = undos::on_targets(whose, result, &mut self.txns);
+        self.follow(next, scene);
     }
 
     /// What becomes of one record that is undone.
     pub fn on_undone(
         &mut self,
-        (conn, key): (ConnId, TxnKey),
+        whose: (ConnId, TxnKey),
         result: Result<Result<Undone, UndoRefusal>, StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        let Some(txn) = self.txns.keyed(conn, key) else { return };
-        let Phase::Undoing(vote) = &txn.phase else { return };
-        match result {
-            Ok(outcome) => {
-                txn.set_back(outcome);
-                self.set_back(conn, scene);
-            }
-            Err(error) => {
-                let vote = vote.clone();
-                self.fail(conn, &vote, txn::remote(error), scene);
-            }
-        }
-        self.run_ready(scene);
+        let next = undos::on_undone(whose, result, &self.merged, &mut self.txns);
+        self.follow(next, scene);
     }
 
     /// Sets the next undone record back; when all are, the transaction is judged.
@@ -220,8 +236,13 @@ impl Commits {
         let tid = txn.explicit_tid.unwrap_or_else(|| self.durable.next_tid(scene.wall));
         scene.audience.stats.conflicts_resolved += txn.resolved();
         let (key, locked_at, oids) = (txn.key, txn.locked_at, txn.oids());
-        let finishing = Finishing { key, tid, oids, finish: to, locked_at };
-        self.durable.add(finishing, txn.into_transaction(tid));
+        let reserved = txn.reserved;
+        let (transaction, drafts) = txn.into_transaction(tid);
+        let finishing = Finishing { key, tid, oids, finish: to, locked_at, reserved, drafts: drafts.clone() };
+        self.durable.add(finishing, transaction);
+        for draft in drafts {
+            self.drafts.publish(draft, tid, scene);
+        }
         self.append(scene);
         Ok(())
     }
@@ -252,27 +273,57 @@ impl Commits {
         open
     }
 
-    /// The current serial of an object a vote asked for.
-    pub fn on_serial(
-        &mut self,
-        whose: (ConnId, TxnKey, usize),
-        result: Result<Current, StoreError>,
-        scene: &mut Scene<'_>,
-    ) {
-        self.on_answer(whose, result, Txn::learn, scene);
+    /// Something was done in the folder of the blobs.
+    pub fn on_blob(&mut self, done: BlobDone, scene: &mut Scene<'_>) {
+        let next = blobs::on_done(done, &mut self.txns, &mut self.drafts, scene);
+        self.follow(next, scene);
     }
 
-    /// The place of a state a vote asked for.
-    pub fn on_found(
+    /// The state to which an object is set back.
+    pub fn on_origin(
         &mut self,
-        whose: (ConnId, TxnKey, usize),
-        result: Result<Option<Place>, StoreError>,
+        whose: (ConnId, TxnKey),
+        oid: Oid,
+        result: Result<Option<(Tid, Bytes)>, StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        self.on_answer(whose, result, Txn::locate, scene);
+        let next = blobs::on_origin(whose, oid, result, &mut self.txns, &mut self.drafts, scene);
+        self.follow(next, scene);
     }
 
-    fn on_answer<A>(
+    /// Goes on with a transaction.
+    fn follow(&mut self, next: Next, scene: &mut Scene<'_>) {
+        match next {
+            Next::Nothing => return,
+            Next::Vote(conn) => match self.txns.voting(conn).phase {
+                Phase::Reading(_) => self.read_undos(conn, scene),
+                Phase::Undoing(_) => self.set_back(conn, scene),
+                _ => self.reserve(conn, scene),
+            },
+            Next::Fail(conn, vote, error) => self.fail(conn, &vote, error, scene),
+            Next::Append(key) => {
+                self.durable.published(key);
+                self.append(scene);
+            }
+            Next::Withdraw(key, error) => self.withdraw(key, &error, scene),
+        }
+        self.run_ready(scene);
+    }
+
+    /// A blob of a transaction that finishes cannot have its name: the transaction will not be.
+    fn withdraw(&mut self, key: TxnKey, error: &RemoteError, scene: &mut Scene<'_>) {
+        // Another of its blobs may have failed before.
+        let Some(Finishing { finish, reserved, drafts, .. }) = self.durable.withdraw(key) else { return };
+        drafts.into_iter().for_each(|draft| self.drafts.discard(draft, scene));
+        scene.desk.store.release(reserved);
+        scene.note_failure(finish.conn, error);
+        scene.out.error(&finish, error);
+        self.ready.extend(self.locks.release(key));
+        self.append(scene);
+    }
+
+    /// An answer about one of the objects of a vote, which `note` takes: its current serial, or the place of a state.
+    pub fn on_answer<A>(
         &mut self,
         (conn, key, at): (ConnId, TxnKey, usize),
         result: Result<A, StoreError>,
@@ -334,27 +385,14 @@ impl Commits {
 
     /// Everything up to `upto` is durable and in the index: it becomes visible, here and nowhere else.
     pub fn on_durable(&mut self, upto: Tid, scene: &mut Scene<'_>) {
-        while let Some(Finishing { key, tid, oids, finish, .. }) = self.durable.pop_durable(upto) {
-            scene.audience.stats.commits += 1;
-            let told = oids.as_slice();
-            #[cfg(feature = "planted-bugs")]
-            let told =
-                if self.bug == Some(Bug::InvalidationCutShort) { &told[..1.min(told.len())] } else { told };
-            #[cfg(feature = "planted-bugs")]
-            let left = self.bug.filter(|_| !scene.audience.members.contains_key(&finish.conn));
-            #[cfg(feature = "planted-bugs")]
-            if left == Some(Bug::MissedWhenCommitterLeft) {
-                scene.audience.queue.push(tid, oids);
-                self.ready.extend(self.locks.release(key));
-                continue;
-            }
-            scene.audience.broadcast(finish.conn, &Notice::Invalidate(tid, told), scene.out);
-            #[cfg(feature = "planted-bugs")]
-            let oids = if left == Some(Bug::QueuedWithoutObjects) { Vec::new() } else { oids };
-            scene.audience.queue.push(tid, oids);
-            let info = scene.out.notice(finish.codec, &Notice::Info(scene.desk.size()));
-            scene.out.send(finish.conn, info);
-            scene.out.reply(&finish, &Reply::Tid(tid));
+        while let Some(mut finishing) = self.durable.pop_durable(upto) {
+            finishing.drafts.drain(..).for_each(|draft| self.drafts.settle(draft, scene));
+            let key = finishing.key;
+            finishing.show(
+                #[cfg(feature = "planted-bugs")]
+                self.bug,
+                scene,
+            );
             self.ready.extend(self.locks.release(key));
         }
         self.append(scene);
@@ -365,7 +403,8 @@ impl Commits {
     pub fn on_refused(&mut self, why: &StoreError, scene: &mut Scene<'_>) {
         mark!("the store refuses a batch");
         scene.out.log(Event::StorageFailed { storage: scene.name.to_owned(), why: why.to_string() });
-        for Finishing { key, finish, .. } in self.durable.refuse() {
+        for Finishing { key, finish, drafts, .. } in self.durable.refuse() {
+            drafts.into_iter().for_each(|draft| self.drafts.leave(draft));
             mark!("a finish has an unknown outcome");
             scene.out.close(finish.conn, Fault::Storage(why.to_string()));
             self.ready.extend(self.locks.release(key));
@@ -477,14 +516,11 @@ impl Commits {
             Verdict::Clean => match self.durable.admit(txn.explicit_tid) {
                 Err(error) => self.fail(conn, &vote, error, scene),
                 Ok(()) => {
-                    let (key, bytes) = (txn.key, txn.footprint());
-                    txn.phase = Phase::Reserving(vote);
                     if let Some(highest) = txn.oids().into_iter().max() {
                         scene.audience.oids.note(highest);
                     }
-                    scene
-                        .desk
-                        .ask(StoreOp::Reserve { context: Context::Reserve { conn, key, bytes }, bytes });
+                    blobs::copy(vote, txn, &mut self.drafts, scene);
+                    self.reserve(conn, scene);
                 }
             },
             Verdict::Resolve(conflicts) => {
@@ -501,6 +537,17 @@ impl Commits {
         }
     }
 
+    /// Asks for room in the log, once all blobs are in their places.
+    fn reserve(&mut self, conn: ConnId, scene: &mut Scene<'_>) {
+        let txn = self.txns.voting(conn);
+        let Phase::Copying { vote, outstanding: 0 } = &txn.phase else { return };
+        if txn.blobs.are_placed() {
+            let (key, bytes) = (txn.key, txn.footprint());
+            txn.phase = Phase::Reserving(vote.clone());
+            scene.desk.ask(StoreOp::Reserve { context: Context::Reserve { conn, key, bytes }, bytes });
+        }
+    }
+
     /// The vote ends the transaction with an error.
     fn fail(&mut self, conn: ConnId, vote: &ReplyTo, error: RemoteError, scene: &mut Scene<'_>) {
         scene.note_failure(conn, &error);
@@ -514,6 +561,7 @@ impl Commits {
         let Some(txn) = self.forget(conn) else { return };
         self.timeouts.stop(txn.key);
         scene.desk.store.release(txn.reserved);
+        txn.blobs.into_drafts().for_each(|draft| self.drafts.discard(draft, scene));
         if let Some(vote) = txn.phase.vote() {
             mark!("a transaction ends while its vote waits");
             let what = "the transaction was aborted while its vote waited";
@@ -546,11 +594,7 @@ impl Commits {
             assert!(self.txns.owner(key).is_some() || finishing, "every lock has a transaction");
         }
         for txn in self.txns.iter() {
-            assert_eq!(
-                txn.has_asked(),
-                self.locks.contains(txn.key),
-                "locks are asked for at the first vote"
-            );
+            assert_eq!(txn.has_asked(), self.locks.contains(txn.key), "locks are asked for at a vote");
         }
         assert!(self.ready.is_empty(), "nobody who has its locks is left waiting");
     }

@@ -7,6 +7,7 @@ use crate::server::names::{ConnId, Context};
 use crate::server::output::Outputs;
 use crate::server::queue::Queue;
 use crate::server::stats::Stats;
+use crate::store::blob::BlobOp;
 use crate::store::disk::{DiskDone, DiskOp};
 use crate::store::{Outbox, Store, StoreDone, StoreOp, Transaction};
 use crate::time::{Instant, WallTime};
@@ -21,13 +22,24 @@ use std::collections::BTreeMap;
 pub struct Desk {
     /// The store.
     pub store: Store<Context>,
+    has_blobs: bool,
     outbox: Outbox<Context>,
 }
 
 impl Desk {
-    /// A store that was just opened.
-    pub fn new(store: Store<Context>) -> Desk {
-        Desk { store, outbox: Outbox::default() }
+    /// A store that was just opened, with a folder for blobs or without.
+    pub fn new(store: Store<Context>, has_blobs: bool) -> Desk {
+        Desk { store, has_blobs, outbox: Outbox::default() }
+    }
+
+    /// Whether objects may have blobs.
+    pub fn has_blobs(&self) -> bool {
+        self.has_blobs
+    }
+
+    /// Has something done in the folder of the blobs.
+    pub fn blob(&mut self, op: BlobOp) {
+        self.outbox.disk.push_back(DiskOp::Blob(op));
     }
 
     /// Starts an operation of the store.

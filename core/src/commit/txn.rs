@@ -1,11 +1,13 @@
 //! A transaction between begin and finish: what it wants to change, and how far it is.
 
+use crate::commit::attached::Attached;
+use crate::commit::beneath::Beneath;
 use crate::commit::item::{Hint, Item, Kind, Set, Standing, Unknown, conflict_error};
 use crate::commit::locks::{Mode, Wanted};
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
-use crate::record;
 use crate::server::names::{ReplyTo, TxnKey};
+use crate::store::blob::DraftId;
 use crate::store::{Current, Place, SoFar, Store, StoreError, Transaction, UndoRefusal, UndoTarget, Undone};
 use crate::time::WallTime;
 use crate::wire::call::TxnId;
@@ -23,7 +25,7 @@ pub enum Phase {
     Open,
     /// Its vote waits for locks.
     Waiting(ReplyTo),
-    /// Its vote waits for the records of what is to be undone.
+    /// Its vote waits for its blobs, then for the records of what is to be undone.
     Reading(ReplyTo),
     /// It holds its locks; what it undoes is set back, record by record.
     Undoing(ReplyTo),
@@ -34,7 +36,14 @@ pub enum Phase {
         /// Answers to come.
         outstanding: usize,
     },
-    /// It is free of conflicts and waits for room on the disk.
+    /// It is free of conflicts; the blobs of what it undoes are copied.
+    Copying {
+        /// Who voted.
+        vote: ReplyTo,
+        /// Objects of which it is not known yet whether they have one.
+        outstanding: usize,
+    },
+    /// It waits for room on the disk.
     Reserving(ReplyTo),
     /// Its vote was answered; it may finish.
     Voted,
@@ -48,6 +57,7 @@ impl Phase {
             | Phase::Waiting(vote)
             | Phase::Checking { vote, .. }
             | Phase::Undoing(vote)
+            | Phase::Copying { vote, .. }
             | Phase::Reserving(vote) => Some(vote),
             Phase::Open | Phase::Voted => None,
         }
@@ -86,10 +96,15 @@ pub struct Txn {
     stores: HashMap<Oid, usize, FxBuildHasher>,
     bytes: usize,
     limits: Limits,
+    /// Its blobs, and the one that is coming in.
+    pub blobs: Attached,
     /// Transactions to be undone whose records are not known yet.
     undos: VecDeque<Tid>,
-    /// Records that are to be set back yet, in order.
-    targets: VecDeque<UndoTarget>,
+    /// How many were asked for in all: they are numbered.
+    asked: usize,
+    /// Records that are to be set back yet, in order, with the number of the undo.
+    targets: VecDeque<(usize, UndoTarget)>,
+    beneath: Beneath,
     /// Records that cannot be, and why.
     refusals: Vec<(UndoTarget, UndoRefusal)>,
     /// A store that could not be taken; one-way calls have no reply, so the vote tells.
@@ -151,8 +166,11 @@ impl Txn {
             stores: HashMap::default(),
             bytes: 0,
             limits,
+            blobs: Attached::default(),
             undos: VecDeque::new(),
+            asked: 0,
             targets: VecDeque::new(),
+            beneath: Beneath::default(),
             refusals: Vec::new(),
             // A log marks what is not to be read with other statuses: the transaction would be gone after a restart.
             spoiled: unread.or(too_long),
@@ -166,12 +184,22 @@ impl Txn {
     /// Takes an object's new state. A later store of the same object replaces the earlier: that is how a resolved
     /// conflict comes in, and a log holds one record of an object a transaction.
     pub fn store(&mut self, oid: Oid, serial: Tid, data: Bytes) {
+        self.cover(oid);
         self.change(oid, serial, Kind::Store(data));
     }
 
     /// Takes an object's deletion. It and stores of the same object replace each other.
     pub fn delete(&mut self, oid: Oid, serial: Tid) {
+        self.cover(oid);
         self.change(oid, serial, Kind::Delete);
+    }
+
+    /// What undos that were asked for before will find of an object that is stored now.
+    fn cover(&mut self, oid: Oid) {
+        if !self.undos.is_empty() {
+            let so_far = self.stores.get(&oid).and_then(|&at| self.items[at].kind.so_far());
+            self.beneath.cover(oid, self.asked, so_far);
+        }
     }
 
     /// Takes the wish to undo transaction `tid`.
@@ -180,6 +208,7 @@ impl Txn {
             return self.spoil();
         }
         self.undos.push_back(tid);
+        self.asked += 1;
     }
 
     /// The next transaction to be undone whose records are not known yet.
@@ -189,6 +218,7 @@ impl Txn {
 
     /// Takes the records of the transaction that [`next_undo`](Txn::next_undo) gave.
     pub fn aim(&mut self, targets: Vec<UndoTarget>) {
+        let number = self.asked - self.undos.len();
         self.undos.pop_front().expect("a transaction to be undone");
         if self.targets.len() + targets.len() > self.limits.transaction_objects {
             return self.spoil();
@@ -197,40 +227,36 @@ impl Txn {
             if !self.stores.contains_key(&target.oid) {
                 self.change(target.oid, Tid::ZERO, Kind::Undone(Set::Unknown));
             }
-            self.targets.push_back(target);
+            self.targets.push_back((number, target));
         }
     }
 
     /// The next record that is to be set back, with what the transaction has done to its object before.
     pub fn next_target(&self) -> Option<(UndoTarget, Option<SoFar>)> {
-        let target = *self.targets.front()?;
+        let (number, target) = *self.targets.front()?;
         if self.refusals.first().is_some_and(|(refused, _)| refused.tid != target.tid) {
             // Whatever else is to be undone, this transaction cannot be.
             return None;
         }
-        let so_far = match &self.items[self.stores[&target.oid]].kind {
-            Kind::Store(data) | Kind::Undone(Set::State(data)) => Some(SoFar::Stored(data.clone())),
-            Kind::Delete | Kind::Undone(Set::Gone) => Some(SoFar::Gone),
-            Kind::Undone(Set::Back(place)) => Some(SoFar::Back(*place)),
-            Kind::Undone(Set::Unknown | Set::Merge { .. }) => None,
-            Kind::Check | Kind::Restore { .. } => unreachable!("no changes of an object that others replace"),
-        };
+        let beneath = self.beneath.seen_by(number, target.oid);
+        let so_far = beneath.unwrap_or_else(|| self.items[self.stores[&target.oid]].kind.so_far());
         Some((target, so_far))
     }
 
     /// Takes what becomes of the record that [`next_target`](Txn::next_target) gave.
     pub fn set_back(&mut self, outcome: Result<Undone, UndoRefusal>) {
-        let target = self.targets.pop_front().expect("a record to be set back");
+        let (number, target) = self.targets.pop_front().expect("a record to be set back");
         let kind = &self.items[self.stores[&target.oid]].kind;
         let merging = matches!(kind, Kind::Undone(Set::Merge { .. }));
         // A second record of the same object may be set back where the first could not.
         self.refusals.retain(|(refused, _)| refused.oid != target.oid);
         let set = match outcome {
             Err(refusal) => return self.refusals.push((target, refusal)),
-            Ok(_) if merging => return self.refusals.push((target, UndoRefusal::Modified)),
-            Ok(Undone::Merge { earlier, .. }) if !is_merged(&earlier) => {
-                return self.refusals.push((target, UndoRefusal::Modified));
+            Ok(undone) if self.beneath.take(number, target.oid, &undone) => {
+                mark!("an undo stays beneath a later store");
+                return;
             }
+            Ok(_) if merging => return self.refusals.push((target, UndoRefusal::Modified)),
             Ok(Undone::Merge { current, earlier }) => Set::Merge { current, undone: target.tid, earlier },
             Ok(Undone::State(data)) => Set::State(data),
             Ok(Undone::Back(place)) => Set::Back(place),
@@ -304,6 +330,11 @@ impl Txn {
     fn spoil(&mut self) {
         mark!("a transaction is too large");
         let error = self.too_large();
+        self.spoiled.get_or_insert(error);
+    }
+
+    /// Something went wrong of which no reply can tell: the vote will.
+    pub fn spoil_by(&mut self, error: RemoteError) {
         self.spoiled.get_or_insert(error);
     }
 
@@ -468,10 +499,25 @@ impl Txn {
         Store::<()>::footprint(metadata, records)
     }
 
-    /// The transaction as the store appends it.
-    pub fn into_transaction(self, tid: Tid) -> Transaction {
+    /// Blobs of objects that are deleted after all, taken from them.
+    pub fn blobs_without_state(&mut self) -> Vec<DraftId> {
+        let gone = |item: &&Item| matches!(item.kind, Kind::Delete | Kind::Undone(Set::Gone));
+        self.items.iter().filter(gone).filter_map(|item| self.blobs.detach(item.oid)).collect()
+    }
+
+    /// The objects that are set back, and where their states are.
+    pub fn set_back_to(&self) -> Vec<(Oid, Place)> {
+        let back = |item: &Item| match item.kind {
+            Kind::Undone(Set::Back(place)) => Some((item.oid, place)),
+            _ => None,
+        };
+        self.items.iter().filter_map(back).collect()
+    }
+
+    /// The transaction as the store appends it, and its blobs.
+    pub fn into_transaction(self, tid: Tid) -> (Transaction, Vec<DraftId>) {
         let records = self.items.into_iter().filter_map(Item::into_record);
-        Transaction {
+        let transaction = Transaction {
             tid,
             status: self.status,
             user: self.user,
@@ -479,13 +525,9 @@ impl Txn {
             extension: self.extension,
             records: records.collect(),
             copied: self.copied,
-        }
+        };
+        (transaction, self.blobs.into_drafts().collect())
     }
-}
-
-/// Whether objects of this one's class can be merged by whoever has ZODB: those of the package BTrees.
-fn is_merged(data: &Bytes) -> bool {
-    record::class(data).is_ok_and(|class| class.module.starts_with("BTrees."))
 }
 
 /// How a storage's own fault reaches a client.

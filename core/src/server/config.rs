@@ -1,5 +1,6 @@
 //! What a server starts from.
 
+use crate::commit::merged::Merged;
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::server::names::Context;
@@ -22,6 +23,8 @@ pub struct Config {
     pub invalidation_queue: usize,
     /// What it takes at most.
     pub limits: Limits,
+    /// Whose conflicts the client that undoes something is asked to merge.
+    pub merged: Merged,
 }
 
 impl Default for Config {
@@ -32,6 +35,7 @@ impl Default for Config {
             transaction_timeout: None,
             invalidation_queue: limits::INVALIDATION_QUEUE,
             limits: Limits::default(),
+            merged: Merged::default(),
         }
     }
 }
@@ -47,6 +51,8 @@ pub struct StorageBoot {
     pub store: Store<Context>,
     /// Nobody may write.
     pub read_only: bool,
+    /// Its objects may have blobs: the shell has a folder for them.
+    pub has_blobs: bool,
     /// The transaction before the first of `recent`; zero when there is none.
     pub base: Tid,
     /// The last transactions with their objects, oldest first.
@@ -61,6 +67,7 @@ impl StorageBoot {
             description: "MappingStorage".into(),
             store: Store::Memory(MemoryStore::new()),
             read_only: false,
+            has_blobs: false,
             base: Tid::ZERO,
             recent: Vec::new(),
         }
@@ -73,6 +80,7 @@ impl StorageBoot {
             description: path,
             store: Store::File(Box::new(opened.store)),
             read_only,
+            has_blobs: false,
             base: opened.base,
             recent: opened.recent,
         }

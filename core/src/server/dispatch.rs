@@ -6,13 +6,13 @@ use super::output::Outputs;
 use super::session::Session;
 use super::storage::Storage;
 use super::undo_log::UndoSearch;
+use crate::commit::blobs::Upload;
 use crate::commit::txn::Header;
 use crate::ids::Oid;
-use crate::wire::call::{Begin, Request, TxnId};
+use crate::wire::call::{Begin, Request, Specification, TxnId};
 use crate::wire::frame::Frame;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::Reply;
-use crate::wire::tree::Owned;
 use bytes::Bytes;
 
 /// What a call works with.
@@ -133,13 +133,30 @@ pub(super) fn dispatch(
             Ok(Some(Reply::None))
         }
         Request::UndoLog { first, last } if caller.storage.supports_undo() => {
-            let search = UndoSearch::new(caller.to.clone(), first, last, Owned::None);
+            let search = UndoSearch::new(caller.to.clone(), first, last, Specification::new());
             caller.storage.undo_log(search, caller.out);
             Ok(None)
         }
         Request::UndoInfo { first, last, specification } if caller.storage.supports_undo() => {
             let search = UndoSearch::new(caller.to.clone(), first, last, specification);
             caller.storage.undo_log(search, caller.out);
+            Ok(None)
+        }
+        Request::StoreBlobStart if caller.storage.has_blobs() => caller.upload(None, Upload::Start),
+        Request::StoreBlobChunk(chunk) if caller.storage.has_blobs() => {
+            let chunk = caller.frame.share(chunk);
+            caller.upload(None, Upload::Chunk(chunk))
+        }
+        Request::StoreBlobEnd { oid, serial, data, txn } if caller.storage.has_blobs() => {
+            let data = caller.frame.share(data);
+            caller.upload(Some(txn), Upload::End(oid, serial, data))
+        }
+        Request::StoreBlobShared { oid, serial, data, filename, txn } if caller.storage.has_blobs() => {
+            let data = caller.frame.share(data);
+            caller.upload(Some(txn), Upload::Shared(oid, serial, data, filename))
+        }
+        Request::SendBlob(oid, tid) if caller.storage.has_blobs() => {
+            caller.storage.send_blob(caller.to.clone(), oid, tid, caller.out);
             Ok(None)
         }
         request
@@ -175,6 +192,13 @@ impl Caller<'_, '_> {
             status: begin.status,
         };
         self.storage.commit(self.out, |commits, _| commits.begin(conn, header))?;
+        Ok(Some(Reply::None))
+    }
+
+    fn upload(&mut self, txn: Option<TxnId>, step: Upload<'_>) -> Result<Option<Reply>, RemoteError> {
+        self.writable()?;
+        let conn = self.to.conn;
+        self.storage.commit(self.out, |commits, scene| commits.upload(conn, txn, step, scene))?;
         Ok(Some(Reply::None))
     }
 

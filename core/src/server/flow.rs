@@ -1,6 +1,6 @@
 //! How much waits for one peer, and how much it may have under way.
 
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 
 /// Operations a connection may have under way before the size of its replies is known.
 const FIRST_WINDOW: usize = 16;
@@ -10,6 +10,8 @@ const FIRST_WINDOW: usize = 16;
 pub(super) struct Flow {
     /// Bytes put out and not yet reported as sent.
     unsent: usize,
+    /// Bytes it sent that wait to be written.
+    intake: usize,
     /// Store operations that wait for the disk.
     operations: usize,
     /// Operations it may have under way: as many as replies of the last size fit into what may wait for it. It grows
@@ -17,12 +19,21 @@ pub(super) struct Flow {
     /// together, and a thousand of large ones do not.
     window: usize,
     paused: bool,
+    /// A blob waits for the peer.
+    stalled: bool,
 }
 
 impl Flow {
     /// Of a connection that was just opened.
     pub(super) fn new(limits: &Limits) -> Flow {
-        Flow { unsent: 0, operations: 0, window: FIRST_WINDOW.min(limits.operations), paused: false }
+        Flow {
+            unsent: 0,
+            intake: 0,
+            operations: 0,
+            window: FIRST_WINDOW.min(limits.operations),
+            paused: false,
+            stalled: false,
+        }
     }
 
     /// Bytes that wait for the peer.
@@ -30,18 +41,40 @@ impl Flow {
         self.unsent
     }
 
+    /// Store operations that are not answered.
+    pub(super) fn operations(&self) -> usize {
+        self.operations
+    }
+
     /// A message was put out.
     pub(super) fn put_out(&mut self, bytes: usize) {
         self.unsent += bytes;
     }
 
-    /// The peer took some of it.
+    /// The peer took some of it; true when a blob that waited for that may go on.
     ///
     /// # Panics
     /// When that is more than was put out.
-    pub(super) fn sent(&mut self, bytes: usize) {
+    pub(super) fn sent(&mut self, bytes: usize) -> bool {
         assert!(bytes <= self.unsent, "no more is sent than was put out");
         self.unsent -= bytes;
+        self.unsent < limits::BLOB_UNSENT && std::mem::take(&mut self.stalled)
+    }
+
+    /// Whether more of a blob is to wait for the peer.
+    pub(super) fn stalls(&mut self) -> bool {
+        self.stalled = self.unsent >= limits::BLOB_UNSENT;
+        self.stalled
+    }
+
+    /// Bytes came that are to be written.
+    pub(super) fn take_in(&mut self, bytes: usize) {
+        self.intake += bytes;
+    }
+
+    /// They were written, or nobody wants them any more.
+    pub(super) fn taken_in(&mut self, bytes: usize) {
+        self.intake -= bytes;
     }
 
     /// An operation begins.
@@ -61,7 +94,9 @@ impl Flow {
 
     /// Whether the connection's next message has to wait.
     pub(super) fn is_congested(&self, limits: &Limits) -> bool {
-        self.unsent >= limits.unsent_pause || self.operations >= self.window
+        self.unsent >= limits.unsent_pause
+            || self.operations >= self.window
+            || self.intake >= limits.intake_pause
     }
 
     /// Notes that it waits; true when it did not before.
@@ -71,7 +106,9 @@ impl Flow {
 
     /// Ends the wait if enough has gone; true when it did.
     pub(super) fn resume(&mut self, limits: &Limits) -> bool {
-        let calm = self.unsent <= limits.unsent_pause / 2 && self.operations <= self.window / 2;
+        let calm = self.unsent <= limits.unsent_pause / 2
+            && self.operations <= self.window / 2
+            && self.intake <= limits.intake_pause / 2;
         calm && std::mem::replace(&mut self.paused, false)
     }
 }

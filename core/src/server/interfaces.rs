@@ -7,11 +7,15 @@ use crate::store::Store;
 /// An interface as module and name.
 type Interface = (&'static str, &'static str);
 
+const RESTORES_BLOBS: Interface = ("ZODB.interfaces", "IBlobStorageRestoreable");
+const BLOBS: Interface = ("ZODB.interfaces", "IBlobStorage");
 const UNDO: Interface = ("ZODB.interfaces", "IStorageUndoable");
 const WRAPPER: Interface = ("ZODB.interfaces", "IStorageWrapper");
 
 /// All there are, in the order in which Python's server names those of a FileStorage.
-const INTERFACES: [Interface; 8] = [
+const INTERFACES: [Interface; 10] = [
+    RESTORES_BLOBS,
+    BLOBS,
     ("ZODB.interfaces", "IStorageRestoreable"),
     ("ZODB.interfaces", "IStorageIteration"),
     UNDO,
@@ -22,9 +26,10 @@ const INTERFACES: [Interface; 8] = [
     ("zope.interface", "Interface"),
 ];
 
-/// Those of a store.
-pub(super) fn of(store: &Store<Context>) -> Vec<Interface> {
+/// Those of a store with a folder for blobs, or without.
+pub(super) fn of(store: &Store<Context>, has_blobs: bool) -> Vec<Interface> {
     let has = |interface: &Interface| match *interface {
+        RESTORES_BLOBS | BLOBS => has_blobs,
         UNDO => store.supports_undo(),
         WRAPPER => store.is_wrapper(),
         _ => true,

@@ -4,11 +4,13 @@
 //! arrives with [`Server::handle`] and carries out what [`Server::poll`] gives back, in order, until there is nothing
 //! more; then it may wait until something arrives or [`Server::deadline`] comes.
 
+mod blob_streams;
 pub mod config;
 mod dispatch;
 pub mod event;
 pub mod fault;
 mod flow;
+pub mod held;
 mod interfaces;
 mod iterations;
 pub mod names;
@@ -373,6 +375,12 @@ impl Server {
         loop {
             if let Some((conn, fault)) = self.out.pop_closing() {
                 self.close(conn, fault);
+            } else if let Some(conn) = self.out.pop_roomy() {
+                if let Some(&Session { phase: Phase::Registered { storage, .. }, .. }) =
+                    self.sessions.get(&conn)
+                {
+                    self.storages[storage.0].on_room(conn, &mut self.out);
+                }
             } else if let Some(conn) = self.out.pop_revived() {
                 self.on_received(conn, &[]);
                 if self.sessions.contains_key(&conn) && !self.out.congested(conn) {
@@ -409,6 +417,11 @@ impl Server {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: crate::planted::Bug) {
         self.storages.iter_mut().for_each(|storage| storage.plant(bug));
+    }
+
+    /// What it keeps for its clients at the moment: nothing, when none of them waits for anything.
+    pub fn held(&self) -> held::Held {
+        held::held(self)
     }
 
     /// Checks what must always hold between two inputs.

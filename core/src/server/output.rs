@@ -63,6 +63,8 @@ pub struct Outputs {
     flows: HashMap<ConnId, Flow, FxBuildHasher>,
     /// Paused connections whose backlog went down: their kept bytes are to be looked at.
     revived: VecDeque<ConnId>,
+    /// Connections that took most of what was sent to them, after they [`stalled`](Outputs::stalls).
+    roomy: VecDeque<ConnId>,
     /// Connections that are to be closed once what goes on is done.
     closings: VecDeque<(ConnId, Fault)>,
 }
@@ -76,6 +78,7 @@ impl Outputs {
             pen: BytesMut::new(),
             flows: HashMap::default(),
             revived: VecDeque::new(),
+            roomy: VecDeque::new(),
             closings: VecDeque::new(),
         }
     }
@@ -165,12 +168,30 @@ impl Outputs {
         self.flows.get(&conn).map_or(0, Flow::unsent)
     }
 
+    /// Store operations of a connection that are not answered.
+    pub fn under_way(&self, conn: ConnId) -> usize {
+        self.flows.get(&conn).map_or(0, Flow::operations)
+    }
+
     /// The peer took `bytes`.
     pub fn on_sent(&mut self, conn: ConnId, bytes: usize) {
-        if let Some(flow) = self.flows.get_mut(&conn) {
-            flow.sent(bytes);
+        if let Some(flow) = self.flows.get_mut(&conn)
+            && flow.sent(bytes)
+        {
+            self.roomy.push_back(conn);
         }
         self.revive(conn);
+    }
+
+    /// Whether more of a blob should wait until the peer has taken some; then
+    /// [`pop_roomy`](Self::pop_roomy) tells when.
+    pub fn stalls(&mut self, conn: ConnId) -> bool {
+        self.flows.get_mut(&conn).is_some_and(Flow::stalls)
+    }
+
+    /// A connection for which a blob may go on.
+    pub fn pop_roomy(&mut self) -> Option<ConnId> {
+        self.roomy.pop_front()
     }
 
     /// A store operation for this connection begins.
@@ -184,6 +205,21 @@ impl Outputs {
     pub fn end_operation(&mut self, conn: ConnId, bytes: usize) {
         if let Some(flow) = self.flows.get_mut(&conn) {
             flow.end(bytes, &self.limits);
+        }
+        self.revive(conn);
+    }
+
+    /// Bytes of a blob came from this connection.
+    pub fn begin_intake(&mut self, conn: ConnId, bytes: usize) {
+        if let Some(flow) = self.flows.get_mut(&conn) {
+            flow.take_in(bytes);
+        }
+    }
+
+    /// Bytes that came before are off our hands.
+    pub fn end_intake(&mut self, conn: ConnId, bytes: usize) {
+        if let Some(flow) = self.flows.get_mut(&conn) {
+            flow.taken_in(bytes);
         }
         self.revive(conn);
     }

@@ -1,7 +1,9 @@
 //! One served storage: its store, its transactions, and the clients registered for it.
 
+use super::blob_streams::BlobStreams;
 use super::config::{Config, StorageBoot};
 use super::event::Event;
+use super::held::Held;
 use super::interfaces;
 use super::iterations::{Element, Iterations, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
@@ -9,10 +11,13 @@ use super::output::{Output, Outputs};
 use super::queue::Queue;
 use super::stats::Stats;
 use super::undo_log::UndoSearch;
+use crate::commit::Commits;
 use crate::commit::scene::{Audience, Desk, Oids, Scene};
-use crate::commit::{Commits, txn};
+use crate::commit::txn::{self, Txn};
 use crate::ids::{Oid, Tid};
 use crate::limits;
+use crate::store::blob::BlobDone;
+use crate::store::disk::DiskDone;
 use crate::store::{CopiedRecord, Current, Past, Revision, StoreDone, StoreError, StoreOp, TransactionHead};
 use crate::time::{Instant, WallTime};
 use crate::wire::call::IteratorId;
@@ -34,9 +39,12 @@ pub struct Storage {
     commits: Commits,
     /// Of the clients that have any.
     iterations: BTreeMap<ConnId, Iterations>,
+    blob_streams: BlobStreams,
     closed: bool,
     now: Instant,
     wall: WallTime,
+    #[cfg(feature = "planted-bugs")]
+    bug: Option<crate::planted::Bug>,
 }
 
 impl Storage {
@@ -50,18 +58,21 @@ impl Storage {
             description: boot.description,
             read_only: boot.read_only,
             started: super::stats::ctime(wall),
-            commits: Commits::new(last, config.transaction_timeout, config.limits),
+            commits: Commits::new(last, config.transaction_timeout, config.limits, config.merged.clone()),
             audience: Audience {
                 members: BTreeMap::new(),
                 queue: Queue::new(config.invalidation_queue, boot.base, boot.recent),
                 stats: Stats::default(),
                 oids: Oids::after(highest),
             },
-            desk: Desk::new(boot.store),
+            desk: Desk::new(boot.store, boot.has_blobs),
             iterations: BTreeMap::new(),
+            blob_streams: BlobStreams::default(),
             closed: false,
             now: Instant::default(),
             wall,
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
         }
     }
 
@@ -100,8 +111,17 @@ impl Storage {
     /// A client is gone. Whether it had a transaction open.
     pub fn leave(&mut self, conn: ConnId, out: &mut Outputs) -> bool {
         self.audience.members.remove(&conn);
-        self.iterations.remove(&conn);
+        self.drop_iterations(conn);
+        self.blob_streams.leave(conn);
         self.commit(out, |commits, scene| commits.disconnect(conn, scene))
+    }
+
+    fn drop_iterations(&mut self, conn: ConnId) {
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(crate::planted::Bug::IterationsKept) {
+            return;
+        }
+        self.iterations.remove(&conn);
     }
 
     /// `get_info`.
@@ -112,7 +132,7 @@ impl Storage {
             supports_undo: self.supports_undo(),
             supports_record_iternext: true,
             in_order: true,
-            interfaces: interfaces::of(&self.desk.store),
+            interfaces: interfaces::of(&self.desk.store, self.has_blobs()),
         })
     }
 
@@ -163,6 +183,25 @@ impl Storage {
     pub fn load_serial(&mut self, to: ReplyTo, oid: Oid, serial: Tid, out: &mut Outputs) {
         out.begin_operation(to.conn);
         self.desk.ask(StoreOp::LoadSerial { context: Context::Read(to), oid, serial });
+        self.settle(out);
+    }
+
+    /// Whether objects may have blobs.
+    pub fn has_blobs(&self) -> bool {
+        self.desk.has_blobs()
+    }
+
+    /// Starts `sendBlob`.
+    pub fn send_blob(&mut self, to: ReplyTo, oid: Oid, tid: Tid, out: &mut Outputs) {
+        out.begin_operation(to.conn);
+        let visible = tid <= self.last_tid();
+        self.blob_streams.start(to, (oid, tid), visible, &mut self.desk, out);
+        self.settle(out);
+    }
+
+    /// A peer took enough for more of a blob to be read for it.
+    pub fn on_room(&mut self, conn: ConnId, out: &mut Outputs) {
+        self.blob_streams.on_room(conn, &mut self.desk);
         self.settle(out);
     }
 
@@ -278,8 +317,14 @@ impl Storage {
     }
 
     /// Takes the outcome of a disk operation.
-    pub fn on_disk(&mut self, done: crate::store::disk::DiskDone<Context>, out: &mut Outputs) {
-        self.desk.on_disk(done);
+    pub fn on_disk(&mut self, done: DiskDone<Context>, out: &mut Outputs) {
+        match done {
+            DiskDone::Blob(BlobDone::Read { reader, result }) => {
+                self.blob_streams.on_read(reader, result, &mut self.desk, out);
+            }
+            DiskDone::Blob(done) => self.step(out, |commits, scene| commits.on_blob(done, scene)),
+            done => self.desk.on_disk(done),
+        }
         self.settle(out);
     }
 
@@ -345,7 +390,9 @@ impl Storage {
                 self.iterate_on(iterator, next, out);
             }
             StoreDone::Serial { context: Context::Check { conn, key, at }, result, .. } => {
-                self.step(out, |commits, scene| commits.on_serial((conn, key, at), result, scene));
+                self.step(out, |commits, scene| {
+                    commits.on_answer((conn, key, at), result, Txn::learn, scene)
+                });
             }
             StoreDone::Transaction { context: Context::UndoLog(search), result } => {
                 self.on_previous(search, result, out);
@@ -356,8 +403,13 @@ impl Storage {
             StoreDone::Undone { context: Context::Undo { conn, key }, result } => {
                 self.step(out, |commits, scene| commits.on_undone((conn, key), result, scene));
             }
+            StoreDone::Origin { context: Context::Undo { conn, key }, oid, result } => {
+                self.step(out, |commits, scene| commits.on_origin((conn, key), oid, result, scene));
+            }
             StoreDone::Found { context: Context::Check { conn, key, at }, result } => {
-                self.step(out, |commits, scene| commits.on_found((conn, key, at), result, scene));
+                self.step(out, |commits, scene| {
+                    commits.on_answer((conn, key, at), result, Txn::locate, scene)
+                });
             }
             StoreDone::Reserved { context: Context::Reserve { conn, key, bytes }, result } => {
                 self.step(out, |commits, scene| commits.on_reserved((conn, key, bytes), result, scene));
@@ -491,8 +543,26 @@ impl Storage {
     /// Switches a deliberate fault on.
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.bug = Some(bug);
         self.commits.plant(bug);
         self.audience.queue.plant(bug);
+    }
+
+    /// Tells what it keeps for its clients.
+    pub(super) fn hold(&self, held: &mut Held) {
+        held.transactions.extend(crate::commit::held::held(&self.commits));
+        for (conn, iterations) in &self.iterations {
+            let number = iterations.len();
+            if number > 0 {
+                held.rest.push(format!("connection {} has {number} iterations", conn.0));
+            }
+        }
+        held.rest
+            .extend(self.blob_streams.readers().map(|conn| format!("connection {} is sent a blob", conn.0)));
+        let reserved = self.desk.store.reserved();
+        if reserved > 0 {
+            held.rest.push(format!("storage {}: {reserved} bytes of the disk are reserved", self.name));
+        }
     }
 
     /// Checks what must always hold between two inputs.

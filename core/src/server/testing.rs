@@ -21,6 +21,7 @@ use super::output::Output;
 use super::{ConnId, Context, Input, Server, StorageId};
 use crate::ids::Tid;
 use crate::store::Store;
+use crate::store::blob_folder::Folder;
 use crate::store::disk::{DiskDone, DiskError, DiskOp};
 use crate::store::file::open::{OpenOptions, Opened};
 use crate::store::file::testing::{Disk, options};
@@ -63,6 +64,13 @@ impl Rig {
         Rig::on(Disk::default(), medium, config)
     }
 
+    /// One whose storage "1" has a folder for blobs.
+    pub(super) fn with_blobs(medium: Medium, config: Config) -> Rig {
+        let mut disk = Disk::default();
+        disk.has_blobs = true;
+        Rig::on(disk, medium, config)
+    }
+
     pub(super) fn memory() -> Rig {
         Rig::new(Medium::Memory, Config::default())
     }
@@ -85,6 +93,7 @@ impl Rig {
             description: name.into(),
             store: Store::Memory(MemoryStore::new()),
             read_only: name == "frozen",
+            has_blobs: false,
             base: Tid::ZERO,
             recent: Vec::new(),
         };
@@ -96,6 +105,7 @@ impl Rig {
             first.store = Store::File(Box::new(opened.store));
             (first.base, first.recent) = (opened.base, opened.recent);
         }
+        first.has_blobs = disk.has_blobs;
         let boot = vec![first, empty("other"), empty("frozen")];
         Rig {
             server: Server::new(config.clone(), boot, START),
@@ -285,6 +295,11 @@ impl Rig {
         std::mem::take(&mut self.peer(conn).inbox)
     }
 
+    /// The parts of blobs that a peer got since the last time.
+    pub(super) fn chunks(&mut self, conn: ConnId) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.peer(conn).chunks)
+    }
+
     /// Messages that were neither replies nor notices: the handshake, the answer to `ruok`.
     pub(super) fn raw(&self, conn: ConnId) -> &[Vec<u8>] {
         &self.peers[&conn].raw
@@ -378,6 +393,7 @@ impl Rig {
                     DiskDone::Synced { file, result: Err(error.clone()) }
                 }
                 DiskOp::Reserve { upto } => DiskDone::Reserved { upto, result: Err(error.clone()) },
+                DiskOp::Blob(op) => DiskDone::Blob(Folder::failed(op, error.clone())),
                 DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => continue,
                 DiskOp::Of { .. } => unreachable!("a storage of one file"),
             };

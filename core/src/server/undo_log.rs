@@ -3,8 +3,8 @@
 use super::names::ReplyTo;
 use crate::limits;
 use crate::store::{StoreError, TransactionHead};
-use crate::wire::reply::{Extensions, UndoableTransaction};
-use crate::wire::tree::Owned;
+use crate::wire::call::Specification;
+use crate::wire::reply::{Extensions, Room, UndoableTransaction};
 
 /// A transaction that a pack went through; what is before it cannot be undone.
 const PACKED: u8 = b'p';
@@ -18,20 +18,20 @@ pub struct UndoSearch {
     first: i64,
     /// Behind the last place that is wanted.
     last: i64,
-    /// The values that a description must have.
-    wanted: Vec<(Owned, Owned)>,
+    /// What a description must have.
+    wanted: Specification,
     /// Transactions that have them, so far.
     place: i64,
     found: Vec<UndoableTransaction>,
     bytes: usize,
+    room: Room,
 }
 
 impl UndoSearch {
     /// From place `first` to before `last`; a negative `last` asks for so many places.
-    pub fn new(to: ReplyTo, first: i64, last: i64, specification: Owned) -> UndoSearch {
+    pub fn new(to: ReplyTo, first: i64, last: i64, wanted: Specification) -> UndoSearch {
         let last = if last < 0 { first.saturating_sub(last) } else { last };
-        let wanted = if let Owned::Dict(pairs) = specification { pairs } else { Vec::new() };
-        UndoSearch { to, first, last, wanted, place: 0, found: Vec::new(), bytes: 0 }
+        UndoSearch { to, first, last, wanted, place: 0, found: Vec::new(), bytes: 0, room: Room::default() }
     }
 
     /// Whether all places are filled.
@@ -49,7 +49,8 @@ impl UndoSearch {
         }
         if head.status == b' ' {
             let strings = head.user.len() + head.description.len() + head.extension.len();
-            let (extension, _) = Extensions::new(self.to.codec).read(&head.extension);
+            let mut extensions = Extensions::within(self.to.codec, self.room.clone());
+            let (extension, _) = extensions.read(&head.extension);
             let transaction = UndoableTransaction {
                 tid: head.tid,
                 size: head.size,
@@ -64,6 +65,7 @@ impl UndoSearch {
                         let what = "the undo log is too long for one answer: ask for fewer transactions";
                         return Err(StoreError::TooLarge(what));
                     }
+                    self.room = extensions.into_room();
                     self.found.push(transaction);
                 }
                 self.place += 1;

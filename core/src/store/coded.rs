@@ -130,6 +130,9 @@ fn told<C>(form: Transformation, mut done: StoreDone<C>) -> StoreDone<C> {
             tell(form, result, |revision| revision.as_mut().map(|revision| &mut revision.data));
         }
         StoreDone::Data { result, .. } => tell(form, result, |data| Some(data)),
+        StoreDone::Origin { result, .. } => {
+            tell(form, result, |origin| origin.as_mut().map(|(_, data)| data));
+        }
         StoreDone::Record { result, .. } => {
             tell(form, result, |record| record.as_mut().and_then(|(record, _)| record.data.as_mut()));
         }

@@ -100,6 +100,10 @@ impl<C: Nest> Demo<C> {
                 });
                 self.changes.ask(StoreOp::Undo { context, target, so_far });
             }
+            StoreOp::Origin { context, oid, place } => {
+                let (context, place) = (nest(context, Stage::Answer), changed(place));
+                self.changes.ask(StoreOp::Origin { context, oid, place });
+            }
             StoreOp::PreviousTransaction { context, before } => {
                 let (context, before) = (nest(context, Stage::Answer), before.map(changed));
                 self.changes.ask(StoreOp::PreviousTransaction { context, before });
@@ -284,6 +288,9 @@ impl<C: Nest> Demo<C> {
                     })
                 });
                 StoreDone::Undone { context, result }
+            }
+            StoreDone::Origin { context, oid, result } => {
+                StoreDone::Origin { context: answered(context), oid, result }
             }
             StoreDone::Reserved { context, result } => {
                 StoreDone::Reserved { context: answered(context), result }

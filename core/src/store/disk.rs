@@ -3,6 +3,7 @@
 //! Operations are carried out in the order they are given, except that a `Sync` may be answered at any later time
 //! and a `Read` may wait for the disk. A `Sync` covers every write of its file that was given before it.
 
+use crate::store::blob::{BlobDone, BlobOp};
 use crate::store::file::read::Pending;
 use crate::store::layer::Part;
 use bytes::Bytes;
@@ -104,6 +105,8 @@ pub enum DiskOp<C> {
         /// The operation.
         op: Box<DiskOp<C>>,
     },
+    /// Something is to be done in the folder of the blobs.
+    Blob(BlobOp),
 }
 
 /// An outcome.
@@ -150,6 +153,8 @@ pub enum DiskDone<C> {
         /// The outcome.
         done: Box<DiskDone<C>>,
     },
+    /// To [`DiskOp::Blob`].
+    Blob(BlobDone),
 }
 
 /// What the operating system said.

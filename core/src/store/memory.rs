@@ -57,7 +57,10 @@ impl MemoryStore {
             StoreOp::NextRecord { context, left } => {
                 StoreDone::Record { context, result: Ok(self.next_record(left)) }
             }
-            StoreOp::Targets { .. } | StoreOp::Undo { .. } | StoreOp::PreviousTransaction { .. } => {
+            StoreOp::Targets { .. }
+            | StoreOp::Undo { .. }
+            | StoreOp::Origin { .. }
+            | StoreOp::PreviousTransaction { .. } => {
                 unreachable!("a memory store undoes nothing, and says so")
             }
             StoreOp::Find { context, .. } => StoreDone::Found { context, result: Ok(None) },

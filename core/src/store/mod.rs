@@ -4,6 +4,9 @@
 //! ([`DiskOp`](disk::DiskOp)) and what it has to say ([`StoreDone`]). The context `C` of an operation travels with it
 //! to the disk and back, so there is no table of pending operations anywhere.
 
+pub mod blob;
+#[cfg(test)]
+pub(crate) mod blob_folder;
 pub mod coded;
 pub mod demo;
 pub mod disk;
@@ -130,6 +133,16 @@ impl<C: Nest> Store<C> {
             Store::File(store) => store.release(bytes),
             Store::Coded(coded) => coded.release(bytes),
             Store::Demo(demo) => demo.release(bytes),
+        }
+    }
+
+    /// Bytes of the disk that are kept for transactions which were voted, or wait for room.
+    pub fn reserved(&self) -> u64 {
+        match self {
+            Store::Memory(_) => 0,
+            Store::File(store) => store.reserved(),
+            Store::Coded(coded) => coded.store().reserved(),
+            Store::Demo(demo) => demo.changes().reserved(),
         }
     }
 

@@ -94,6 +94,15 @@ pub enum StoreOp<C> {
         /// What the transaction that undoes has done to the object before.
         so_far: Option<SoFar>,
     },
+    /// The state of `oid` at `place`, and the transaction that wrote it. Of a store that [can](Store::supports_undo) undo.
+    Origin {
+        /// Returned with the answer.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// Where it is said which state that is.
+        place: Place,
+    },
     /// The last transaction before another one. Of a store that [can](super::Store::supports_undo) undo.
     PreviousTransaction {
         /// Returned with the answer.
@@ -183,6 +192,15 @@ pub enum StoreDone<C> {
         context: C,
         /// What becomes of the object.
         result: Result<Result<Undone, UndoRefusal>, StoreError>,
+    },
+    /// To [`StoreOp::Origin`]. `None`: the object does not exist there.
+    Origin {
+        /// From the question.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// The transaction, and the state.
+        result: Result<Option<(Tid, Bytes)>, StoreError>,
     },
     /// To [`StoreOp::Reserve`].
     Reserved {

@@ -1,7 +1,7 @@
 //! Writing values in either encoding, byte for byte as Python's peers do.
 
 use crate::ids::{Oid, Tid};
-use crate::wire::tree::{Owned, Value};
+use crate::wire::tree::{Copier, Items, Kind, Owned, Value};
 use crate::wire::{Codec, Malformed, msgpack, pickle};
 use bytes::{BufMut, BytesMut};
 
@@ -43,6 +43,11 @@ impl<'b> Writer<'b> {
         if self.codec == Codec::Pickle {
             pickle::write::finish(self.out);
         }
+    }
+
+    /// The encoding.
+    pub fn codec(&self) -> Codec {
+        self.codec
     }
 
     /// How long the buffer is.
@@ -180,6 +185,17 @@ impl<'b> Writer<'b> {
         }
     }
 
+    /// An object of this class, made without arguments and given the state that `write` writes: in pickles only.
+    ///
+    /// # Panics
+    /// In msgpack, which has no objects.
+    pub fn object(&mut self, module: &str, class: &str, write: impl FnOnce(&mut Self)) {
+        assert_eq!(self.codec, Codec::Pickle, "msgpack has no objects");
+        pickle::write::object_open(self.out, module, class);
+        write(self);
+        pickle::write::object_close(self.out);
+    }
+
     /// Any value. msgpack knows neither lists nor sets nor lone surrogates: they become arrays and bytes.
     pub fn value(&mut self, value: &Owned) {
         match value {
@@ -232,12 +248,34 @@ pub fn extension_pickle(extension: Value<'_>) -> Result<Vec<u8>, Malformed> {
     if let Some(bytes) = extension.as_bytes() {
         return Ok(bytes.into());
     }
-    match extension.to_owned()? {
+    match called_dict(extension)
+        .map_or_else(|| extension.to_owned(), |items| dict(items, Copier::of(extension)))?
+    {
         Owned::None => Ok(Vec::new()),
         Owned::Dict(pairs) if pairs.is_empty() => Ok(Vec::new()),
         dict @ Owned::Dict(_) => Ok(pickle::kept::kept(&dict)),
         _ => Err(Malformed::Shape("the extension is not a dictionary")),
     }
+}
+
+/// What `dict` is called with where that makes the value, as a class that extends `dict` may have itself pickled.
+fn called_dict(value: Value<'_>) -> Option<Items<'_>> {
+    let Kind::Reduce { callable, args } = value.kind() else { return None };
+    let Kind::Global { module: "builtins" | "__builtin__", name: "dict" } = callable.kind() else {
+        return None;
+    };
+    let [pairs] = args.array()?;
+    pairs.items()
+}
+
+/// A dictionary of tuples of two.
+fn dict(items: Items<'_>, mut copier: Copier) -> Result<Owned, Malformed> {
+    let pairs = items.map(|pair| {
+        let Kind::Tuple(pair) = pair.kind() else { return Err(Malformed::Shape("a pair is no tuple")) };
+        let [key, value] = pair.array().ok_or(Malformed::Shape("a pair is not of two"))?;
+        Ok((copier.copy(key)?, copier.copy(value)?))
+    });
+    Ok(Owned::Dict(pairs.collect::<Result<_, _>>()?))
 }
 
 #[cfg(test)]

@@ -109,6 +109,24 @@ fn an_extension_that_names_a_class_is_refused() {
 }
 
 #[test]
+fn an_extension_that_dict_makes_is_the_dictionary() {
+    let read = |pickle: &[u8]| extension_pickle(Codec::Pickle.read(pickle, &mut Tree::new()).unwrap());
+    let plain = read(b"\x80\x03}X\x01\0\0\0aK\x01s.").unwrap();
+    // What `dict` is called with is a tuple, or a list, of tuples of two.
+    assert_eq!(read(b"\x80\x03cbuiltins\ndict\nX\x01\0\0\0aK\x01\x86\x85\x85R."), Ok(plain.clone()));
+    assert_eq!(read(b"\x80\x03c__builtin__\ndict\n]X\x01\0\0\0aK\x01\x86a\x85R."), Ok(plain));
+    assert_eq!(read(b"\x80\x03cbuiltins\ndict\n)\x85R."), Ok(Vec::new()));
+    let others: [&[u8]; 3] = [
+        b"\x80\x03cbuiltins\ndict\nK\x01\x85R.",
+        b"\x80\x03cbuiltins\ndict\nK\x01\x85\x85R.",
+        b"\x80\x03cbuiltins\neval\n)\x85R.",
+    ];
+    for other in others {
+        assert!(read(other).is_err(), "{other:?}");
+    }
+}
+
+#[test]
 fn a_head_announces_bytes_that_follow() {
     for codec in CODECS {
         for len in [0, 1, 255, 256, 65_535, 65_536] {

@@ -1,7 +1,9 @@
 //! Storages that lie over others: record transformations and demo storages.
 
 use super::{BootError, Booted, StorageKind};
-use crate::disk::{self, Files};
+use crate::disk;
+use crate::disk::files::Files;
+use crate::disk::logs::Logs;
 use std::io;
 use std::path::{Path, PathBuf};
 use zeolith_core::ids::{Oid, Tid};
@@ -90,5 +92,6 @@ pub(super) fn demo(name: Option<String>, base: Booted, changes: Booted, seed: Se
     summary.path = None;
     summary.place = format!("{} over {}", summary.place, base.summary.place);
     summary.last = boot.store.last_tid();
-    Booted { boot, files: Files::over(changes.files, base.files), summary }
+    let logs = Logs::over(changes.files.logs, base.files.logs);
+    Booted { boot, files: Files { logs, blobs: None }, summary }
 }

@@ -25,6 +25,9 @@ pub enum ConnectError {
         /// What is wrong with it.
         error: CacheError,
     },
+    /// The files that TLS takes cannot be used.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
     /// No server could be used within the wait timeout.
     #[error(transparent)]
     Client(#[from] Error),

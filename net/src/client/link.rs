@@ -3,7 +3,9 @@
 use super::shared::Shared;
 use crate::address::Address;
 use crate::send::SendQueue;
+use crate::socket::Socket;
 use crate::stream::Stream;
+use crate::tls::{self, ClientSide};
 use std::io;
 use std::sync::Arc;
 use tokio::io::Interest;
@@ -64,12 +66,30 @@ impl Drop for Link {
 }
 
 /// Connects, and hands over what arrives until the connection ends.
-pub(super) async fn run(shared: Arc<Shared>, conn: ConnId, address: Address, wake: Arc<Notify>) {
-    let why = match Stream::connect(&address).await {
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    conn: ConnId,
+    address: Address,
+    tls: Option<ClientSide>,
+    wake: Arc<Notify>,
+) {
+    let why = match connect(&address, tls).await {
         Ok(stream) => pump(&shared, conn, Arc::new(stream), &wake).await,
-        Err(error) => error.to_string(),
+        Err(why) => why,
     };
     shared.turn(|state| state.lost(conn, why));
+}
+
+/// Connects; otherwise says why there is no connection.
+async fn connect(address: &Address, tls: Option<ClientSide>) -> Result<Stream, String> {
+    let socket = Socket::connect(address).await.map_err(|error| error.to_string())?;
+    match tls {
+        None => Ok(Stream::plain(socket)),
+        Some(side) => {
+            let shaken = tls::connect(&side, address, socket).await;
+            shaken.map_err(|failure| format!("TLS handshake failed: {failure}"))
+        }
+    }
 }
 
 /// Hands over what arrives; returns why the connection ended.

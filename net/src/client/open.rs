@@ -29,11 +29,18 @@ pub(super) async fn open(options: ClientOptions) -> Result<Arc<Shared>, ConnectE
             opened.await.expect("opening a cache neither panics nor is cancelled")?
         }
     };
+    let tls = match options.tls {
+        None => None,
+        Some(tls) => {
+            let loaded = runtime.spawn_blocking(move || tls.load());
+            Some(loaded.await.expect("reading certificates neither panics nor is cancelled")?)
+        }
+    };
     let servers = options.servers;
     let names = servers.iter().map(ToString::to_string).collect();
     let config = Config { servers: names, ..options.config };
     let seed = Seed(clock::seed());
-    Ok(Shared::start(|now| Machine::new(now, config, cache, seed), servers, runtime))
+    Ok(Shared::start(|now| Machine::new(now, config, cache, seed), servers, tls, runtime))
 }
 
 /// Opens a cache in a file, traced if the environment asks for it.

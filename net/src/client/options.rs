@@ -1,6 +1,7 @@
 //! What a client is told: ZEO's options, with ZEO's names and defaults.
 
 use crate::address::{Address, AddressError};
+use crate::tls::ClientTls;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub struct ClientOptions {
     pub(super) cache_size: u64,
     pub(super) wait: bool,
     pub(super) server_sync: bool,
+    pub(super) tls: Option<ClientTls>,
 }
 
 /// Where a cache is kept.
@@ -57,14 +59,23 @@ pub enum OptionsError {
     #[error("'{0}' begins with neither zeo:// nor zeo+unix://")]
     Scheme(String),
     /// An option in a URL that does not exist there.
-    #[error("'{0}' is no option of a URL; 'storage' is the only one")]
+    #[error(
+        "'{0}' is no option of a URL, or a second one; there are storage, certificate, key, authenticate, server-hostname and \
+         check-hostname"
+    )]
     UnknownOption(String),
+    /// An option in a URL with a value that it cannot have.
+    #[error("'{0}': expected true or false")]
+    NotBoolean(String),
     /// A percent sign without two hexadecimal digits behind it, or that does not spell UTF-8.
     #[error("'{0}' is not encoded as URLs are")]
     Encoding(String),
     /// Two servers of one client with storages of different names.
     #[error("all servers of a client serve one storage, not both '{0}' and '{1}'")]
     TwoStorages(String, String),
+    /// Two servers of one client that are spoken to in different ways.
+    #[error("all servers of a client take the same options of TLS")]
+    TwoTls,
 }
 
 impl ClientOptions {
@@ -73,6 +84,9 @@ impl ClientOptions {
     ///
     /// - `zeo://HOST:PORT[,HOST:PORT...][/STORAGE]`
     /// - `zeo+unix:///PATH/OF/SOCKET[?storage=STORAGE]`
+    ///
+    /// A URL's options are `storage`, and those of [TLS](ClientTls) with ZEO's names: `certificate`, `key`, `authenticate`,
+    /// `server-hostname` and `check-hostname`. Any of the latter stands for speaking TLS.
     pub fn new(server: &str) -> Result<ClientOptions, OptionsError> {
         ClientOptions {
             servers: Vec::new(),
@@ -81,6 +95,7 @@ impl ClientOptions {
             cache_size: CACHE_SIZE,
             wait: true,
             server_sync: false,
+            tls: None,
         }
         .server(server)
     }
@@ -96,6 +111,12 @@ impl ClientOptions {
             }
             self.config.storage = storage;
         }
+        if let Some(tls) = place.tls {
+            if self.tls.as_ref().is_some_and(|known| *known != tls) {
+                return Err(OptionsError::TwoTls);
+            }
+            self.tls = Some(tls);
+        }
         self.servers.extend(place.servers);
         Ok(self)
     }
@@ -103,6 +124,12 @@ impl ClientOptions {
     /// The storage's name on the server; `1` unless told otherwise.
     pub fn storage(mut self, name: impl Into<String>) -> ClientOptions {
         self.config.storage = name.into();
+        self
+    }
+
+    /// Speaks TLS with all servers; unless told everything is sent in the clear. ZEO's option `ssl`.
+    pub fn tls(mut self, tls: ClientTls) -> ClientOptions {
+        self.tls = Some(tls);
         self
     }
 
@@ -228,6 +255,7 @@ impl FromStr for ClientOptions {
 struct Place {
     servers: Vec<Address>,
     storage: Option<String>,
+    tls: Option<ClientTls>,
 }
 
 impl Place {
@@ -236,10 +264,10 @@ impl Place {
             Address::of_server(text).map_err(|error| OptionsError::Address { text: text.to_owned(), error })
         };
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Ok(Place { servers: vec![server(text)?], storage: None });
+            return Ok(Place { servers: vec![server(text)?], storage: None, tls: None });
         };
         let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
-        let mut storage = query.map(storage_option).transpose()?;
+        let Query { mut storage, tls } = query.map(Query::parse).transpose()?.unwrap_or_default();
         let servers = match scheme.to_ascii_lowercase().as_str() {
             "zeo+unix" if rest.starts_with('/') => vec![Address::Unix(decoded(rest)?.into())],
             "zeo+unix" => {
@@ -259,14 +287,46 @@ impl Place {
             }
             _ => return Err(OptionsError::Scheme(text.to_owned())),
         };
-        Ok(Place { servers, storage })
+        Ok(Place { servers, storage, tls })
     }
 }
 
-fn storage_option(query: &str) -> Result<String, OptionsError> {
-    match query.split_once('=') {
-        Some(("storage", name)) if !name.contains('&') => decoded(name),
-        _ => Err(OptionsError::UnknownOption(query.to_owned())),
+/// What a URL says behind its question mark.
+#[derive(Debug, Default)]
+struct Query {
+    storage: Option<String>,
+    tls: Option<ClientTls>,
+}
+
+impl Query {
+    fn parse(text: &str) -> Result<Query, OptionsError> {
+        let mut query = Query::default();
+        let mut seen = Vec::new();
+        for option in text.split('&') {
+            let unknown = || OptionsError::UnknownOption(option.to_owned());
+            let (name, value) = option.split_once('=').ok_or_else(unknown)?;
+            if seen.contains(&name) {
+                return Err(unknown());
+            }
+            seen.push(name);
+            let value = decoded(value)?;
+            if name == "storage" {
+                query.storage = Some(value);
+                continue;
+            }
+            let tls = query.tls.take().unwrap_or_default();
+            query.tls = Some(match (name, &*value) {
+                ("certificate", _) => tls.certificate(value),
+                ("key", _) => tls.key(value),
+                ("authenticate", _) => tls.authenticate(value),
+                ("server-hostname", _) => tls.server_hostname(value),
+                ("check-hostname", "true") => tls.check_hostname(true),
+                ("check-hostname", "false") => tls.check_hostname(false),
+                ("check-hostname", _) => return Err(OptionsError::NotBoolean(option.to_owned())),
+                _ => return Err(unknown()),
+            });
+        }
+        Ok(query)
     }
 }
 

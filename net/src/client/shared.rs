@@ -9,6 +9,7 @@ use super::spool::Feeder;
 use crate::address::Address;
 use crate::clock::{self, Clock};
 use crate::stream::Stream;
+use crate::tls::ClientSide;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use std::sync::{Arc, Mutex};
@@ -55,6 +56,7 @@ pub(super) struct Shared {
     ended: watch::Sender<bool>,
     runtime: Handle,
     servers: Vec<Address>,
+    tls: Option<ClientSide>,
     clock: Clock,
 }
 
@@ -80,6 +82,7 @@ impl Shared {
     pub(super) fn start(
         machine: impl FnOnce(Instant) -> Machine,
         servers: Vec<Address>,
+        tls: Option<ClientSide>,
         runtime: Handle,
     ) -> Arc<Shared> {
         let clock = Clock::start();
@@ -102,6 +105,7 @@ impl Shared {
             ended: watch::Sender::new(false),
             runtime,
             servers,
+            tls,
             clock,
         });
         shared.turn(|_| ());
@@ -165,7 +169,8 @@ impl Shared {
     fn connect(self: &Arc<Shared>, conn: ConnId, server: ServerId) -> Link {
         let wake = Arc::new(Notify::new());
         let address = self.servers[server.0].clone();
-        let task = self.runtime.spawn(link::run(self.clone(), conn, address, wake.clone()));
+        let run = link::run(self.clone(), conn, address, self.tls.clone(), wake.clone());
+        let task = self.runtime.spawn(run);
         Link::new(wake, task.abort_handle())
     }
 }

@@ -2,9 +2,8 @@
 
 pub(crate) mod arena;
 mod copy;
-mod files;
-
-pub(crate) use files::Files;
+pub(crate) mod files;
+pub(crate) mod logs;
 
 use arena::Arena;
 use bytes::Bytes;
@@ -18,7 +17,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeolith_core::server::Context;
+use zeolith_core::store::StoreError;
 use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Span};
+use zeolith_core::store::file::FileStore;
+use zeolith_core::store::file::errand::{Errand, Step};
+use zeolith_core::store::file::view::Walk;
 
 /// Work that may block.
 pub(crate) type Job = Box<dyn FnOnce() -> DiskDone<Context> + Send>;
@@ -78,7 +81,7 @@ pub(crate) fn length(path: &Path) -> io::Result<Option<u64>> {
     }
 }
 
-fn disk_error(error: &io::Error) -> DiskError {
+pub(crate) fn disk_error(error: &io::Error) -> DiskError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             DiskError::Full
@@ -137,6 +140,7 @@ impl Disk {
                     DiskDone::Kept { result }
                 }))
             }
+            DiskOp::Blob(_) => unreachable!("blobs have a folder of their own"),
         }
     }
 
@@ -148,6 +152,20 @@ impl Disk {
             Err(error) => Err(error),
         };
         read.map_err(|error| disk_error(&error))
+    }
+
+    /// Takes an errand to its answer.
+    pub(crate) fn answer<W: Walk>(
+        &mut self,
+        store: &FileStore<Context>,
+        errand: &mut Errand<W>,
+    ) -> Result<W::Answer, StoreError> {
+        loop {
+            match store.pursue(errand)? {
+                Step::Answer(answer) => return Ok(answer),
+                Step::Read(span) => errand.take(self.read(FileId::Log, span))?,
+            }
+        }
     }
 
     /// Gives back the blocks that were reserved beyond the end of the log.
@@ -299,7 +317,7 @@ fn quiet(file: FileId, result: io::Result<()>) -> Ran {
 }
 
 /// Syncs the directory a file lies in, so that its name survives a power loss.
-fn sync_parent(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }

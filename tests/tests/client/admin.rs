@@ -6,7 +6,7 @@ use bytes::Bytes;
 use zeolith_net::{Client, Error, Oid, Tid};
 use zeolith_tests::server::{Home, Maker, Storage};
 
-use crate::rig::{Rig, stories, tell};
+use crate::rig::{Rig, stories};
 use crate::{commit, create};
 
 stories! {
@@ -15,6 +15,7 @@ stories! {
     a_pack_leaves_what_is_current,
     the_server_tells_of_itself,
     a_storage_is_copied,
+    a_blob_comes_back_as_it_was_stored,
 }
 
 /// Whether a refusal is that of a server which does not have a method yet, as ours.
@@ -146,15 +147,7 @@ async fn a_storage_is_copied(rig: &mut Rig) {
     target.end();
 }
 
-/// Blobs are what Python's server alone can serve so far.
-#[test]
-fn a_blob_comes_back_as_it_was_stored() {
-    for codec in [zeolith_core::wire::Codec::Pickle, zeolith_core::wire::Codec::Msgpack] {
-        tell(Maker::Python, codec, true, blobs);
-    }
-}
-
-async fn blobs(rig: &mut Rig) {
+async fn a_blob_comes_back_as_it_was_stored(rig: &mut Rig) {
     rig.stop();
     rig.config.storages = vec![Storage::Blobs("1", "Blobs.fs")];
     rig.start();

@@ -123,10 +123,12 @@ impl Stage {
         };
         let config = ServeConfig {
             address: Address::Tcp { host: "127.0.0.1".into(), port: 0 },
+            tls: None,
             server: self.setup.server(),
             storages: vec![StorageSpec {
                 name: "1".into(),
                 kind: StorageKind::File { path: path(FileId::Log), create: true, read_only: false },
+                blobs: None,
             }],
             serve_damaged: false,
         };

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use zeolith_core::wire::Codec;
 use zeolith_tests::python::Script;
@@ -71,6 +73,34 @@ fn what_clients_compress_is_served_as_it_stands() {
         "zlib",
         "zlib",
     );
+}
+
+#[test]
+fn blobs_lie_beside_compressed_records() {
+    let home = Home::new();
+    fs::create_dir(home.path("clients")).expect("a folder");
+    let lines = "%import zc.zlibstorage\n<zlibstorage>\n<filestorage>\npath HOME/Data.fs\n\
+                 blob-dir HOME/Data.fs.blobs\n</filestorage>\n</zlibstorage>";
+    let script = |kind: &str, server: &Server| {
+        let script = Script::new("blobs.py").arg(kind).arg(server.address()).arg("1");
+        script.arg(home.path("clients")).arg(home.path("Data.fs.blobs"))
+    };
+    let server = Server::start(&home, &config(Codec::Pickle, lines));
+    script("stories", &server).run();
+    server.stop();
+    // What was acknowledged is told from what was not in the compressed log.
+    let notes = home.path("acknowledged");
+    let server = Server::start(&home, &config(Codec::Pickle, lines));
+    let mut commits = script("endless", &server).arg(&notes).spawn();
+    while fs::read_to_string(&notes).unwrap_or_default().lines().count() < 5 {
+        assert!(commits.goes_on(), "the commits ended by themselves\n{}", commits.finish());
+        thread::sleep(Duration::from_millis(2));
+    }
+    server.kill();
+    commits.finish();
+    let server = Server::start(&home, &config(Codec::Pickle, lines));
+    script("survived", &server).arg(&notes).arg("1").run();
+    server.stop();
 }
 
 /// The files of a folder whose names begin so.

@@ -3,9 +3,11 @@
 //! See the crate's own page for the variables that steer them, `ZEOLITH_PEER_SERVER=python` above all.
 
 mod answers;
+mod blobs;
 mod crashes;
 mod layers;
 mod races;
+mod suite;
 mod totals;
 
 use zeolith_core::wire::Codec;

@@ -12,5 +12,6 @@ mod read_only;
 mod rig;
 mod start;
 mod stop;
+mod turns;
 mod unix;
 mod wire;

@@ -3,8 +3,8 @@
 use super::super::config::WhenBehind;
 use super::super::event::{Event, Verified};
 use super::super::fault::Fault;
-use super::super::testing::{Scripted, client_config, info, none, python_info, revision};
-use super::super::{Change, Error};
+use super::super::testing::{Scripted, changes, client_config, info, none, python_info, revision, store};
+use super::super::{Call, Change, Error, Ticket};
 use crate::cache::Cache;
 use crate::ids::{Oid, Tid};
 use crate::limits;
@@ -103,6 +103,38 @@ fn a_cache_that_is_too_old_is_dropped_and_what_was_kept_is_told() {
         assert_eq!(verified(&rig), Some(Verified::TooOld));
         assert_eq!(rig.client.cached(Oid(1), Tid(60)), None);
     });
+}
+
+/// A transaction that waits while a client connects whose server cannot say what changed, or says that nothing did.
+fn vote_over(serial: u64, nothing_changed: bool, then: impl Fn(&mut Scripted, Ticket)) {
+    with_cache(|mut rig| {
+        let vote = rig.ask(Call::Vote(Box::new(changes(vec![store(1, Tid(serial), "new")]))));
+        rig.greet(0);
+        rig.reply("register", Tid(if nothing_changed { 100 } else { 120 }).into());
+        rig.reply("get_info", info());
+        if !nothing_changed {
+            rig.reply("getInvalidations", none());
+        }
+        then(&mut rig, vote);
+    });
+}
+
+#[test]
+fn a_transaction_that_waited_for_a_server_which_cannot_say_what_changed_is_not_sent() {
+    vote_over(50, false, |rig, vote| {
+        assert!(matches!(rig.error(vote), Error::Lost(_)));
+        assert_eq!(rig.count("tpc_begin"), 0);
+    });
+}
+
+#[test]
+fn one_that_is_based_on_nothing_or_on_what_the_server_has_is_sent() {
+    for (serial, nothing_changed) in [(0, false), (50, true), (0, true)] {
+        vote_over(serial, nothing_changed, |rig, vote| {
+            assert_eq!(rig.count("tpc_begin"), 1);
+            assert_eq!(rig.answer(vote), None);
+        });
+    }
 }
 
 #[test]

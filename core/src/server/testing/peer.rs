@@ -4,7 +4,7 @@ use super::script::Script;
 use super::values::{plain, row};
 use crate::wire::Codec;
 use crate::wire::call::MessageId;
-use crate::wire::delivery::{Delivery, decode_delivery};
+use crate::wire::delivery::{BlobPart, Delivery, decode_delivery};
 use crate::wire::frame::Frames;
 use crate::wire::remote::RemoteError;
 use crate::wire::tree::{Owned, Tree};
@@ -28,6 +28,8 @@ pub(super) struct Peer {
     /// What came and was neither a reply nor a notice.
     pub(super) raw: Vec<Vec<u8>>,
     pub(super) answers: Vec<(MessageId, Answer)>,
+    /// The parts of blobs that came.
+    pub(super) chunks: Vec<Vec<u8>>,
     frames: Frames,
     tree: Tree,
 }
@@ -45,6 +47,7 @@ impl Peer {
             inbox: Vec::new(),
             raw: Vec::new(),
             answers: Vec::new(),
+            chunks: Vec::new(),
             frames: Frames::new(),
             tree: Tree::default(),
         }
@@ -67,9 +70,15 @@ impl Peer {
                     script.call("invalidateTransaction", &row![tid, oids])
                 }
                 Ok(Delivery::Info(size)) => format!("info({} objects, {} bytes)", size.length, size.size),
-                Ok(Delivery::Blob { .. } | Delivery::Other { .. }) => {
-                    panic!("the server has no other messages")
-                }
+                Ok(Delivery::Blob { oid, serial, part }) => match part {
+                    BlobPart::Start => script.call("receiveBlobStart", &row![oid, serial]),
+                    BlobPart::Chunk(chunk) => {
+                        self.chunks.push(chunk.to_vec());
+                        script.call("receiveBlobChunk", &row![oid, serial, chunk])
+                    }
+                    BlobPart::Stop => script.call("receiveBlobStop", &row![oid, serial]),
+                },
+                Ok(Delivery::Other { .. }) => panic!("the server has no other messages"),
                 Err(_) => {
                     self.raw.push(frame.bytes().to_vec());
                     String::from_utf8_lossy(frame.bytes()).into_owned()

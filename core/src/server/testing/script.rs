@@ -1,6 +1,7 @@
 //! A conversation as readable lines: `1 > 3 vote(7)`, `1 < reply 3 = []`, `disk: sync log`.
 
 use crate::ids::{Oid, Tid};
+use crate::store::blob::BlobOp;
 use crate::store::disk::{DiskOp, FileId};
 use crate::wire::call::MessageId;
 use crate::wire::remote::RemoteError;
@@ -65,9 +66,21 @@ impl Script {
             DiskOp::Write { file: FileId::Log, chunks, .. } if chunks.concat().len() > 1 => {
                 "disk: write log".into()
             }
+            DiskOp::Blob(op) => format!("blobs: {}", self.blob(op)),
             _ => return,
         };
         self.line(line);
+    }
+
+    fn blob(&mut self, op: &BlobOp) -> String {
+        match op {
+            BlobOp::Write { draft, .. } => format!("write {}", draft.0),
+            BlobOp::Place { draft, .. } => format!("place {}", draft.0),
+            BlobOp::Publish { draft, tid, .. } => format!("publish {} as of {}", draft.0, self.number(tid.0)),
+            BlobOp::Settle { draft, .. } => format!("settle {}", draft.0),
+            BlobOp::Discard { draft, .. } => format!("discard {}", draft.0),
+            BlobOp::Read { oid, tid, .. } => format!("read {} as of {}", oid.0, self.number(tid.0)),
+        }
     }
 
     /// An operation that was held back has its outcome.
@@ -76,6 +89,7 @@ impl Script {
             DiskOp::Read { .. } => "read".into(),
             DiskOp::Sync { file } | DiskOp::Replace { file, .. } => format!("sync {}", name(*file)),
             DiskOp::Reserve { .. } => "reserve".into(),
+            DiskOp::Blob(op) => self.blob(op),
             DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => "write".into(),
             DiskOp::Of { .. } => unreachable!("a storage of one file"),
         };

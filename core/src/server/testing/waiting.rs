@@ -11,6 +11,8 @@ pub(in crate::server) enum Hold {
     Syncs,
     Reserves,
     Replaces,
+    /// All that is done with blobs.
+    Blobs,
 }
 
 impl Hold {
@@ -20,6 +22,7 @@ impl Hold {
             DiskOp::Sync { .. } => Some(Hold::Syncs),
             DiskOp::Reserve { .. } => Some(Hold::Reserves),
             DiskOp::Replace { .. } => Some(Hold::Replaces),
+            DiskOp::Blob(_) => Some(Hold::Blobs),
             DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => None,
             DiskOp::Of { .. } => unreachable!("a storage of one file"),
         }

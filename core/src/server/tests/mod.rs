@@ -1,5 +1,7 @@
 //! The server as a whole: bytes in, bytes out.
 
+mod blob_faults;
+mod blobs;
 mod calls;
 mod commits;
 mod conflicts;

@@ -4,6 +4,7 @@ use super::super::ConnId;
 use super::super::config::Config;
 use super::super::testing::{CODECS, Hold, Medium, Rig, row};
 use super::tx::{Tx, commit, current, error};
+use crate::commit::merged::Merged;
 use crate::ids::{Oid, Tid};
 use crate::wire::call::undo_id;
 use crate::wire::tree::Owned;
@@ -84,6 +85,40 @@ fn several_undos_in_one_transaction_see_each_other() {
 }
 
 #[test]
+fn stores_and_undos_of_one_transaction_count_in_their_order() {
+    on_files(|mut rig, a| {
+        let first = commit(&mut rig, a, &[(1, Tid::ZERO, "a"), (2, Tid::ZERO, "x")]);
+        let second = commit(&mut rig, a, &[(1, first, "b"), (2, first, "y")]);
+        let tx = undoing(&mut rig, a, &[second]);
+        tx.store(&mut rig, 1, second, "stored");
+        assert_eq!(tx.vote(&mut rig), Ok(row![Oid(2)]), "the client knows what it has stored");
+        let third = tx.finish(&mut rig);
+        assert_eq!(
+            (state(&mut rig, a, 1).unwrap(), state(&mut rig, a, 2).unwrap()),
+            ("stored".into(), "x".into())
+        );
+
+        let tx = Tx::begin(&mut rig, a, 55).store(&mut rig, 1, third, "again");
+        rig.one_way(a, "undoa", row![undo_id::of(third).to_vec(), 55]);
+        let refused = error(tx.vote(&mut rig));
+        assert!(refused.starts_with("MultipleUndoErrors: 1 objects"), "it was stored before: {refused}");
+
+        let tx = undoing(&mut rig, a, &[first]);
+        for (oid, state) in [(1, "c"), (2, "z")] {
+            tx.store(&mut rig, oid, third, state);
+        }
+        let refused = error(tx.vote(&mut rig));
+        assert!(refused.starts_with("MultipleUndoErrors: 1 objects"), "a store hides no refusal: {refused}");
+
+        let tx = undoing(&mut rig, a, &[third, second, first]);
+        tx.store(&mut rig, 1, third, "new");
+        assert_eq!(tx.vote(&mut rig), Ok(row![Oid(2)]), "undos beneath a store see each other");
+        tx.finish(&mut rig);
+        assert_eq!((state(&mut rig, a, 1).unwrap(), state(&mut rig, a, 2)), ("new".into(), None));
+    });
+}
+
+#[test]
 fn what_was_changed_since_is_not_set_back() {
     on_files(|mut rig, a| {
         let first = commit(&mut rig, a, &[(1, Tid::ZERO, "x"), (2, Tid::ZERO, "y")]);
@@ -120,6 +155,25 @@ fn what_its_client_can_merge_is_left_to_the_client() {
         let made = tx.voted(&mut rig).finish(&mut rig);
         assert_eq!(current(&mut rig, a, 1), Some((tree("merged"), made)));
     });
+}
+
+#[test]
+fn changes_of_named_classes_are_left_to_the_client_and_of_others_refused() {
+    let merged = Merged::with(["app.Thing".to_owned()]);
+    for (module, is_left) in [("app", true), ("app.more", false), ("other", false), ("BTrees.OOBTree", true)]
+    {
+        let mut rig = Rig::new(Medium::File, Config { merged: merged.clone(), ..Config::default() });
+        let a = rig.client();
+        let mut tids = vec![Tid::ZERO];
+        for state in ["a", "b", "c"] {
+            tids.push(commit(&mut rig, a, &[(1, *tids.last().unwrap(), &record(module, state))]));
+        }
+        let vote = undoing(&mut rig, a, &[tids[2]]).vote(&mut rig);
+        match is_left {
+            true => assert!(matches!(vote, Ok(Owned::Tuple(conflicts)) if conflicts.len() == 1), "{module}"),
+            false => assert!(error(vote).starts_with("MultipleUndoErrors: 1 objects"), "{module}"),
+        }
+    }
 }
 
 #[test]

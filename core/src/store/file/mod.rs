@@ -13,6 +13,7 @@ pub mod index_file;
 pub mod load;
 pub mod lockfile;
 pub mod open;
+pub mod origin;
 pub mod read;
 pub mod records;
 pub mod sidecar;
@@ -43,6 +44,7 @@ use heads::Heads;
 use history::History;
 use load::{Load, Question};
 use lockfile::{Closed, Nonce};
+use origin::Origin;
 use read::{Lookup, Pending, Purpose};
 use records::Records;
 use targets::Targets;
@@ -136,6 +138,9 @@ impl<C> FileStore<C> {
                 let entry = book.index.get(target.oid).expect("an object of the log is in its index");
                 Asked::start(context, Undo::new(target, entry.at, so_far), book, out);
             }
+            StoreOp::Origin { context, oid, place } => {
+                Asked::start(context, Origin::new(oid, place), book, out);
+            }
             StoreOp::PreviousTransaction { context, before } => {
                 let behind = before.unwrap_or(Place(book.end));
                 Asked::start(context, Heads::before(behind, limits::FIRST_READ), book, out);
@@ -199,6 +204,11 @@ impl<C> FileStore<C> {
         self.reservations.release(bytes);
     }
 
+    /// Bytes of the disk that are kept for transactions which were voted, or wait for room.
+    pub fn reserved(&self) -> u64 {
+        self.reservations.reserved()
+    }
+
     /// Takes the outcome of a disk operation. A failed write must be told before the answer to a sync that covers it.
     pub fn on_disk(&mut self, done: DiskDone<C>, out: &mut Outbox<C>) {
         match done {
@@ -218,6 +228,9 @@ impl<C> FileStore<C> {
             DiskDone::Read { pending: Pending(Purpose::Undo(asked)), result } => {
                 asked.resume(result, &self.book, out);
             }
+            DiskDone::Read { pending: Pending(Purpose::Origin(asked)), result } => {
+                asked.resume(result, &self.book, out);
+            }
             DiskDone::Read { pending: Pending(Purpose::Find(asked)), result } => {
                 asked.resume(result, &self.book, out);
             }
@@ -234,6 +247,7 @@ impl<C> FileStore<C> {
             DiskDone::Reserved { upto, result } => self.reservations.on_reserved(upto, result, out),
             DiskDone::Read { .. } | DiskDone::Kept { .. } => unreachable!("asked for while opening only"),
             DiskDone::Of { .. } => unreachable!("a Data.fs has no parts"),
+            DiskDone::Blob(_) => unreachable!("a store knows nothing of blobs"),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::store::file::format::{Broken, Damaged};
 use crate::store::file::heads::Heads;
 use crate::store::file::history::History;
 use crate::store::file::load::{Answer, Load, Question};
+use crate::store::file::origin::Origin;
 use crate::store::file::records::Records;
 use crate::store::file::targets::Targets;
 use crate::store::file::undo::Undo;
@@ -32,6 +33,7 @@ pub(super) enum Purpose<C> {
     Find(Box<Asked<C, Find>>),
     Targets(Box<Asked<C, Targets>>),
     Undo(Box<Asked<C, Undo>>),
+    Origin(Box<Asked<C, Origin>>),
     /// The opening of the store, which has one read at a time.
     Opening,
 }

@@ -3,6 +3,7 @@
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::rng::{Rng, Seed};
+use crate::store::blob_folder::Folder;
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::file::FileStore;
 use crate::store::file::open::{Found, OpenError, OpenOptions, Opened, Opening};
@@ -66,6 +67,15 @@ pub(crate) struct Disk {
     pub(crate) dies_after: Option<usize>,
     /// Syncs of this file fail.
     pub(crate) broken: Option<FileId>,
+    /// Objects may have blobs, which are in this folder.
+    pub(crate) has_blobs: bool,
+    pub(crate) blobs: Folder,
+    /// Operations after which the next fails, if it is a sync.
+    pub(crate) fails_after: Option<usize>,
+    /// Bytes written to the log.
+    pub(crate) written: u64,
+    /// Operations after which memory gets short.
+    pub(crate) forgets_after: Option<usize>,
     pid: u32,
 }
 
@@ -123,6 +133,14 @@ impl Disk {
         self.dies_after = None;
     }
 
+    /// Memory gets short: what is taken for written is read from the disk again.
+    pub(crate) fn forget(&mut self) {
+        for file in self.files.values_mut() {
+            file.current = file.durable.clone();
+            file.unsynced.iter().for_each(|change| change.apply(&mut file.current));
+        }
+    }
+
     pub(crate) fn dead(&self) -> bool {
         self.dies_after.is_some_and(|after| self.ops >= after)
     }
@@ -132,6 +150,10 @@ impl Disk {
         if self.dead() {
             return None;
         }
+        if self.forgets_after == Some(self.ops) {
+            self.forget();
+        }
+        let fails = self.fails_after == Some(self.ops);
         self.ops += 1;
         match op {
             DiskOp::Read { file, span, pending } => {
@@ -141,21 +163,27 @@ impl Disk {
                 let bytes = Bytes::copy_from_slice(&bytes[from..upto]);
                 return Some(DiskDone::Read { pending, result: Ok(bytes) });
             }
-            DiskOp::Write { file, at, chunks } => self.write(file, at, &chunks.concat()),
+            DiskOp::Write { file, at, chunks } => {
+                let bytes = chunks.concat();
+                self.written += if file == FileId::Log { bytes.len() as u64 } else { 0 };
+                self.write(file, at, &bytes);
+            }
             DiskOp::SetLen { file, len } => self.files.entry(file).or_default().change(Change::Len(len)),
-            DiskOp::Sync { file } if self.broken == Some(file) => {
+            DiskOp::Sync { file } if fails || self.broken == Some(file) => {
+                // As Linux has it: what could not be written is taken for written from then on.
+                self.files.entry(file).or_default().unsynced.clear();
                 return Some(DiskDone::Synced { file, result: Err(DiskError::Io("a broken disk".into())) });
             }
             DiskOp::Sync { file } => {
                 let entry = self.files.entry(file).or_default();
-                entry.durable = entry.current.clone();
-                entry.unsynced.clear();
+                entry.unsynced.drain(..).for_each(|change| change.apply(&mut entry.durable));
                 return Some(DiskDone::Synced { file, result: Ok(()) });
             }
             DiskOp::Replace { file, contents } => {
                 self.put(file, contents.concat());
                 return Some(DiskDone::Synced { file, result: Ok(()) });
             }
+            DiskOp::Blob(op) => return Some(DiskDone::Blob(self.blobs.carry_out(op))),
             DiskOp::Reserve { upto } => {
                 let fits = self.room.is_none_or(|room| upto <= room);
                 return Some(DiskDone::Reserved {

@@ -1,6 +1,6 @@
 //! Writing calls, as Python's client does.
 
-use super::{Begin, MessageId, Request, TxnId, undo_id};
+use super::{Begin, MessageId, Request, TxnId, undo_id, wanted};
 use crate::limits;
 use crate::wire::Codec;
 use crate::wire::frame::put_frame;
@@ -158,7 +158,7 @@ fn arguments(writer: &mut Writer<'_>, request: &Request<'_>) {
         Request::UndoInfo { first, last, specification } => writer.tuple(3, |w| {
             w.int(*first);
             w.int(*last);
-            w.value(specification);
+            wanted::write(w, specification);
         }),
         Request::History { oid, size } => writer.tuple(2, |w| {
             w.oid(*oid);

@@ -1,9 +1,9 @@
 //! The methods with the arguments they take.
 
-use super::{Begin, IteratorId, Request, TxnId, undo_id};
+use super::{Begin, IteratorId, Request, TxnId, undo_id, wanted};
 use crate::ids::Tid;
 use crate::limits;
-use crate::wire::tree::{Items, Owned, Value};
+use crate::wire::tree::{Items, Value};
 use crate::wire::writer::extension_pickle;
 
 /// A method of the protocol.
@@ -144,14 +144,13 @@ pub(super) static METHODS: &[Method] = &[
     },
     Method {
         name: "undoInfo",
-        expected: "first, last, specification of plain data",
+        expected: "first, last, specification of plain data and prefixes",
         read: |arguments| {
             let [first, last, specification] = arguments.array()?;
-            let specification = specification.to_owned().ok()?;
-            matches!(specification, Owned::None | Owned::Dict(_)).then_some(Request::UndoInfo {
+            Some(Request::UndoInfo {
                 first: first.as_int()?,
                 last: last.as_int()?,
-                specification,
+                specification: wanted::read(specification)?,
             })
         },
     },

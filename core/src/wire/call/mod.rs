@@ -4,12 +4,14 @@ mod decode;
 mod encode;
 mod methods;
 pub(crate) mod undo_id;
+mod wanted;
 
 use crate::ids::{Oid, Tid};
 use crate::wire::tree::Owned;
 
 pub use decode::decode;
 pub use encode::{encode, heartbeat};
+pub use wanted::{Specification, Wanted};
 
 /// What a caller wants its reply to carry: echoed as it came.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,8 +168,8 @@ pub enum Request<'a> {
         first: i64,
         /// Behind the last place; when negative, −`last` places are asked for.
         last: i64,
-        /// `None`, or a dictionary of the values that a transaction's description must have.
-        specification: Owned,
+        /// What a transaction's description must have; nothing when empty, which is `None` on the wire.
+        specification: Specification,
     },
     /// `history(oid[, size])`.
     History {

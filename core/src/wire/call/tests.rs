@@ -14,8 +14,8 @@ const TXN: TxnId = TxnId(140234567890123);
 const DATA: &[u8] = b"\x80\x03cpersistent.mapping\nPersistentMapping\nq\x00.\x80\x03}q\x01.";
 
 /// The undo log of one user.
-fn specification() -> Owned {
-    Owned::Dict(vec![(Owned::Str("user_name".into()), Owned::Bytes(b"user".into()))])
+fn specification() -> Specification {
+    vec![(Owned::Str("user_name".into()), Wanted::Value(Owned::Bytes(b"user".into())))]
 }
 
 /// What the recorded calls say, as far as our client would say it the same way.
@@ -60,7 +60,7 @@ fn calls() -> Vec<(&'static str, MessageId, bool, Request<'static>)> {
         oneway("restore_none", restore(None, None)),
         oneway("undo", Request::Undoa { tid: TID, txn: TXN }),
         call("undo_log", Request::UndoLog { first: 0, last: -20 }),
-        call("undo_info", Request::UndoInfo { first: 0, last: -20, specification: Owned::None }),
+        call("undo_info", Request::UndoInfo { first: 0, last: -20, specification: Specification::new() }),
         call("undo_info_of", Request::UndoInfo { first: 5, last: 9, specification: specification() }),
         call("history", Request::History { oid: OID, size: 20 }),
         call("pack", Request::Pack { time: 1_740_952_452.015_686, wait: true }),
@@ -386,7 +386,8 @@ proptest! {
     ) {
         let (oid, tid, txn, iterator) = (Oid(oid), Tid(tid), TxnId(txn), IteratorId(first));
         let some = tid.0 % 2 == 0;
-        let specification = if some { Owned::None } else { Owned::Dict(vec![(Owned::Str(text.clone()), Owned::Int(first))]) };
+        let wanted = Wanted::Value(Owned::Int(first));
+        let specification = if some { vec![] } else { vec![(Owned::Str(text.clone()), wanted)] };
         let requests = [
             Request::DeleteObject { oid, serial: tid, txn },
             Request::Restorea { oid, serial: tid, data: some.then_some(&data), prev_txn: (!some).then_some(tid), txn },

@@ -145,3 +145,18 @@ pub(in crate::wire) fn set_open(out: &mut BytesMut) {
 pub(in crate::wire) fn set_close(out: &mut BytesMut) {
     out.put_slice(&[op::TUPLE1, op::REDUCE]);
 }
+
+/// What precedes the state of an object that is made without arguments.
+pub(in crate::wire) fn object_open(out: &mut BytesMut, module: &str, class: &str) {
+    out.put_u8(op::GLOBAL);
+    for name in [module, class] {
+        out.put_slice(name.as_bytes());
+        out.put_u8(b'\n');
+    }
+    out.put_slice(&[op::EMPTY_TUPLE, op::NEWOBJ]);
+}
+
+/// What follows the state of such an object.
+pub(in crate::wire) fn object_close(out: &mut BytesMut) {
+    out.put_u8(op::BUILD);
+}

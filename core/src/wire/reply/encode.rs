@@ -1,7 +1,7 @@
 //! Writing replies and notices, as Python's server does.
 
 use super::{Conflict, Info, Notice, Reply, Size};
-use crate::ids::Oid;
+use crate::ids::{Oid, Tid};
 use crate::wire::Codec;
 use crate::wire::call::{IteratorId, MessageId};
 use crate::wire::packet::{LeftOut, Packet, object};
@@ -109,6 +109,7 @@ impl Notice<'_> {
     /// sent to any number of clients.
     pub fn encode(&self, codec: Codec, out: &mut BytesMut) -> Packet {
         Packet::encode(codec, out, |writer| {
+            let mut left_out = LeftOut::Nothing;
             writer.tuple(4, |w| {
                 w.int(0);
                 w.bool(true);
@@ -124,11 +125,29 @@ impl Notice<'_> {
                         w.str("info");
                         w.tuple(1, |w| w.dict(size.fields(), write_count));
                     }
+                    Notice::BlobStart(oid, tid) => blob("receiveBlobStart", *oid, *tid, w),
+                    Notice::BlobChunk(oid, tid, chunk) => {
+                        w.str("receiveBlobChunk");
+                        w.tuple(3, |w| {
+                            w.oid(*oid);
+                            w.tid(*tid);
+                            left_out = object(w, chunk);
+                        });
+                    }
+                    Notice::BlobStop(oid, tid) => blob("receiveBlobStop", *oid, *tid, w),
                 }
             });
-            LeftOut::Nothing
+            left_out
         })
     }
+}
+
+fn blob(method: &str, oid: Oid, tid: Tid, writer: &mut Writer<'_>) {
+    writer.str(method);
+    writer.tuple(2, |w| {
+        w.oid(oid);
+        w.tid(tid);
+    });
 }
 
 impl Size {

@@ -62,18 +62,37 @@ impl PastRevision {
     }
 }
 
-/// Reads the extension data of one reply's transactions; all of it together is bounded.
+/// What the extension data of one reply's transactions may still take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Room(Copier);
+
+impl Default for Room {
+    fn default() -> Room {
+        Room(Copier::within(limits::VALUES, limits::HISTORY))
+    }
+}
+
+/// Reads the extension data of one reply's transactions: that of each, and all of it together, is bounded.
 pub struct Extensions {
     codec: Codec,
     tree: Tree,
-    copier: Copier,
+    room: Room,
 }
 
 impl Extensions {
     /// For a reply in this encoding.
     pub fn new(codec: Codec) -> Extensions {
-        let copier = Copier::within(limits::VALUES, limits::HISTORY);
-        Extensions { codec, tree: Tree::new(), copier }
+        Extensions::within(codec, Room::default())
+    }
+
+    /// For the rest of a reply in this encoding.
+    pub fn within(codec: Codec, room: Room) -> Extensions {
+        Extensions { codec, tree: Tree::new(), room }
+    }
+
+    /// What is left for the rest of the reply.
+    pub fn into_room(self) -> Room {
+        self.room
     }
 
     /// The pairs of a pickled dictionary, or of nothing, with the first reason why some, or all, are missing.
@@ -90,8 +109,9 @@ impl Extensions {
         };
         let mut plain = Vec::new();
         let mut missing = None;
+        let mut part = self.room.0.part(limits::EXTENSION_VALUES, limits::EXTENSION_BYTES);
         for (key, value) in pairs {
-            let pair = self.copier.copy(key).and_then(|key| Ok((key, self.copier.copy(value)?)));
+            let pair = part.copy(key).and_then(|key| Ok((key, part.copy(value)?)));
             let carried = pair.and_then(|(key, value)| {
                 let carried = is_key(self.codec, &key) && is_carried(self.codec, &value);
                 carried.then_some((key, value)).ok_or(Malformed::Shape("a value that the client cannot take"))
@@ -101,6 +121,7 @@ impl Extensions {
                 Err(error) => missing = missing.or(Some(error)),
             }
         }
+        self.room.0.take_back(part);
         (plain, missing)
     }
 }

@@ -83,6 +83,18 @@ fn all_extension_data_of_a_reply_is_bounded() {
     assert_eq!(read[9], (vec![], Some(Malformed::Limit("bytes"))));
 }
 
+#[test]
+fn values_that_are_told_again_and_again_are_bounded_for_each_transaction() {
+    // A pair of two times the same pair, thirty deep.
+    let deep = [&b"\x80\x03}X\x01\0\0\0aN"[..], &b"2\x86".repeat(30), b"s."].concat();
+    let mut extensions = Extensions::new(Codec::Pickle);
+    for _ in 0..10 {
+        assert_eq!(extensions.read(&deep), (vec![], Some(Malformed::Limit("values"))));
+    }
+    let plain = pickled(&Owned::Dict(vec![(text("a"), Owned::None)]));
+    assert_eq!(extensions.read(&plain).1, None);
+}
+
 proptest! {
     #[test]
     fn any_extension_makes_a_reply(value in values(), noise in prop::collection::vec(any::<u8>(), 0..60)) {

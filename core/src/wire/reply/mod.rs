@@ -11,7 +11,7 @@ use crate::wire::tree::Owned;
 use bytes::Bytes;
 
 pub(in crate::wire) use encode::{IN_ORDER, REPLY};
-pub use history::{Extensions, PastRevision};
+pub use history::{Extensions, PastRevision, Room};
 pub use status::{Status, status_json};
 pub use undo_log::UndoableTransaction;
 
@@ -137,6 +137,12 @@ pub enum Notice<'a> {
     Invalidate(Tid, &'a [Oid]),
     /// `info({length, size})`.
     Info(Size),
+    /// `receiveBlobStart(oid, tid)`: a blob that was asked for begins.
+    BlobStart(Oid, Tid),
+    /// `receiveBlobChunk(oid, tid, chunk)`: its next bytes.
+    BlobChunk(Oid, Tid, &'a Bytes),
+    /// `receiveBlobStop(oid, tid)`: it is complete.
+    BlobStop(Oid, Tid),
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The answer to `undoLog` and `undoInfo`.
 
 use crate::ids::Tid;
-use crate::wire::call::undo_id;
+use crate::wire::call::{Wanted, undo_id};
 use crate::wire::tree::Owned;
 use crate::wire::writer::Writer;
 use bytes::Bytes;
@@ -25,13 +25,13 @@ pub struct UndoableTransaction {
 const OWN: [&str; 5] = ["id", "time", "user_name", "size", "description"];
 
 impl UndoableTransaction {
-    /// Whether its description has this value.
-    pub fn has(&self, key: &Owned, wanted: &Owned) -> bool {
+    /// Whether its description has what is wanted under this name. What it does not have is `None`.
+    pub fn has(&self, key: &Owned, wanted: &Wanted) -> bool {
         match self.extended(key) {
-            Some(value) => value == wanted,
+            Some(value) => wanted.is(value),
             None => match key {
-                Owned::Str(name) if OWN.contains(&&**name) => self.own(name) == *wanted,
-                _ => *wanted == Owned::None,
+                Owned::Str(name) if OWN.contains(&&**name) => wanted.is(&self.own(name)),
+                _ => wanted.is(&Owned::None),
             },
         }
     }

@@ -55,6 +55,7 @@ impl Value<'_> {
 }
 
 /// Copies values out of a message, and counts what the copies may still take together.
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::wire) struct Copier {
     values: usize,
     bytes: usize,
@@ -71,6 +72,20 @@ impl Copier {
     /// For so many values and bytes of text.
     pub(in crate::wire) fn within(values: usize, bytes: usize) -> Copier {
         Copier { values, bytes }
+    }
+
+    /// Sets so much of what is left aside for one part of the copies, or all if it is less.
+    pub(in crate::wire) fn part(&mut self, values: usize, bytes: usize) -> Copier {
+        let part = Copier::within(values.min(self.values), bytes.min(self.bytes));
+        self.values -= part.values;
+        self.bytes -= part.bytes;
+        part
+    }
+
+    /// Takes back what a part has left.
+    pub(in crate::wire) fn take_back(&mut self, part: Copier) {
+        self.values += part.values;
+        self.bytes += part.bytes;
     }
 
     /// The value without its message.

@@ -1,0 +1,103 @@
+"""Which of ZEO's own tests run, and which of them may fail.
+
+A line is a regular expression over a test's whole name. The groups of EXCEPTIONS that are named after something that
+is not served yet lose their lines when it is.
+"""
+
+MODULES = ['testZEO', 'testConnection', 'testssl', 'test_sync', 'test_client_side_conflict_resolution', 'testConfig',
+           'testConversionSupport', 'scripts']
+
+# Cases that ZEO has and leaves out of its run to save time.
+MORE_CASES = {
+    'testZEO': ['FileStorageTests', 'FileStorageHexTests', 'FileStorageClientHexTests', 'DemoStorageTests'],
+}
+
+# What says nothing about a server in a process of its own.
+LEFT_OUT = {
+    'looks into the state of a server in its own process': [
+        'test_sync .*',
+        'test_client_side_conflict_resolution .* test_server_side',
+        'testConversionSupport test_server_record_iternext',
+        'testZEO .* (getInvalidationsAfterServerRestart|multiple_storages_invalidation_queue_is_not_insane)',
+        'testZEO .* dynamic_server_ports_test',
+        'testssl .* test_ssl_mockiavellian_server_.*',
+    ],
+    'starts runzeo by itself': [
+        'testZEO .* (runzeo_without_configfile|runzeo_logrotate_on_sigusr2)',
+    ],
+    'makes a server of its own process announce an older protocol': [
+        'testZEO .* protocols_test',
+    ],
+    'needs no server': [
+        'testZEO !no tests here! .*',
+        'testZEO Test_convenience_functions .*',
+        'testZEO .* (ClientDisconnected_errors_are_TransientErrors|zdoptions_test)',
+        'testConversionSupport test_client_record_iternext',
+        'testssl .* test_ssl_mockiavellian_client_.*',
+        'scripts .*',
+        r'testZEO \w+Tests testPackUndoLog',
+    ],
+}
+
+# What fails with Python's own server too.
+PYTHONS_OWN = {
+    'a file without the right to write is written by root': [
+        'testZEO ClientStorage.* blob_transaction_txt',
+    ],
+}
+
+EXCEPTIONS = {
+    'undo merges objects of classes that only the application knows, and that no configuration names': [
+        r'testZEO \w+Tests testUndo(Multiple)?ConflictResolution(Reversed)?',
+    ],
+    'looks for the words of Python\'s server in its log': [
+        'testZEO .* client_labels',
+        r'testConnection \w+TimeoutTests checkTimeout',
+    ],
+    'a client with a last transaction that the server never had drops its cache, and reads what is right': [
+        'testZEO .* invalidate_client_cache_entry_on_server_commit_error',
+    ],
+    'asks for the history of no object, and expects the error that a mapping gives for it': [
+        'testZEO .* checkExceptionLogsAtError',
+    ],
+    'invalidation-age, which has no effect': [
+        'testZEO .* invalidation-age_txt',
+    ],
+    'pack': [
+        r'testZEO \w+Tests testPack.*',
+        r'testZEO \w+Tests (checkPackUndoLog|testRedundantPack|testTransactionalUndoAfterPack.*)',
+        'testZEO .*FileStorageRecoveryTests (testPackWithGCOnDestinationAfterRestore|testRestoreAcrossPack)',
+        'testZEO .* IExternalGC_test',
+    ],
+    'blobs': [
+        r'testZEO Blob\w+ .*',
+        r'testZEO ClientStorage\w+ blob_.*_txt',
+        r'testZEO ClientStorage\w+ \S+testblob (commit_|do_not_|is_blob_|loadblob_|packing_|savepoint_|test_).*',
+        r'testZEO ClientStorage\w+ .*BlobUndoTests .*',
+        'testZEO .* (client-config_test|zeo_blob_cache_test|gracefully_handle_abort_while_storing_many_blobs)',
+    ],
+    'TLS': [
+        'testZEO FileStorageSSLTests .*',
+        'testZEO .* quick_close_doesnt_kill_server',
+        'testConnection SSLConnectionTests .*',
+        'testssl .* SSLConfigTest .*',
+    ],
+    'storage wrappers': [
+        'testZEO (FileStorageHex|FileStorageClientHex|DemoStorage)Tests .*',
+    ],
+    'fan-out': [
+        'testZEO .* zeo-fan-out_test',
+    ],
+}
+
+# Some of each kind.
+SHORT = [
+    'testZEO .*(FileStorageRecoveryTests|iterator_sane|ConflictResolutionTests|test_server_status|test_ruok)',
+    'testZEO (FileStorageTests|FileStorageClientHexTests) .*',
+    'testZEO MappingStorageTests .*(Load|Len|Lock)',
+    'testZEO BlobAdaptedFileStorageTests .*(Blob|Undo)',
+    'testZEO ClientStorageNonSharedBlobs.* (blob_transaction_txt|testUndo|packing_.*)',
+    'testZEO FileStorageSSLTests .*(Store|Iterat)',
+    'testConnection .*(InvqTests|ReadOnly|checkMultipleServers|checkTimeout)',
+    'test_client_side_conflict_resolution',
+]
