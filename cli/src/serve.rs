@@ -154,7 +154,7 @@ fn complain(error: impl Display) {
 fn announce(ready: &Ready, codec: Codec, tls: bool, read_only: bool) {
     let storages = ready.storages.iter().map(|storage| Served {
         name: storage.name.clone(),
-        place: storage.path.as_ref().map_or_else(|| "in memory".into(), |path| path.display().to_string()),
+        place: storage.place.clone(),
         objects: storage.objects,
         bytes: storage.size,
         last_changed: storage.last.wall(),

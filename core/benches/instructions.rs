@@ -53,6 +53,7 @@ impl Memory {
             }
             DiskOp::Reserve { upto } => Some(DiskDone::Reserved { upto, result: Ok(()) }),
             DiskOp::KeepTail { .. } => unreachable!("there is nothing to cut"),
+            DiskOp::Of { .. } => unreachable!("it is one file"),
             DiskOp::Blob(_) => unreachable!("there are no blobs"),
         }
     }

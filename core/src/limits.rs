@@ -59,6 +59,8 @@ pub const MEMO: usize = 1_000_000;
 /// Values at a time, lists and tuples, and memo entries, each, while references are looked for in a record. Four times
 /// what a tree may have: a record that is refused there can never be packed.
 pub const RECORD_ENTRIES: usize = 4 * VALUES;
+/// Bytes of a compressed record that are unfolded to find its class: conflicts ask for it, and must not cost much.
+pub const CLASS: usize = 1 << 20;
 /// Bytes that one object's history may take; a longer one is refused.
 pub const HISTORY: usize = 4 << 20;
 /// Values in one transaction's extension data, as it is told: a pickle can refer to one value many times.

@@ -1,8 +1,11 @@
 //! Bringing storages up: locks, files, recovery.
 
+mod layers;
+
 use crate::blobs;
 use crate::clock::wall;
 use crate::disk::files::Files;
+use crate::disk::logs::Logs;
 use crate::disk::{self, Disk, Ran};
 use std::fs::{File, OpenOptions as FileOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -13,6 +16,7 @@ use zeolith_core::ids::Tid;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
 use zeolith_core::server::config::StorageBoot;
+use zeolith_core::store::coded::Transformation;
 use zeolith_core::store::disk::{DiskDone, DiskOp, FileId};
 use zeolith_core::store::file::lockfile;
 use zeolith_core::store::file::open::{Cut, Found, OpenError, OpenOptions, Opened, Opening, Report};
@@ -42,6 +46,22 @@ pub enum StorageKind {
     },
     /// In memory: gone with the process.
     Memory,
+    /// Any of them, with records in another form.
+    Coded {
+        /// How records change on their way.
+        form: Transformation,
+        /// What keeps them.
+        base: Box<StorageKind>,
+    },
+    /// Changes over a storage that is never written.
+    Demo {
+        /// What it is called; `None`: by what it is made of.
+        name: Option<String>,
+        /// What is underneath, whatever it says of itself.
+        base: Box<StorageKind>,
+        /// What takes the changes.
+        changes: Box<StorageKind>,
+    },
 }
 
 /// A storage that was opened.
@@ -49,8 +69,10 @@ pub enum StorageKind {
 pub struct Summary {
     /// What clients name in `register`.
     pub name: String,
-    /// The path of the Data.fs; `None` in memory.
+    /// The path of the Data.fs; `None`: it is not one file.
     pub path: Option<PathBuf>,
+    /// Where it is, in words.
+    pub place: String,
     /// Nobody may write.
     pub read_only: bool,
     /// Objects in it.
@@ -78,6 +100,12 @@ pub enum BootError {
         lock: PathBuf,
         /// The process that wrote its id there.
         pid: Option<u32>,
+    },
+    /// A demo storage was to write its own base.
+    #[error("{}: one file cannot take the changes of a demo storage and be its base", path.display())]
+    OwnBase {
+        /// The file.
+        path: PathBuf,
     },
     /// The operating system could not do it.
     #[error("{}: {error}", path.display())]
@@ -124,35 +152,47 @@ pub(crate) struct Manner {
 }
 
 /// Opens a storage, recovering it if need be. The seed is for this opening alone: of it comes what tells the storage's
-/// files from others'.
+/// files, and the objects of a demo storage, from others'.
 ///
 /// Given up in between, it leaves the files as a crash would, and unlocked.
 pub(crate) async fn open(spec: StorageSpec, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
-    let blobs = spec.blobs.clone();
-    let mut booted = open_log(spec, manner, seed).await?;
+    let StorageSpec { name, kind, blobs } = spec;
+    let mut booted = open_kind(name, kind, manner, seed).await?;
     if let Some(path) = blobs {
         blobs::start::attach(&mut booted, &path)?;
     }
     Ok(booted)
 }
 
-async fn open_log(spec: StorageSpec, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
-    match spec.kind {
+/// Opens all of a storage but its blobs, which belong to whatever lies outermost.
+async fn open_kind(name: String, kind: StorageKind, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
+    match kind {
         StorageKind::Memory => {
             let summary = Summary {
-                name: spec.name.clone(),
+                name: name.clone(),
                 path: None,
+                place: "in memory".into(),
                 read_only: false,
                 objects: 0,
                 size: 0,
                 last: Tid::ZERO,
                 report: Report::default(),
             };
-            let boot = StorageBoot::memory(spec.name);
+            let boot = StorageBoot::memory(name);
             Ok(Booted { boot, files: Files::default(), summary })
         }
         StorageKind::File { path, create, read_only } => {
-            open_file(spec.name, path, create, read_only, manner, seed).await
+            open_file(name, path, create, read_only, manner, seed).await
+        }
+        StorageKind::Coded { form, base } => {
+            Ok(layers::coded(Box::pin(open_kind(name, *base, manner, seed)).await?, form))
+        }
+        StorageKind::Demo { name: called, base, changes } => {
+            layers::check_apart(&base, &changes)?;
+            let base = layers::frozen(*base)?;
+            let base = Box::pin(open_kind(name.clone(), base, manner, seed)).await?;
+            let changes = Box::pin(open_kind(name, *changes, manner, seed)).await?;
+            Ok(layers::demo(called, base, changes, seed))
         }
     }
 }
@@ -190,6 +230,7 @@ async fn open_file(
     let summary = Summary {
         name: name.clone(),
         path: Some(path.clone()),
+        place: path.display().to_string(),
         read_only,
         objects: opened.store.len(),
         size: opened.store.size(),
@@ -197,7 +238,7 @@ async fn open_file(
         report: opened.report.clone(),
     };
     let boot = StorageBoot::file(name, path.display().to_string(), read_only, opened);
-    Ok(Booted { boot, files: Files { disk: Some(disk), blobs: None }, summary })
+    Ok(Booted { boot, files: Files { logs: Logs::One(disk), blobs: None }, summary })
 }
 
 /// The contents of `Data.fs.lock`, whoever holds it; empty when it is not there. Without it the checksums are of no use.

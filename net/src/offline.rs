@@ -2,6 +2,7 @@
 
 use crate::boot::{self, BootError, Booted, Manner, StorageKind, StorageSpec, Summary};
 use crate::clock;
+use crate::disk::logs::Logs;
 use crate::disk::{Disk, Ran};
 use std::path::Path;
 use thiserror::Error;
@@ -74,7 +75,7 @@ impl Offline {
 
     fn start(path: &Path, create: bool, read_only: bool, check_upto: u64) -> Result<Offline, BootError> {
         let Booted { boot, files, summary } = open(path, create, read_only, check_upto, read_only)?;
-        let disk = files.disk.expect("a file storage has a disk");
+        let Logs::One(disk) = files.logs else { unreachable!("a Data.fs is one log") };
         Ok(Offline { store: boot.store, disk, outbox: Outbox::default(), summary })
     }
 
@@ -181,7 +182,7 @@ impl Offline {
     fn file(&self) -> &FileStore<Context> {
         match &self.store {
             Store::File(store) => store,
-            Store::Memory(_) => unreachable!("a Data.fs is a file"),
+            Store::Memory(_) | Store::Coded(_) | Store::Demo(_) => unreachable!("a Data.fs is a file"),
         }
     }
 

@@ -175,17 +175,17 @@ pub async fn run(
         }
         opened = open_all(config.storages, manner, &*surroundings) => opened?,
     };
-    let (mut boots, mut disks, mut storages) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut boots, mut files, mut storages) = (Vec::new(), Vec::new(), Vec::new());
     for opened in opened {
         boots.push(opened.boot);
-        disks.push(opened.files);
+        files.push(opened.files);
         storages.push(opened.summary);
     }
 
     let (helpers, mut helped) = mpsc::unbounded_channel();
     let attention = Rc::new(Notify::new());
     let server = Server::new(config.server, boots, surroundings.wall());
-    let shell = Shell::new(server, surroundings.clone(), disks, helpers, attention.clone());
+    let shell = Shell::new(server, surroundings.clone(), files, helpers, attention.clone());
     let shell = Rc::new(RefCell::new(shell));
     let acceptor = tokio::task::spawn_local(accept(listener, door, shell.clone()));
     ready(&Ready { address, storages });

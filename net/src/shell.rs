@@ -55,7 +55,7 @@ pub(crate) enum Interest {
 pub(crate) struct Shell {
     server: Server,
     surroundings: Rc<dyn Surroundings>,
-    disks: Vec<Files>,
+    files: Vec<Files>,
     /// The time of this turn: one reading of the clock for all that follows from one input.
     now: Instant,
     conns: HashMap<ConnId, Conn, FxBuildHasher>,
@@ -83,14 +83,14 @@ impl Shell {
     pub(crate) fn new(
         server: Server,
         surroundings: Rc<dyn Surroundings>,
-        disks: Vec<Files>,
+        files: Vec<Files>,
         helpers: UnboundedSender<Finished>,
         attention: Rc<Notify>,
     ) -> Shell {
         Shell {
             server,
             surroundings,
-            disks,
+            files,
             now: Instant::default(),
             conns: HashMap::default(),
             next_conn: 0,
@@ -216,7 +216,7 @@ impl Shell {
 
     /// Gives back the blocks reserved beyond the logs' ends.
     pub(crate) fn trim(&mut self) {
-        for files in &mut self.disks {
+        for files in &mut self.files {
             if let Err(error) = files.trim() {
                 tracing::warn!("cannot give back reserved disk space: {error}");
             }
@@ -275,7 +275,7 @@ impl Shell {
                 }
             }
             Output::Disk { storage, op } => {
-                match self.disks[storage.0].run(op) {
+                match self.files[storage.0].run(op) {
                     Ran::Quiet => {}
                     // One peer's walk over a whole log must not keep the others waiting. Of a failed write the server hears
                     // before anything else, as it has to.

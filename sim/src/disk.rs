@@ -14,6 +14,9 @@ use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Span};
 /// What survives a power loss is decided in pieces of this size.
 const SECTOR: usize = 512;
 
+/// Why no operation is on the files of one of several parts.
+const ONE_FILE: &str = "simulated storages are a Data.fs each";
+
 /// Why nothing is done with blobs.
 const NO_BLOBS: &str = "no storage of this world has blobs";
 
@@ -138,6 +141,7 @@ impl SimDisk {
             DiskOp::Replace { file, .. } => format!("replace {file:?}"),
             DiskOp::Sync { file } => format!("sync {file:?}"),
             DiskOp::Reserve { upto } => format!("reserve {upto}"),
+            DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::KeepTail { from } => format!("keep the tail from {from}"),
             DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
         })
@@ -168,6 +172,7 @@ impl SimDisk {
             DiskOp::Sync { file } => self.begin_sync(file),
             DiskOp::Reserve { upto } => return Some(DiskDone::Reserved { upto, result: Ok(()) }),
             DiskOp::KeepTail { .. } => return Some(DiskDone::Kept { result: Ok("Data.fs.tr0".into()) }),
+            DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
         }
         None
@@ -194,6 +199,7 @@ impl SimDisk {
             DiskOp::Replace { file, .. } => DiskDone::Synced { file: *file, result: Err(error) },
             DiskOp::Reserve { upto } => DiskDone::Reserved { upto: *upto, result: Err(error) },
             DiskOp::KeepTail { .. } => DiskDone::Kept { result: Err(error) },
+            DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
         };
         self.queue.pop_front();

@@ -1,18 +1,19 @@
-"""several.py ADDRESS CODEC: the storages 1, 2 and tmp of one server, which know nothing of each other."""
+"""several.py ADDRESS CODEC NAME...: the storages of one server, which know nothing of each other."""
 
 from common import Worker
 from common import check
 from common import check_equal
 from common import database
+from common import raised
 from common import run
 from common import status
+from common import storage
 from status import ask_nagios
 from status import check_keys
 from status import ruok
 from transaction import TransactionManager
+from ZEO.Exceptions import ClientDisconnected
 from ZODB.tests.MinPO import MinPO
-
-NAMES = ('1', '2', 'tmp')
 
 
 def read(where, name):
@@ -24,12 +25,12 @@ def read(where, name):
     return found
 
 
-def main(where, codec):
+def main(where, codec, *names):
     check('/' in where, 'the storages are served on a unix socket')
-    databases = {name: database(where, storage=name, server_sync=True) for name in NAMES}
+    databases = {name: database(where, storage=name, server_sync=True) for name in names}
     manager = TransactionManager()
     roots = {name: db.open(manager).root() for name, db in databases.items()}
-    for name in NAMES:
+    for name in names:
         for i in range(5):
             roots[name][f'{name} {i}'] = MinPO(f'{i} in {name}')
         manager.commit()
@@ -46,15 +47,16 @@ def main(where, codec):
         expected = {f'{name} {i}': f'{i} in {name}' for i in range(5)} | {'all': 'all'}
         check_equal((found, tid), (expected, tids[name]), f'the contents of {name}')
     answer = ruok(where, codec)
-    check_equal(sorted(answer), sorted(NAMES), 'the storages that ruok tells of')
+    check_equal(sorted(answer), sorted(names), 'the storages that ruok tells of')
     for name, found in answer.items():
         check_keys(found)
         check_equal(found['last-transaction'], tids[name].hex(), f'the last transaction of {name} by ruok')
     level, printed = ask_nagios('-m', where)
     check(level is None and printed.startswith('OK|') and 'tmp:connections=1' in printed, f'nagios: {printed}')
+    raised(ClientDisconnected, lambda: storage(where, storage='nobody', wait_timeout=1))
     for db in databases.values():
         db.close()
-    return f'{len(NAMES)} storages of one server on a unix socket keep apart'
+    return f'{len(names)} storages of one server on a unix socket keep apart'
 
 
 if __name__ == '__main__':

@@ -163,6 +163,8 @@ pub enum Storage {
     ReadOnly(&'static str, &'static str),
     /// A mapping storage by this name.
     Mapping(&'static str),
+    /// Lines as they stand, but for `HOME`, which is the server's folder.
+    Lines(&'static str),
 }
 
 /// A configuration, written in the format of `zeo.conf`, so that both makers' servers read the same text.
@@ -248,6 +250,7 @@ impl Config {
                     format!("<filestorage {name}>\n  path {path}\n  read-only true\n</filestorage>")
                 }
                 Storage::Mapping(name) => format!("<mappingstorage {name}>\n</mappingstorage>"),
+                Storage::Lines(lines) => lines.replace("HOME", &home.0.path().display().to_string()),
             });
         }
         text

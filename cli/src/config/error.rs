@@ -92,6 +92,28 @@ pub enum Problem {
     /// An unnamed storage is named 1.
     #[error("an unnamed storage is named 1, and so is another one")]
     UnnamedBesideOne,
+    /// A storage that is to lie over another one, and none is there.
+    #[error("<{section}> needs a storage section inside it")]
+    NoInner {
+        /// The section's type.
+        section: String,
+    },
+    /// A second storage inside one that takes one.
+    #[error("a second storage inside this <{section}>; the first is in line {line}")]
+    SecondInner {
+        /// The type of the section around it.
+        section: String,
+        /// Where the first is.
+        line: u32,
+    },
+    /// Two bases of a demo storage.
+    #[error(
+        "a second base of this <demostorage>, where the first is in line {line}; what takes the changes is named 'changes'"
+    )]
+    SecondBase {
+        /// Where the first is.
+        line: u32,
+    },
     /// A value that does not fit its key.
     #[error("'{value}' is no value for '{key}': {why}")]
     Value {
@@ -116,12 +138,6 @@ pub enum Problem {
     /// What stands among names of classes and is none.
     #[error("'{0}' is no class: its module and its name are wanted, such as app.counters.Counter")]
     NoClass(String),
-    /// A storage around another one, without that.
-    #[error("<{section}> needs a storage inside")]
-    NoBase {
-        /// The section's type.
-        section: String,
-    },
     /// Blobs in a `<blobstorage>` around a storage that has blobs.
     #[error("the storage in this <blobstorage> has blobs already")]
     BlobsTwice,

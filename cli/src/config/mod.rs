@@ -5,6 +5,7 @@ mod defined;
 mod error;
 mod eventlog;
 mod keys;
+mod layers;
 mod ssl;
 mod storage;
 mod zeo;
@@ -19,8 +20,8 @@ use zeolith_net::tls::ServerTls;
 use crate::options::{Address, LogOptions, Notice, StorageSpec};
 use crate::zconfig::{self, Document, Host, Section};
 
-/// The sections that may stand in the file itself, for hints.
-const SECTIONS: [&str; 6] = ["zeo", "filestorage", "mappingstorage", "blobstorage", "eventlog", "runner"];
+/// The sections that may stand in the file itself beside the storages, for hints.
+const SECTIONS: [&str; 3] = ["zeo", "eventlog", "runner"];
 
 /// What a file says; what it leaves open is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ fn understand(document: &Document, host: &dyn Host) -> Result<FileConfig, Config
             // zdaemon's, which starts runzeo; a server has no use for it.
             "zeo" | "eventlog" | "runner" => {}
             kind if storage::is_storage(kind) => {}
-            _ => return Err(keys::unknown_section(section, &SECTIONS)),
+            _ => return Err(keys::unknown_section(section, &[&SECTIONS[..], &storage::SERVED].concat())),
         }
     }
     only(root, "runner")?;

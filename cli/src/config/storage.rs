@@ -1,9 +1,11 @@
-//! `<filestorage>`, `<mappingstorage>`, either of them in a `<blobstorage>`, and the storages that are known by name only.
+//! `<filestorage>`, `<mappingstorage>`, and the storages that are known by name only.
 
+use super::check_names;
 use super::error::{ConfigError, Problem};
-use super::keys::{Keys, no_sections, unknown_section};
+use super::keys::{Keys, no_sections};
+use super::layers;
 use crate::options::{Notice, StorageKind, StorageSpec};
-use crate::zconfig::datatypes::{ValueError, boolean, existing_dirpath};
+use crate::zconfig::datatypes::{boolean, existing_dirpath};
 use crate::zconfig::{Host, Position, Section};
 use std::path::PathBuf;
 
@@ -17,20 +19,20 @@ const UNSERVED_KEYS: [(&str, &str); 2] = [
 ];
 
 /// The storages there are.
-const SERVED: [&str; 3] = ["filestorage", "mappingstorage", "blobstorage"];
+pub(super) const SERVED: [&str; 8] = [
+    "filestorage",
+    "mappingstorage",
+    "blobstorage",
+    "demostorage",
+    "zlibstorage",
+    "serverzlibstorage",
+    "hexstorage",
+    "serverhexstorage",
+];
 
 /// Storages of ZODB and its neighbours that runzeo could serve.
-const UNSERVED: [&str; 9] = [
-    "demostorage",
-    "zeoclient",
-    "fullstorage",
-    "minimalstorage",
-    "serverzlibstorage",
-    "zlibstorage",
-    "zrs",
-    "relstorage",
-    "beforestorage",
-];
+const UNSERVED: [&str; 6] =
+    ["zeoclient", "fullstorage", "minimalstorage", "zrs", "relstorage", "beforestorage"];
 
 /// The name of a storage that has none.
 const UNNAMED: &str = "1";
@@ -68,44 +70,24 @@ pub(super) fn understand(
 }
 
 /// A storage, and the folder of its blobs.
-type Understood = (StorageKind, Option<PathBuf>);
+pub(super) type Understood = (StorageKind, Option<PathBuf>);
 
-fn storage(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result<Understood, ConfigError> {
-    match section.kind.as_str() {
-        "filestorage" => file(section, host, notices),
-        "mappingstorage" => Ok((memory(section)?, None)),
-        "blobstorage" => with_blobs(section, host, notices),
-        kind => {
-            let what = format!("<{kind}>");
-            Err(section.at.says(Problem::Unsupported { what, why: "" }).into())
-        }
-    }
-}
-
-/// `<blobstorage>`: a folder for the blobs of the storage inside.
-fn with_blobs(
+/// The storage that a section is about, with all that is inside it.
+pub(super) fn storage(
     section: &Section,
     host: &dyn Host,
     notices: &mut Vec<Notice>,
 ) -> Result<Understood, ConfigError> {
-    let keys = Keys::of(section, &["blob-dir"])?;
-    let blobs = keys.need("blob-dir", |text| match text {
-        "" => Err(ValueError::NoPath),
-        text => Ok(PathBuf::from(text)),
-    })?;
-    let inside = |section: &&Section| is_storage(&section.kind);
-    if let Some(other) = section.sections.iter().find(|section| !inside(section)) {
-        return Err(unknown_section(other, &SERVED));
-    }
-    match &section.sections[..] {
-        [base] => match storage(base, host, notices)? {
-            (kind, None) => Ok((kind, Some(blobs))),
-            (_, Some(_)) => Err(base.at.says(Problem::BlobsTwice).into()),
-        },
-        [] => Err(section.at.says(Problem::NoBase { section: section.kind.clone() }).into()),
-        [first, second, ..] => {
-            let (section, line) = (second.kind.clone(), first.at.line);
-            Err(second.at.says(Problem::DuplicateSection { section, line }).into())
+    check_names(section)?;
+    match section.kind.as_str() {
+        "filestorage" => file(section, host, notices),
+        "mappingstorage" => Ok((memory(section)?, None)),
+        "blobstorage" => layers::with_blobs(section, host, notices),
+        "demostorage" => Ok((layers::demo(section, host, notices)?, None)),
+        wrapper if SERVED.contains(&wrapper) => layers::wrapper(section, host, notices),
+        other => {
+            let what = format!("<{other}>");
+            Err(section.at.says(Problem::Unsupported { what, why: "" }).into())
         }
     }
 }

@@ -182,7 +182,7 @@ fn blobs_that_would_lie_nowhere_or_in_two_places_are_refused() {
         ),
         (around("<mappingstorage/>"), ":4: <blobstorage> needs the key 'blob-dir'"),
         (around("blob-dir\n<mappingstorage/>"), ":5: '' is no value for 'blob-dir': expected a path"),
-        (around("blob-dir blobs"), ":4: <blobstorage> needs a storage inside"),
+        (around("blob-dir blobs"), ":4: <blobstorage> needs a storage section inside it"),
         (
             around("blob-dir a\nblob-dir b\n<mappingstorage/>"),
             ":6: the key 'blob-dir' stands twice in this <blobstorage>, first in line 5",
@@ -190,10 +190,11 @@ fn blobs_that_would_lie_nowhere_or_in_two_places_are_refused() {
         (around("layout bushy\nblob-dir a\n<mappingstorage/>"), ":5: unknown key 'layout' in <blobstorage>"),
         (
             around("blob-dir a\n<mappingstorage/>\n<mappingstorage/>"),
-            ":7: a second <mappingstorage>; the first is in line 6",
+            ":7: a second storage inside this <blobstorage>; the first is in line 6",
         ),
         (around("blob-dir a\n<eventlog/>"), ":6: unknown section <eventlog>"),
-        (around("blob-dir a\n<demostorage/>"), ":6: <demostorage> is not supported yet"),
+        (around("blob-dir a\n<zeoclient/>"), ":6: <zeoclient> is not supported yet"),
+        (around("blob-dir a\n<demostorage/>"), ":6: a <demostorage> with blobs is not supported yet"),
         (
             around("blob-dir a\n<filestorage>\npath Data.fs\nblob-dir b\n</filestorage>"),
             ":6: the storage in this <blobstorage> has blobs already",
@@ -445,10 +446,7 @@ fn every_problem_names_its_line() {
             file_with("blob_dir blobs"),
             ":6: unknown key 'blob_dir' in <filestorage>; did you mean 'blob-dir'?",
         ),
-        (
-            format!("{ZEO}<demostorage>\n<mappingstorage/>\n</demostorage>"),
-            ":4: <demostorage> is not supported yet",
-        ),
+        (format!("{ZEO}<zeoclient>\nserver 1\n</zeoclient>"), ":4: <zeoclient> is not supported yet"),
         (format!("{ZEO}<filestorage>\n<x/>\n</filestorage>"), ":5: unknown section <x>"),
         (
             format!("{ZEO}{STORAGE}{STORAGE}"),

@@ -9,13 +9,10 @@ mod value;
 pub use command::{ShowArgs, show};
 pub(crate) use literal::plain;
 
-use flate2::read::ZlibDecoder;
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::io::Read;
 use value::Painter;
-use zeolith_core::limits;
-use zeolith_core::record::{Reference, State, class_of, references};
+use zeolith_core::record::{Reference, State, class_of, references, uncoded};
 use zeolith_core::wire::tree::Tree;
 
 /// How much is shown.
@@ -24,9 +21,6 @@ pub struct Options {
     /// Everything, where otherwise long bytes, texts and containers are cut short and say how long they are.
     pub full: bool,
 }
-
-/// Bytes before a record that zc.zlibstorage has compressed.
-const COMPRESSED: &[u8] = b".z";
 
 /// A record as text, with a newline at its end.
 ///
@@ -41,14 +35,14 @@ pub fn render(record: &[u8], options: Options) -> String {
 }
 
 fn put(out: &mut String, record: &[u8], options: Options) -> std::fmt::Result {
-    let (data, size) = match inflate(record) {
+    let (data, size) = match uncoded(record) {
         Ok(Cow::Borrowed(data)) => (Cow::Borrowed(data), format!("{} bytes", data.len())),
         Ok(data) => {
-            let size = format!("{} bytes, {} uncompressed", record.len(), data.len());
+            let size = format!("{} bytes, {} uncoded", record.len(), data.len());
             (data, size)
         }
         Err(why) => {
-            return writeln!(out, "size        {} bytes, compressed; {why}", record.len());
+            return writeln!(out, "size        {} bytes; {why}", record.len());
         }
     };
     let mut tree = Tree::new();
@@ -85,19 +79,6 @@ fn put(out: &mut String, record: &[u8], options: Options) -> std::fmt::Result {
             let bytes = literal::bytes(&data, options);
             writeln!(out, "            {bytes}")
         }
-    }
-}
-
-/// The record without its compression.
-fn inflate(record: &[u8]) -> Result<Cow<'_, [u8]>, String> {
-    let Some(packed) = record.strip_prefix(COMPRESSED) else { return Ok(Cow::Borrowed(record)) };
-    let mut data = Vec::new();
-    // One byte more than a record may have: a small one must not unfold into all of memory.
-    let mut reader = ZlibDecoder::new(packed).take(limits::FRAME as u64 + 1);
-    reader.read_to_end(&mut data).map_err(|error| error.to_string())?;
-    match data.len() > limits::FRAME {
-        true => Err("more than a record may have".to_owned()),
-        false => Ok(Cow::Owned(data)),
     }
 }
 

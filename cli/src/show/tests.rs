@@ -147,15 +147,17 @@ fn what_does_not_fit_a_line_is_indented() {
 }
 
 #[test]
-fn a_compressed_record_is_shown_uncompressed() {
+fn a_compressed_record_is_shown_as_what_was_compressed() {
     let mut packed = flate2::write::ZlibEncoder::new(b".z".to_vec(), flate2::Compression::best());
     packed.write_all(b"\x80\x03capp\nA\n.\x80\x03K\x07.").unwrap();
     let packed = packed.finish().unwrap();
     let text = render(&packed, Options::default());
-    assert!(text.contains(&format!("size        {} bytes, 15 uncompressed", packed.len())), "{text}");
+    assert!(text.contains(&format!("size        {} bytes, 15 uncoded", packed.len())), "{text}");
     assert!(text.contains("state       7"), "{text}");
+    let hex = render(b".h8003636170700a410a2e80034b072e", Options::default());
+    assert!(hex.contains("size        32 bytes, 15 uncoded\n") && hex.contains("state       7"), "{hex}");
     let broken = render(b".zabc", Options::default());
-    assert!(broken.starts_with("size        5 bytes, compressed; "), "{broken}");
+    assert!(broken.starts_with("size        5 bytes; it is marked as compressed"), "{broken}");
 }
 
 #[test]

@@ -10,8 +10,15 @@ use super::{
 };
 
 /// Packages whose section types the configuration knows without loading anything.
-const KNOWN_PACKAGES: [&str; 5] =
-    ["ZODB", "ZEO", "ZConfig.components.logger", "zdaemon", "ZConfig.components.basic"];
+const KNOWN_PACKAGES: [&str; 7] = [
+    "ZODB",
+    "ZODB.tests",
+    "ZEO",
+    "zc.zlibstorage",
+    "ZConfig.components.logger",
+    "zdaemon",
+    "ZConfig.components.basic",
+];
 
 type Result<T> = std::result::Result<T, Located<Fault>>;
 

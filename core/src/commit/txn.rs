@@ -257,17 +257,17 @@ impl Txn {
                 return;
             }
             Ok(_) if merging => return self.refusals.push((target, UndoRefusal::Modified)),
-            Ok(Undone::Merge { current, earlier }) => {
-                self.bytes += earlier.len();
-                if self.bytes > self.limits.transaction_bytes {
-                    self.spoil();
-                }
-                Set::Merge { current, undone: target.tid, earlier }
-            }
+            Ok(Undone::Merge { current, earlier }) => Set::Merge { current, undone: target.tid, earlier },
+            Ok(Undone::State(data)) => Set::State(data),
             Ok(Undone::Back(place)) => Set::Back(place),
             Ok(Undone::Gone) => Set::Gone,
         };
-        self.items[self.stores[&target.oid]].kind = Kind::Undone(set);
+        let kind = Kind::Undone(set);
+        self.bytes += kind.len();
+        if self.bytes > self.limits.transaction_bytes {
+            self.spoil();
+        }
+        self.items[self.stores[&target.oid]].kind = kind;
     }
 
     /// Takes a record of transaction `tid` of another storage, whose state transaction `same_as` may have here too. Nothing

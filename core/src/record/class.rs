@@ -1,6 +1,6 @@
 //! The class of an object, as its record tells it.
 
-use super::BadRecord;
+use super::{BadRecord, coding};
 use crate::wire::pickle::read_prefix;
 use crate::wire::tree::{Kind, Tree, Value};
 use std::fmt;
@@ -27,11 +27,13 @@ impl fmt::Display for ClassName {
 /// `getattr(outer, name)` below protocol 4, and an object in the place of its class is of the class it is made from.
 ///
 /// # Errors
-/// [`BadRecord::Class`] for other forms; also for a class that is itself an object of the database and told by a
-/// reference: its name is in that object's record.
+/// [`BadRecord::Pickle`] and [`BadRecord::Coding`], also for a wrapped record that tells it further from its start than
+/// [`limits::CLASS`](crate::limits::CLASS) bytes; [`BadRecord::Class`] for other forms, and for a class that is itself an
+/// object of the database and told by a reference: its name is in that object's record.
 pub fn class(record: &[u8]) -> Result<ClassName, BadRecord> {
+    let record = coding::beginning(record)?;
     let mut tree = Tree::new();
-    let (metadata, _) = read_prefix(record, &mut tree)?;
+    let (metadata, _) = read_prefix(&record, &mut tree)?;
     class_of(metadata).ok_or(BadRecord::Class)
 }
 

@@ -3,8 +3,8 @@
 //! Of all values only those are kept that a persistent id can be made of: text and bytes by their place in the record,
 //! the first items of lists, and of tuples that begin with text. Everything else is one and the same [`Slot::Other`].
 
-use super::BadRecord;
 use super::reference::{Part, Reference, read};
+use super::{BadRecord, uncoded};
 use crate::limits;
 use crate::wire::Malformed;
 use crate::wire::input::Input;
@@ -17,12 +17,13 @@ use std::borrow::Cow;
 /// tree is built.
 ///
 /// # Errors
-/// [`BadRecord::Pickle`] when the opcodes do not fit together, [`BadRecord::Reference`] for a reference that cannot be
+/// [`BadRecord::Coding`]; [`BadRecord::Pickle`] when the opcodes do not fit together, [`BadRecord::Reference`] for a reference that cannot be
 /// understood: none is passed over.
 pub fn references(record: &[u8]) -> Result<Vec<Reference>, BadRecord> {
+    let record = uncoded(record)?;
     let mut scanner = Scanner {
-        record,
-        input: Input::new(record)?,
+        record: &record,
+        input: Input::new(&record)?,
         at: 0,
         stack: Vec::new(),
         marks: Vec::new(),

@@ -1,26 +1,38 @@
-//! The interfaces that a storage has, by Python's names.
+//! The interfaces that a storage is said to have. Python's client offers undo, iteration, blobs and external garbage
+//! collection only where they are named.
 
-/// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
-/// where the storage's interfaces say so.
-const INTERFACES: &[(&str, &str)] = &[
+use super::names::Context;
+use crate::store::Store;
+
+/// An interface as module and name.
+type Interface = (&'static str, &'static str);
+
+const RESTORES_BLOBS: Interface = ("ZODB.interfaces", "IBlobStorageRestoreable");
+const BLOBS: Interface = ("ZODB.interfaces", "IBlobStorage");
+const UNDO: Interface = ("ZODB.interfaces", "IStorageUndoable");
+const WRAPPER: Interface = ("ZODB.interfaces", "IStorageWrapper");
+
+/// All there are, in the order in which Python's server names those of a FileStorage.
+const INTERFACES: [Interface; 10] = [
+    RESTORES_BLOBS,
+    BLOBS,
     ("ZODB.interfaces", "IStorageRestoreable"),
     ("ZODB.interfaces", "IStorageIteration"),
+    UNDO,
     ("ZODB.interfaces", "IStorageCurrentRecordIteration"),
     ("ZODB.interfaces", "IExternalGC"),
     ("ZODB.interfaces", "IStorage"),
+    WRAPPER,
     ("zope.interface", "Interface"),
 ];
 
-/// Those of a storage that can undo.
-const UNDO_INTERFACES: &[(&str, &str)] = &[("ZODB.interfaces", "IStorageUndoable")];
-
-/// Those of a storage whose objects may have blobs.
-const BLOB_INTERFACES: &[(&str, &str)] =
-    &[("ZODB.interfaces", "IBlobStorageRestoreable"), ("ZODB.interfaces", "IBlobStorage")];
-
-/// The interfaces of a storage, as (module, name).
-pub(super) fn interfaces(undo: bool, blobs: bool) -> Vec<(&'static str, &'static str)> {
-    let blobs = BLOB_INTERFACES.iter().filter(|_| blobs);
-    let undo = UNDO_INTERFACES.iter().filter(|_| undo);
-    blobs.chain(undo).chain(INTERFACES).copied().collect()
+/// Those of a store with a folder for blobs, or without.
+pub(super) fn of(store: &Store<Context>, has_blobs: bool) -> Vec<Interface> {
+    let has = |interface: &Interface| match *interface {
+        RESTORES_BLOBS | BLOBS => has_blobs,
+        UNDO => store.supports_undo(),
+        WRAPPER => store.is_wrapper(),
+        _ => true,
+    };
+    INTERFACES.into_iter().filter(has).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::undo_log::UndoSearch;
 use crate::ids::Oid;
+use crate::store::{Nest, Step};
 use crate::wire::Codec;
 use crate::wire::call::{IteratorId, MessageId};
 
@@ -50,6 +51,8 @@ pub enum Context {
     },
     /// Transactions are gathered that can be undone.
     UndoLog(Box<UndoSearch>),
+    /// Part of a store works on an operation of the whole.
+    Part(Box<Step<Context>>),
     /// A vote reserves room.
     Reserve {
         /// Whose transaction.
@@ -59,6 +62,19 @@ pub enum Context {
         /// How much.
         bytes: u64,
     },
+}
+
+impl Nest for Context {
+    fn nest(step: Box<Step<Context>>) -> Context {
+        Context::Part(step)
+    }
+
+    fn unnest(self) -> Box<Step<Context>> {
+        match self {
+            Context::Part(step) => step,
+            other => unreachable!("a part answers in the context of the question: {other:?}"),
+        }
+    }
 }
 
 /// A transaction's own name in its storage, never used twice.

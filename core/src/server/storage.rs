@@ -4,7 +4,7 @@ use super::blob_streams::BlobStreams;
 use super::config::{Config, StorageBoot};
 use super::event::Event;
 use super::held::Held;
-use super::interfaces::interfaces;
+use super::interfaces;
 use super::iterations::{Element, Iterations, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
@@ -18,9 +18,7 @@ use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::store::blob::BlobDone;
 use crate::store::disk::DiskDone;
-use crate::store::{
-    CopiedRecord, Current, Past, Revision, Store, StoreDone, StoreError, StoreOp, TransactionHead,
-};
+use crate::store::{CopiedRecord, Current, Past, Revision, StoreDone, StoreError, StoreOp, TransactionHead};
 use crate::time::{Instant, WallTime};
 use crate::wire::call::IteratorId;
 use crate::wire::remote::RemoteError;
@@ -134,7 +132,7 @@ impl Storage {
             supports_undo: self.supports_undo(),
             supports_record_iternext: true,
             in_order: true,
-            interfaces: interfaces(self.supports_undo(), self.has_blobs()),
+            interfaces: interfaces::of(&self.desk.store, self.has_blobs()),
         })
     }
 
@@ -561,10 +559,8 @@ impl Storage {
         }
         held.rest
             .extend(self.blob_streams.readers().map(|conn| format!("connection {} is sent a blob", conn.0)));
-        if let Store::File(store) = &self.desk.store
-            && let reserved = store.reserved()
-            && reserved > 0
-        {
+        let reserved = self.desk.store.reserved();
+        if reserved > 0 {
             held.rest.push(format!("storage {}: {reserved} bytes of the disk are reserved", self.name));
         }
     }

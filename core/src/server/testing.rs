@@ -395,6 +395,7 @@ impl Rig {
                 DiskOp::Reserve { upto } => DiskDone::Reserved { upto, result: Err(error.clone()) },
                 DiskOp::Blob(op) => DiskDone::Blob(Folder::failed(op, error.clone())),
                 DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => continue,
+                DiskOp::Of { .. } => unreachable!("a storage of one file"),
             };
             self.input(Input::Disk { storage: StorageId(0), done });
         }

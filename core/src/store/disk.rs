@@ -5,6 +5,7 @@
 
 use crate::store::blob::{BlobDone, BlobOp};
 use crate::store::file::read::Pending;
+use crate::store::layer::Part;
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -96,6 +97,14 @@ pub enum DiskOp<C> {
         /// Offset of the first byte kept.
         from: u64,
     },
+    /// An operation on the files of one of the two stores that a demo store is made of. Its answer comes as
+    /// [`DiskDone::Of`].
+    Of {
+        /// Which.
+        part: Part,
+        /// The operation.
+        op: Box<DiskOp<C>>,
+    },
     /// Something is to be done in the folder of the blobs.
     Blob(BlobOp),
 }
@@ -136,6 +145,13 @@ pub enum DiskDone<C> {
     Kept {
         /// The name of the file that holds the tail.
         result: Result<String, DiskError>,
+    },
+    /// To [`DiskOp::Of`].
+    Of {
+        /// From the operation.
+        part: Part,
+        /// The outcome.
+        done: Box<DiskDone<C>>,
     },
     /// To [`DiskOp::Blob`].
     Blob(BlobDone),

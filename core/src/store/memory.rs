@@ -45,6 +45,9 @@ impl MemoryStore {
             StoreOp::CurrentSerial { context, oid } => {
                 StoreDone::Serial { context, oid, result: Ok(self.current(oid)) }
             }
+            StoreOp::FirstSerial { context, oid } => {
+                StoreDone::Serial { context, oid, result: Ok(self.first(oid)) }
+            }
             StoreOp::History { context, oid, count } => {
                 StoreDone::History { context, oid, result: self.history(oid, count) }
             }
@@ -105,6 +108,11 @@ impl MemoryStore {
     /// The first object at or behind `oid`, deleted ones included; `None` when there is none.
     pub fn first_from(&self, oid: Oid) -> Option<Oid> {
         self.objects.range(oid..).next().map(|(oid, _)| *oid)
+    }
+
+    /// Whether the object was ever stored.
+    pub fn contains(&self, oid: Oid) -> bool {
+        self.objects.contains_key(&oid)
     }
 
     /// Objects in the store, deleted ones included.
@@ -176,11 +184,19 @@ impl MemoryStore {
     }
 
     fn current(&self, oid: Oid) -> Current {
-        match self.objects.get(&oid).and_then(|revisions| revisions.last()) {
-            None => Current::Absent,
-            Some((serial, Some(_))) => Current::At(*serial),
-            Some((serial, None)) => Current::Deleted(*serial),
-        }
+        serial(self.objects.get(&oid).and_then(|revisions| revisions.last()))
+    }
+
+    fn first(&self, oid: Oid) -> Current {
+        serial(self.objects.get(&oid).and_then(|revisions| revisions.first()))
+    }
+}
+
+fn serial(revision: Option<&(Tid, Option<Bytes>)>) -> Current {
+    match revision {
+        None => Current::Absent,
+        Some((serial, Some(_))) => Current::At(*serial),
+        Some((serial, None)) => Current::Deleted(*serial),
     }
 }
 

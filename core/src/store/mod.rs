@@ -7,19 +7,26 @@
 pub mod blob;
 #[cfg(test)]
 pub(crate) mod blob_folder;
+pub mod coded;
+pub mod demo;
 pub mod disk;
 pub mod file;
 pub mod memory;
 
+mod layer;
 mod ops;
 mod revision;
+#[cfg(test)]
+pub(crate) mod testing;
 mod transaction;
 mod undoing;
 
 use crate::ids::{Oid, Tid};
+use crate::record::BadCoding;
 use std::collections::VecDeque;
 use thiserror::Error;
 
+pub use layer::{Nest, Part, Step};
 pub use ops::{StoreDone, StoreOp};
 pub use revision::{Current, Past, Revision};
 pub use transaction::{
@@ -45,6 +52,9 @@ pub enum StoreError {
         /// What was expected.
         what: &'static str,
     },
+    /// A record is not in the form in which the storage writes them.
+    #[error("a record cannot be read: {0}")]
+    Coding(BadCoding),
     /// The operating system could not do it.
     #[error("{0}")]
     Disk(#[from] disk::DiskError),
@@ -78,14 +88,28 @@ pub enum Store<C> {
     Memory(memory::MemoryStore),
     /// A Data.fs.
     File(Box<file::FileStore<C>>),
+    /// Any of them, with records in another form.
+    Coded(Box<coded::Coded<C>>),
+    /// Changes over one that is never written.
+    Demo(Box<demo::Demo<C>>),
 }
 
 impl<C> Store<C> {
+    /// Bytes a transaction takes in the log: `metadata` of user, description and extension together, and the
+    /// length of each record's data (`None` for deletions).
+    pub fn footprint(metadata: usize, records: impl Iterator<Item = Option<usize>>) -> u64 {
+        file::format::footprint(metadata, records)
+    }
+}
+
+impl<C: Nest> Store<C> {
     /// Starts an operation; the answer may be in `out.done` already when this returns.
     pub fn ask(&mut self, op: StoreOp<C>, out: &mut Outbox<C>) {
         match self {
             Store::Memory(store) => store.ask(op, out),
             Store::File(store) => store.ask(op, out),
+            Store::Coded(coded) => coded.ask(op, out),
+            Store::Demo(demo) => demo.ask(op, out),
         }
     }
 
@@ -97,6 +121,8 @@ impl<C> Store<C> {
         match self {
             Store::Memory(store) => store.append(batch, out),
             Store::File(store) => store.append(batch, out),
+            Store::Coded(coded) => coded.append(batch, out),
+            Store::Demo(demo) => demo.append(batch, out),
         }
     }
 
@@ -105,6 +131,18 @@ impl<C> Store<C> {
         match self {
             Store::Memory(_) => {}
             Store::File(store) => store.release(bytes),
+            Store::Coded(coded) => coded.release(bytes),
+            Store::Demo(demo) => demo.release(bytes),
+        }
+    }
+
+    /// Bytes of the disk that are kept for transactions which were voted, or wait for room.
+    pub fn reserved(&self) -> u64 {
+        match self {
+            Store::Memory(_) => 0,
+            Store::File(store) => store.reserved(),
+            Store::Coded(coded) => coded.store().reserved(),
+            Store::Demo(demo) => demo.changes().reserved(),
         }
     }
 
@@ -113,6 +151,8 @@ impl<C> Store<C> {
         match self {
             Store::Memory(_) => unreachable!("a memory store asks nothing of the disk"),
             Store::File(store) => store.on_disk(done, out),
+            Store::Coded(coded) => coded.on_disk(done, out),
+            Store::Demo(demo) => demo.on_disk(done, out),
         }
     }
 
@@ -121,18 +161,34 @@ impl<C> Store<C> {
         match self {
             Store::Memory(_) => out.done.push_back(StoreDone::Closed { result: Ok(()) }),
             Store::File(store) => store.close(out),
+            Store::Coded(coded) => coded.close(out),
+            Store::Demo(demo) => demo.close(out),
         }
-    }
-
-    /// Bytes a transaction takes in the log: `metadata` of user, description and extension together, and the
-    /// length of each record's data (`None` for deletions).
-    pub fn footprint(metadata: usize, records: impl Iterator<Item = Option<usize>>) -> u64 {
-        file::format::footprint(metadata, records)
     }
 
     /// Whether transactions can be undone.
     pub fn supports_undo(&self) -> bool {
-        matches!(self, Store::File(_))
+        match self {
+            Store::Memory(_) => false,
+            Store::File(_) => true,
+            Store::Coded(coded) => coded.store().supports_undo(),
+            Store::Demo(demo) => demo.changes().supports_undo(),
+        }
+    }
+
+    /// Whether records may stand in another form in the log than in a client.
+    pub fn is_wrapper(&self) -> bool {
+        matches!(self, Store::Coded(_))
+    }
+
+    /// Whether the object was ever stored; deleted ones count until they are packed.
+    pub fn contains(&self, oid: Oid) -> bool {
+        match self {
+            Store::Memory(store) => store.contains(oid),
+            Store::File(store) => store.contains(oid),
+            Store::Coded(coded) => coded.store().contains(oid),
+            Store::Demo(demo) => demo.contains(oid),
+        }
     }
 
     /// The last durable transaction; zero in an empty store.
@@ -140,14 +196,19 @@ impl<C> Store<C> {
         match self {
             Store::Memory(store) => store.last_tid(),
             Store::File(store) => store.last_tid(),
+            Store::Coded(coded) => coded.store().last_tid(),
+            Store::Demo(demo) => demo.last_tid(),
         }
     }
 
-    /// The highest oid ever stored; zero in an empty store.
+    /// The highest oid that no new object may get. Where the store has no reason to go on from elsewhere it is the highest
+    /// that was ever stored; zero in an empty store.
     pub fn max_oid(&self) -> Oid {
         match self {
             Store::Memory(store) => store.max_oid(),
             Store::File(store) => store.max_oid(),
+            Store::Coded(coded) => coded.store().max_oid(),
+            Store::Demo(demo) => demo.max_oid(),
         }
     }
 
@@ -156,14 +217,19 @@ impl<C> Store<C> {
         match self {
             Store::Memory(store) => store.first_from(oid),
             Store::File(store) => store.first_from(oid),
+            Store::Coded(coded) => coded.store().first_from(oid),
+            Store::Demo(demo) => demo.first_from(oid),
         }
     }
 
-    /// Objects in the store. Deleted ones count until they are packed, as in Python's FileStorage.
+    /// Objects in the store; of a demo store in its changes. Deleted ones count until they are packed, as in Python's
+    /// FileStorage.
     pub fn len(&self) -> u64 {
         match self {
             Store::Memory(store) => store.len(),
             Store::File(store) => store.len(),
+            Store::Coded(coded) => coded.store().len(),
+            Store::Demo(demo) => demo.changes().len(),
         }
     }
 
@@ -172,11 +238,13 @@ impl<C> Store<C> {
         self.len() == 0
     }
 
-    /// Bytes of the store.
+    /// Bytes of the store; of a demo store of its changes.
     pub fn size(&self) -> u64 {
         match self {
             Store::Memory(store) => store.size(),
             Store::File(store) => store.size(),
+            Store::Coded(coded) => coded.store().size(),
+            Store::Demo(demo) => demo.changes().size(),
         }
     }
 }

@@ -35,6 +35,13 @@ pub enum StoreOp<C> {
         /// The object.
         oid: Oid,
     },
+    /// The serial of the first revision of `oid` that the store has.
+    FirstSerial {
+        /// Returned with the answer.
+        context: C,
+        /// The object.
+        oid: Oid,
+    },
     /// The newest revisions of `oid` with what is known of their transactions.
     History {
         /// Returned with the answer.
@@ -133,13 +140,13 @@ pub enum StoreDone<C> {
         /// The state.
         result: Result<Bytes, StoreError>,
     },
-    /// To [`StoreOp::CurrentSerial`].
+    /// To [`StoreOp::CurrentSerial`] and [`StoreOp::FirstSerial`].
     Serial {
         /// From the question.
         context: C,
         /// The object.
         oid: Oid,
-        /// The current revision.
+        /// The current revision, or the first.
         result: Result<Current, StoreError>,
     },
     /// To [`StoreOp::History`], the newest first.

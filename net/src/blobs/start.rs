@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
 use zeolith_core::ids::{Oid, Tid};
-use zeolith_core::server::Context;
+use zeolith_core::store::StoreError;
 use zeolith_core::store::blob::DraftId;
 use zeolith_core::store::file::load::Answer;
-use zeolith_core::store::{Store, StoreError};
 
 /// Why a leftover stays where it is.
 #[derive(Debug, Error)]
@@ -41,8 +40,7 @@ pub(crate) fn attach(booted: &mut Booted, path: &Path) -> Result<(), BootError> 
 
 /// Whether a transaction wrote a state of an object.
 fn is_committed(booted: &mut Booted, oid: Oid, tid: Tid) -> Result<bool, Unclean> {
-    let Store::<Context>::File(store) = &booted.boot.store else { return Ok(false) };
-    let disk = booted.files.disk.as_mut().expect("the disk of a file");
+    let Some((store, disk)) = booted.files.logs.written(&booted.boot.store) else { return Ok(false) };
     let Some(mut search) = store.revision(oid, tid.next()) else { return Ok(false) };
     let found = disk.answer(store, &mut search)?;
     Ok(matches!(found, Answer::Revision(revision) if revision.serial == tid))

@@ -1,6 +1,7 @@
 //! All that one storage has on the disk.
 
-use super::{Disk, Ran};
+use super::Ran;
+use super::logs::Logs;
 use crate::blobs::BlobDir;
 use std::io;
 use std::sync::Arc;
@@ -10,9 +11,9 @@ use zeolith_core::store::disk::DiskOp;
 /// A storage's files.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
-    /// The log and what belongs to it; `None` in memory.
-    pub(crate) disk: Option<Disk>,
-    /// The folder of the blobs, if there are any.
+    /// The logs and what belongs to them.
+    pub(crate) logs: Logs,
+    /// The folder of the blobs, if there are any: one for the whole storage, whatever lies over what.
     pub(crate) blobs: Option<Arc<BlobDir>>,
 }
 
@@ -24,12 +25,12 @@ impl Files {
     pub(crate) fn run(&mut self, op: DiskOp<Context>) -> Ran {
         match op {
             DiskOp::Blob(op) => Ran::Later(self.blobs.as_ref().expect("a folder for blobs").job(op)),
-            op => self.disk.as_mut().expect("files for a storage that asks the disk").run(op),
+            op => self.logs.run(op),
         }
     }
 
-    /// Gives back the blocks that were reserved beyond the end of the log.
+    /// Gives back the blocks that were reserved beyond the ends of the logs.
     pub(crate) fn trim(&mut self) -> io::Result<()> {
-        self.disk.as_mut().map_or(Ok(()), Disk::trim)
+        self.logs.trim()
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod arena;
 mod copy;
 pub(crate) mod files;
+pub(crate) mod logs;
 
 use arena::Arena;
 use bytes::Bytes;
@@ -131,6 +132,7 @@ impl Disk {
                 let result = self.reserve(upto).map_err(|error| disk_error(&error));
                 Ran::Done(DiskDone::Reserved { upto, result })
             }
+            DiskOp::Of { .. } => unreachable!("a Data.fs has no parts"),
             DiskOp::KeepTail { from } => {
                 let base = self.base.clone();
                 Ran::Later(Box::new(move || {

@@ -229,10 +229,18 @@ fn several(codec: Codec) {
     let home = Home::new();
     let mut config = Config::new(codec);
     config.unix = true;
-    config.storages =
-        vec![Storage::File("1", "Data.fs"), Storage::File("2", "Second.fs"), Storage::Mapping("tmp")];
+    config.storages = vec![
+        Storage::File("1", "Data.fs"),
+        Storage::File("2", "Second.fs"),
+        Storage::Mapping("tmp"),
+        Storage::Lines(
+            "<demostorage demo>\n<filestorage>\npath HOME/Base.fs\n</filestorage>\n</demostorage>",
+        ),
+        Storage::Lines("%import ZODB.tests\n<hexstorage hex>\n<mappingstorage tmp/>\n</hexstorage>"),
+    ];
     let server = Server::start(&home, &config);
-    Script::new("several.py").arg(server.address()).arg(name(codec)).run();
+    let script = Script::new("several.py").arg(server.address()).arg(name(codec));
+    ["1", "2", "tmp", "demo", "hex"].into_iter().fold(script, |script, name| script.arg(name)).run();
     server.stop();
 }
 

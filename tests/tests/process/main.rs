@@ -6,6 +6,7 @@ mod client;
 mod connections;
 mod files;
 mod flow;
+mod layers;
 mod limits;
 mod read_only;
 mod rig;

@@ -91,6 +91,7 @@ impl Script {
             DiskOp::Reserve { .. } => "reserve".into(),
             DiskOp::Blob(op) => self.blob(op),
             DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => "write".into(),
+            DiskOp::Of { .. } => unreachable!("a storage of one file"),
         };
         self.line(format!("disk: {what} {}", if well { "done" } else { "failed" }));
     }

@@ -24,6 +24,7 @@ impl Hold {
             DiskOp::Replace { .. } => Some(Hold::Replaces),
             DiskOp::Blob(_) => Some(Hold::Blobs),
             DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => None,
+            DiskOp::Of { .. } => unreachable!("a storage of one file"),
         }
     }
 }

@@ -18,6 +18,15 @@ pub enum Question {
     Serial(Tid),
     /// The serial of the current revision.
     Current,
+    /// The serial of the first revision.
+    First,
+}
+
+impl Question {
+    /// Whether no more than a serial is asked for.
+    fn is_of_serial(self) -> bool {
+        matches!(self, Question::Current | Question::First)
+    }
 }
 
 /// What a load learns.
@@ -29,7 +38,7 @@ pub enum Answer {
     Nothing,
     /// To `Before` and `Serial`: no such revision, or it is a deletion.
     NoObject,
-    /// To `Current`.
+    /// To `Current` and `First`.
     Current(Current),
 }
 
@@ -113,7 +122,7 @@ impl Load {
 
     /// How much to read of a record whose header is not there yet.
     fn guess(&self) -> usize {
-        if self.question == Question::Current {
+        if self.question.is_of_serial() {
             return DATA_HEADER + NUMBER;
         }
         let known = if self.at == self.origin.at { self.origin.size.bytes() } else { None };
@@ -128,7 +137,8 @@ impl Load {
             Question::Before(_) if header.prev == 0 => Err(Answer::Nothing),
             Question::Serial(serial) if header.tid == serial => Ok(true),
             Question::Serial(serial) if header.tid < serial || header.prev == 0 => Err(Answer::NoObject),
-            Question::Before(_) | Question::Serial(_) => Ok(false),
+            Question::First if header.prev == 0 => Ok(true),
+            Question::Before(_) | Question::Serial(_) | Question::First => Ok(false),
         }
     }
 
@@ -138,14 +148,14 @@ impl Load {
         let answer = |answer| Ok(Found::Over { answer, len });
         if header.data == 0 {
             return match (log.number(self.at + DATA_HEADER as u64)?, self.question) {
-                (0, Question::Current) => answer(Answer::Current(Current::Deleted(serial))),
+                (0, Question::Current | Question::First) => answer(Answer::Current(Current::Deleted(serial))),
                 (0, _) => answer(Answer::NoObject),
-                (_, Question::Current) => answer(Answer::Current(Current::At(serial))),
+                (_, Question::Current | Question::First) => answer(Answer::Current(Current::At(serial))),
                 (data, _) if data >= self.at => damaged(self.at, Broken::Pointer),
                 (data, _) => Ok(Found::Elsewhere { data, serial, len }),
             };
         }
-        if self.question == Question::Current {
+        if self.question.is_of_serial() {
             return answer(Answer::Current(Current::At(serial)));
         }
         let Ok(whole) = usize::try_from(len) else { return damaged(self.at, Broken::Ends) };

@@ -107,6 +107,7 @@ impl<C> FileStore<C> {
             StoreOp::CurrentSerial { context, oid } => {
                 Lookup::start(context, oid, Question::Current, book, out);
             }
+            StoreOp::FirstSerial { context, oid } => Lookup::start(context, oid, Question::First, book, out),
             StoreOp::History { context, oid, count } => match book.index.get(oid) {
                 Some(entry) if count > 0 => {
                     Asked::start(context, History::new(oid, count, entry.at), book, out);
@@ -245,6 +246,7 @@ impl<C> FileStore<C> {
             }
             DiskDone::Reserved { upto, result } => self.reservations.on_reserved(upto, result, out),
             DiskDone::Read { .. } | DiskDone::Kept { .. } => unreachable!("asked for while opening only"),
+            DiskDone::Of { .. } => unreachable!("a Data.fs has no parts"),
             DiskDone::Blob(_) => unreachable!("a store knows nothing of blobs"),
         }
     }
@@ -294,6 +296,11 @@ impl<C> FileStore<C> {
     /// The first object at or behind `oid`, deleted ones included; `None` when there is none.
     pub fn first_from(&self, oid: Oid) -> Option<Oid> {
         self.book.index.first_from(oid)
+    }
+
+    /// Whether the object was ever stored.
+    pub fn contains(&self, oid: Oid) -> bool {
+        self.book.index.get(oid).is_some()
     }
 
     /// Objects in the index, deleted ones included.

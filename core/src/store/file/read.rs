@@ -95,7 +95,7 @@ impl<C> Lookup<C> {
     pub(super) fn start(context: C, oid: Oid, question: Question, book: &mut Book, out: &mut Outbox<C>) {
         let Some(origin) = book.index.get(oid) else {
             let absent = match question {
-                Question::Current => Answer::Current(Current::Absent),
+                Question::Current | Question::First => Answer::Current(Current::Absent),
                 Question::Before(_) | Question::Serial(_) => Answer::NoObject,
             };
             mark!("an object is unknown");
@@ -183,7 +183,7 @@ fn done<C>(context: C, oid: Oid, question: Question, result: Result<Answer, Stor
             });
             StoreDone::Data { context, oid, result }
         }
-        Question::Current => {
+        Question::Current | Question::First => {
             let result = result.map(|answer| match answer {
                 Answer::Current(current) => current,
                 Answer::Revision(_) | Answer::Nothing | Answer::NoObject => {

@@ -191,6 +191,7 @@ impl Disk {
                     result: if fits { Ok(()) } else { Err(DiskError::Full) },
                 });
             }
+            DiskOp::Of { .. } => unreachable!("a Data.fs has no parts"),
             DiskOp::KeepTail { from } => {
                 self.kept.push(self.bytes(FileId::Log)[from as usize..].to_vec());
                 return Some(DiskDone::Kept { result: Ok(format!("Data.fs.tr{}", self.kept.len() - 1)) });

@@ -124,8 +124,8 @@ impl Writes {
                     return Progress::Failed(FileId::Log, error);
                 }
             }
-            DiskDone::Reserved { .. } | DiskDone::Blob(_) => {
-                unreachable!("nothing is reserved now, and nothing has to do with blobs")
+            DiskDone::Reserved { .. } | DiskDone::Of { .. } | DiskDone::Blob(_) => {
+                unreachable!("nothing is reserved now, and a log has no parts and nothing to do with blobs")
             }
         }
         self.go(out)
