@@ -68,7 +68,7 @@ impl FromStr for Address {
         if host.contains(char::is_whitespace) || (host.is_empty() && port.is_empty()) {
             return Err(AddressError::NoAddress);
         }
-        let port = match port {
+        let port = match port.trim() {
             "" => 0,
             port => {
                 let number = port.parse().map_err(|_| AddressError::BadPort(port.to_owned()))?;

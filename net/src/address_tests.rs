@@ -15,6 +15,7 @@ fn addresses_are_read_as_runzeo_reads_them() {
         ("0.0.0.0:8100", tcp("0.0.0.0", 8100)),
         ("localhost", tcp("localhost", 0)),
         ("localhost:", tcp("localhost", 0)),
+        ("localhost: 8100", tcp("localhost", 8100)),
         ("[::1]:8100", tcp("::1", 8100)),
         ("[::1]:", tcp("::1", 0)),
         ("::1", tcp("::1", 0)),

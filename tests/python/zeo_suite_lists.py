@@ -68,22 +68,10 @@ EXCEPTIONS = {
         r'testZEO \w+Tests (checkPackUndoLog|testRedundantPack|testTransactionalUndoAfterPack.*)',
         'testZEO .*FileStorageRecoveryTests (testPackWithGCOnDestinationAfterRestore|testRestoreAcrossPack)',
         'testZEO .* IExternalGC_test',
+        r'testZEO ClientStorage\w+ \S+testblob packing_.*',
     ],
-    'blobs': [
-        r'testZEO Blob\w+ .*',
-        r'testZEO ClientStorage\w+ blob_.*_txt',
-        r'testZEO ClientStorage\w+ \S+testblob (commit_|do_not_|is_blob_|loadblob_|packing_|savepoint_|test_).*',
-        r'testZEO ClientStorage\w+ .*BlobUndoTests .*',
-        'testZEO .* (client-config_test|zeo_blob_cache_test|gracefully_handle_abort_while_storing_many_blobs)',
-    ],
-    'TLS': [
-        'testZEO FileStorageSSLTests .*',
-        'testZEO .* quick_close_doesnt_kill_server',
-        'testConnection SSLConnectionTests .*',
-        'testssl .* SSLConfigTest .*',
-    ],
-    'storage wrappers': [
-        'testZEO (FileStorageHex|FileStorageClientHex|DemoStorage)Tests .*',
+    'a key that needs a function in Python for its password': [
+        'testssl .* SSLConfigTest test_ssl_pw',
     ],
     'fan-out': [
         'testZEO .* zeo-fan-out_test',
