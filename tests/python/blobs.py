@@ -414,7 +414,8 @@ def endless(where, name, folder, blobs, notes):
         except Exception:
             gone.set()
 
-    aborter = threading.Thread(target=aborts)
+    # When the commits fail it must not go on alone.
+    aborter = threading.Thread(target=aborts, daemon=True)
     aborter.start()
     number = len(root['kept']) // 2
     with open(notes, 'a') as acknowledged:

@@ -75,31 +75,38 @@ fn what_clients_compress_is_served_as_it_stands() {
     );
 }
 
+const BLOBS: &str = "%import zc.zlibstorage\n<zlibstorage>\n<filestorage>\npath HOME/Data.fs\n\
+                     blob-dir HOME/Data.fs.blobs\n</filestorage>\n</zlibstorage>";
+
+fn blobs(kind: &str, server: &Server, home: &Home) -> Script {
+    let script = Script::new("blobs.py").arg(kind).arg(server.address()).arg("1");
+    script.arg(home.path("clients")).arg(home.path("Data.fs.blobs"))
+}
+
 #[test]
 fn blobs_lie_beside_compressed_records() {
     let home = Home::new();
     fs::create_dir(home.path("clients")).expect("a folder");
-    let lines = "%import zc.zlibstorage\n<zlibstorage>\n<filestorage>\npath HOME/Data.fs\n\
-                 blob-dir HOME/Data.fs.blobs\n</filestorage>\n</zlibstorage>";
-    let script = |kind: &str, server: &Server| {
-        let script = Script::new("blobs.py").arg(kind).arg(server.address()).arg("1");
-        script.arg(home.path("clients")).arg(home.path("Data.fs.blobs"))
-    };
-    let server = Server::start(&home, &config(Codec::Pickle, lines));
-    script("stories", &server).run();
+    let server = Server::start(&home, &config(Codec::Pickle, BLOBS));
+    blobs("stories", &server, &home).run();
     server.stop();
-    // What was acknowledged is told from what was not in the compressed log.
+}
+
+#[test]
+fn a_start_looks_into_compressed_records_for_which_blobs_were_committed() {
+    let home = Home::new();
+    fs::create_dir(home.path("clients")).expect("a folder");
     let notes = home.path("acknowledged");
-    let server = Server::start(&home, &config(Codec::Pickle, lines));
-    let mut commits = script("endless", &server).arg(&notes).spawn();
+    let server = Server::start(&home, &config(Codec::Pickle, BLOBS));
+    let mut commits = blobs("endless", &server, &home).arg(&notes).spawn();
     while fs::read_to_string(&notes).unwrap_or_default().lines().count() < 5 {
         assert!(commits.goes_on(), "the commits ended by themselves\n{}", commits.finish());
         thread::sleep(Duration::from_millis(2));
     }
     server.kill();
     commits.finish();
-    let server = Server::start(&home, &config(Codec::Pickle, lines));
-    script("survived", &server).arg(&notes).arg("1").run();
+    let server = Server::start(&home, &config(Codec::Pickle, BLOBS));
+    blobs("survived", &server, &home).arg(&notes).arg("1").run();
     server.stop();
 }
 
