@@ -42,10 +42,11 @@ struct Steady {
 
 impl Steady {
     fn step(&mut self, options: &Options, rng: &mut Rng) -> Result<(), Violation> {
-        let world = &self.player.world;
-        let left = world.nodes()[0].deadline().map(|deadline| deadline.since(world.now()));
         // Chance alone hardly ever lets so much time pass.
-        if let Some(left) = left.filter(|left| *left < NEAR || rng.chance(1, 20)) {
+        let mut patient = rng.chance(1, 20);
+        // Behind a deadline may be another one.
+        while let Some(left) = self.left().filter(|left| *left < NEAR || patient) {
+            patient = false;
             self.apply(Event::Pass(left.as_millis() as u64 + 1))?;
         }
         match chance::choose(&self.player.world, options, rng) {
@@ -58,6 +59,12 @@ impl Steady {
             Event::Late(wire, bytes) if wire.server == FIRST => self.arrive_late(wire, bytes),
             event => self.apply(event),
         }
+    }
+
+    /// The time to the server's next deadline.
+    fn left(&self) -> Option<Duration> {
+        let world = &self.player.world;
+        world.nodes()[0].deadline().map(|deadline| deadline.since(world.now()))
     }
 
     /// All connections break, one after the other, with what the disk does for each.
