@@ -10,6 +10,17 @@ use crate::rig::{Rig, tell};
 /// Clients that commit at the same time.
 const CLIENTS: u64 = 4;
 
+/// A client that has made an object for each of those to come, and its transaction.
+async fn begin(rig: &Rig) -> (Client, Tid) {
+    let first = rig.client().await;
+    let mut transaction = first.begin();
+    (1..=CLIENTS).for_each(|oid| {
+        transaction.store_new(Oid(oid), "0");
+    });
+    let begun = transaction.commit().await.unwrap();
+    (first, begun)
+}
+
 #[test]
 fn snapshots_after_own_commits_are_right_in_pickle() {
     tell(Maker::PythonOnUvloop, Codec::Pickle, false, snapshots_after_own_commits_are_right);
@@ -23,12 +34,7 @@ fn snapshots_after_own_commits_are_right_in_msgpack() {
 /// Each changes an object of its own, and looks at all of them as of its own transaction.
 async fn snapshots_after_own_commits_are_right(rig: &mut Rig) {
     let rounds = repetitions(150, 2_000);
-    let first = rig.client().await;
-    let mut transaction = first.begin();
-    (1..=CLIENTS).for_each(|oid| {
-        transaction.store_new(Oid(oid), "0");
-    });
-    let begun = transaction.commit().await.unwrap();
+    let (first, begun) = begin(rig).await;
     let mut tasks = tokio::task::JoinSet::new();
     for own in (1..=CLIENTS).map(Oid) {
         let client = rig.client().await;
@@ -75,12 +81,7 @@ fn a_kept_cache_is_verified_while_others_commit_in_msgpack() {
 /// Clients write without a pause; others come with the cache of before, look at everything, and go.
 async fn a_kept_cache_is_verified_while_others_commit(rig: &mut Rig) {
     let rounds = repetitions(150, 1_000);
-    let first = rig.client().await;
-    let mut transaction = first.begin();
-    (1..=CLIENTS).for_each(|oid| {
-        transaction.store_new(Oid(oid), "0");
-    });
-    let begun = transaction.commit().await.unwrap();
+    let (first, begun) = begin(rig).await;
     let mut writers = tokio::task::JoinSet::new();
     for own in (1..=CLIENTS).map(Oid) {
         let client = rig.client().await;

@@ -1,6 +1,7 @@
 //! Transactions: one at a time on the server, whatever becomes of them.
 
-use super::super::testing::{Scripted, World, changes, none, python_info, store};
+use super::super::config::Config;
+use super::super::testing::{Scripted, World, changes, client_config, none, python_info, store};
 use super::super::{
     Answer, Call, Change, Changes, Error, Finished, Input, Operation, Output, Ticket, TxnRef,
 };
@@ -9,6 +10,7 @@ use crate::limits;
 use crate::server::testing::{CODECS, row};
 use crate::wire::tree::Owned;
 use bytes::Bytes;
+use std::time::Duration;
 
 fn vote(rig: &mut Scripted, changes: Changes) -> Ticket {
     rig.ask(Call::Vote(Box::new(changes)))
@@ -486,6 +488,35 @@ fn a_finish_whose_connection_is_lost_before_what_it_overtook_came_is_a_finish_an
         rig.reply("get_info", python_info());
         rig.reply("getInvalidations", row![Tid(120), row![Oid(1), Oid(2)]]);
         assert_eq!((rig.client.is_ready(), rig.client.last_tid()), (true, Some(Tid(120))));
+    });
+}
+
+#[test]
+fn a_finish_that_was_answered_is_told_when_the_server_falls_silent_behind_it() {
+    for codec in CODECS {
+        let config = Config { silence_timeout: Some(Duration::from_secs(5)), ..client_config(1) };
+        let mut rig = Scripted::new(codec, config);
+        rig.greet(0);
+        rig.reply("register", Tid(100).into());
+        rig.reply("get_info", python_info());
+        let ticket = vote(&mut rig, changes(vec![store(1, Tid::ZERO, "one")]));
+        rig.reply("vote", none());
+        rig.reply("tpc_finish", Tid(120).into());
+        assert_eq!(rig.answer(ticket), None);
+        rig.pass(Duration::from_secs(6));
+        assert!(matches!(rig.answer(ticket), Some(Ok(Answer::Finished(Finished { tid: Tid(120), .. })))));
+    }
+}
+
+#[test]
+fn a_voted_transaction_whose_connection_was_lost_is_aborted_without_a_server() {
+    Scripted::ready(|mut rig| {
+        let voted = vote(&mut rig, held(vec![store(1, Tid::ZERO, "one")]));
+        rig.reply("vote", row![]);
+        assert!(matches!(rig.answer(voted), Some(Ok(Answer::Voted(_)))));
+        rig.cut();
+        let abort = rig.ask(Call::Abort(TxnRef(voted)));
+        assert_eq!(rig.answer(abort), Some(Ok(Answer::Done)));
     });
 }
 

@@ -54,6 +54,14 @@ fn check(disk: &mut Disk, acknowledged: Tid) {
     compare(&mut Session { store: opened.store, disk }, &mut model);
 }
 
+/// How many operations it takes to open what a disk has.
+fn operations_of_opening(disk: &Disk) -> usize {
+    let mut disk = disk.clone();
+    disk.ops = 0;
+    disk.open();
+    disk.ops
+}
+
 #[test]
 fn a_power_loss_at_every_operation_of_a_life_loses_nothing_acknowledged() {
     let mut whole = Disk::default();
@@ -81,11 +89,7 @@ fn a_power_loss_at_every_operation_of_the_opening_after_a_power_loss_loses_nothi
             let acknowledged = live(&mut crashed);
             crashed.crash(coins(seed));
             crashed.ops = 0;
-            let opening = {
-                let mut disk = crashed.clone();
-                disk.open();
-                disk.ops
-            };
+            let opening = operations_of_opening(&crashed);
             for second in 0..=opening {
                 let mut disk = crashed.clone();
                 disk.dies_after = Some(second);
@@ -182,11 +186,7 @@ fn a_power_loss_or_another_failed_sync_anywhere_in_a_start_after_a_failed_sync_l
     for at in 0..whole.ops {
         let (mut failed, acknowledged) = failing(at);
         failed.ops = 0;
-        let opening = {
-            let mut disk = failed.clone();
-            disk.open();
-            disk.ops
-        };
+        let opening = operations_of_opening(&failed);
         for second in 0..=opening {
             let mut dies = failed.clone();
             dies.dies_after = Some(second);
@@ -211,11 +211,7 @@ fn a_start_during_which_the_system_forgets_what_it_could_not_write_serves_what_i
     for at in 0..whole.ops {
         let (mut failed, acknowledged) = failing(at);
         failed.ops = 0;
-        let opening = {
-            let mut disk = failed.clone();
-            disk.open();
-            disk.ops
-        };
+        let opening = operations_of_opening(&failed);
         for second in 0..opening {
             let mut disk = failed.clone();
             disk.forgets_after = Some(second);
