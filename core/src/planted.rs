@@ -42,6 +42,10 @@ pub enum Bug {
     OtherLoadJoined,
     /// Promise 16: a load before a tid is answered with whatever is current.
     CurrentForOlder,
+    /// Promise 17: a transaction is appended while its blobs are still being put where their readers look.
+    BlobNotAwaited,
+    /// Promise 17: what is sent of a blob goes into the one that was begun last, on whatever connection.
+    UploadsMixed,
     /// Promise 18: what a transaction only read is compared at its vote, and not locked.
     ReadCheckNotHeld,
     /// Promise 19: recovery judges the tail of the log by its structure alone though the checksums may be trusted,
@@ -75,6 +79,8 @@ impl Bug {
         Bug::LocksLetGoBetweenRounds,
         Bug::OtherLoadJoined,
         Bug::CurrentForOlder,
+        Bug::BlobNotAwaited,
+        Bug::UploadsMixed,
         Bug::ReadCheckNotHeld,
         Bug::TornTailKept,
         Bug::IterationsKept,
@@ -103,6 +109,8 @@ impl Bug {
             Bug::LocksLetGoBetweenRounds => "locks-let-go-between-rounds",
             Bug::OtherLoadJoined => "other-load-joined",
             Bug::CurrentForOlder => "current-for-older",
+            Bug::BlobNotAwaited => "blob-not-awaited",
+            Bug::UploadsMixed => "uploads-mixed",
             Bug::ReadCheckNotHeld => "read-check-not-held",
             Bug::TornTailKept => "torn-tail-kept",
             Bug::IterationsKept => "iterations-kept",
@@ -128,6 +136,7 @@ impl Bug {
             Bug::LocksKeptAtDisconnect | Bug::LocksKeptAtTimeout | Bug::LocksLetGoBetweenRounds => 13,
             Bug::OtherLoadJoined => 14,
             Bug::CurrentForOlder => 16,
+            Bug::BlobNotAwaited | Bug::UploadsMixed => 17,
             Bug::ReadCheckNotHeld => 18,
             Bug::TornTailKept => 19,
             Bug::IterationsKept | Bug::QuestionForgotten => 20,

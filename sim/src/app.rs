@@ -29,13 +29,15 @@ pub struct App {
     questions: Questions,
     txns: Txns,
     admin: Admin,
+    /// Its storage has blobs.
+    blobs: bool,
 }
 
 impl App {
     /// One that has asked nothing yet.
-    pub fn new(id: ClientId, writes: bool) -> App {
-        let (questions, txns) = (Questions::default(), Txns::new(id, writes));
-        App { id, questions, txns, admin: Admin::default() }
+    pub fn new(id: ClientId, writes: bool, blobs: bool) -> App {
+        let (questions, txns) = (Questions::default(), Txns::new(id, writes, blobs));
+        App { id, questions, txns, admin: Admin::default(), blobs }
     }
 
     /// Whether it has nothing under way.
@@ -84,6 +86,9 @@ impl App {
         if self.is_voted() && rng.chance(2, 3) {
             return self.decide(scene, rng.chance(1, 10));
         }
+        if self.blobs && rng.chance(1, 2) && self.txns.upload(scene) {
+            return true;
+        }
         match rng.below(16) {
             0..9 if self.txns.len() < TRANSACTIONS => self.txns.start(scene, &mut self.questions, rng),
             9 if !self.questions.is_empty() && rng.chance(1, 2) => self.forget(scene, rng),
@@ -122,7 +127,12 @@ impl App {
 
     /// Gives up what it has open and does not wait for; whether there was anything.
     pub fn rest(&mut self, scene: &mut Scene<'_>) -> bool {
-        self.admin.rest(scene, &mut self.questions)
+        self.admin.rest(scene, &mut self.questions) | self.txns.upload(scene)
+    }
+
+    /// Bytes of a blob that it asked for.
+    pub fn on_piece(&mut self, ticket: Ticket, bytes: &[u8]) {
+        self.questions.add(ticket, bytes);
     }
 
     /// Something that is no transaction.
@@ -132,6 +142,11 @@ impl App {
         let known = (!known.is_empty()).then(|| known[rng.below(known.len() as u64) as usize]);
         let snapshot = scene.machine.last_tid().map_or(Tid::MAX, Tid::next);
         match (rng.below(12), known) {
+            (0..3, Some((oid, serial))) if self.blobs => {
+                let blob = self.txns.known.iter().rev().find(|(oid, _)| work::has_blob(*oid));
+                let (oid, serial) = blob.copied().unwrap_or((oid, serial));
+                Call::LoadBlob { oid, serial }
+            }
             (0..4, _) => Call::Load { oid, before: Tid::MAX },
             (4, Some((oid, serial))) => Call::Load { oid, before: serial },
             (5, Some((oid, serial))) => Call::LoadSerial { oid, serial },
@@ -164,6 +179,12 @@ impl App {
             Told::Resolve(txn, merge) => {
                 if let Some(Purpose::Vote(number)) = self.questions.purpose(txn.0) {
                     self.txns.merge(scene, number, txn, &merge);
+                }
+                return;
+            }
+            Told::ReadBlob(txn, at) => {
+                if let Some(Purpose::Vote(number)) = self.questions.purpose(txn.0) {
+                    self.txns.read_blob(scene, number, (txn, at));
                 }
                 return;
             }

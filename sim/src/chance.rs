@@ -19,9 +19,9 @@ pub(crate) fn choose(world: &World, options: &Options, rng: &mut Rng) -> Event {
         let wire = Wire { client, server };
         let disk = if options.faults.has(Fault::SlowDisk) { 15 } else { 60 };
         let event = match rng.below(110 + disk) {
-            0..19 => Some(Event::Act(client, rng.next_u64())),
-            19..22 => Some(Event::Admin(client, rng.next_u64())),
-            22..95 => travel(world, options, wire, rng),
+            0..18 => Some(Event::Act(client, rng.next_u64())),
+            18..23 => Some(Event::Admin(client, rng.next_u64())),
+            23..95 => travel(world, options, wire, rng),
             95..110 => fault(world, options, wire, rng),
             _ => storage(world, server, rng),
         };
@@ -94,10 +94,14 @@ fn fault(world: &World, options: &Options, wire: Wire, rng: &mut Rng) -> Option<
         Fault::Crashes => Some(Event::Crash(server, Fate::Process)),
         Fault::PowerLosses => Some(Event::Crash(server, Fate::Power(rng.next_u64()))),
         Fault::DiskFailures => Some(match rng.below(8) {
+            _ if options.setup.blobs && rng.chance(1, 3) => Event::FailDisk(server, Failure::Blob),
             0 | 1 => Event::FailDisk(server, Failure::Full),
             2 | 3 => Event::FailDisk(server, Failure::Write),
             4 => Event::Forget(server),
-            _ => Event::FailDisk(server, Failure::End(0)),
+            _ => {
+                let begun = world.nodes()[server.0].disk.begun() as u64;
+                Event::FailDisk(server, Failure::End(rng.below(begun.max(1)) as usize))
+            }
         }),
         Fault::Rot if world.nodes()[server.0].is_down() => Some(Event::Rot(server, rng.next_u64())),
         Fault::Rot => None,

@@ -3,12 +3,14 @@
 //! fails.
 
 use crate::event::Failure;
+use crate::folder::Folder;
 use crate::log;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::server::Context;
+use zeolith_core::store::blob::BlobOp;
 use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Span};
 
 /// What survives a power loss is decided in pieces of this size.
@@ -16,9 +18,6 @@ const SECTOR: usize = 512;
 
 /// Why no operation is on the files of one of several parts.
 const ONE_FILE: &str = "simulated storages are a Data.fs each";
-
-/// Why nothing is done with blobs.
-const NO_BLOBS: &str = "no storage of this world has blobs";
 
 /// What is left when the machine goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,12 +69,15 @@ enum Begun {
         file: FileId,
         changes: usize,
     },
+    Blob(BlobOp),
 }
 
 /// The disk of one server.
 #[derive(Debug, Default)]
 pub struct SimDisk {
     files: BTreeMap<FileId, SimFile>,
+    /// The folder of the blobs.
+    pub blobs: Folder,
     /// Operations not begun: they begin in order.
     queue: VecDeque<DiskOp<Context>>,
     /// Operations begun: they end in any order.
@@ -86,6 +88,8 @@ pub struct SimDisk {
     ends: [usize; 2],
     /// It has failed since the machine started.
     failed: bool,
+    /// The next operation in the folder of the blobs does not end well.
+    fails_blob: bool,
 }
 
 impl SimDisk {
@@ -143,7 +147,7 @@ impl SimDisk {
             DiskOp::Reserve { upto } => format!("reserve {upto}"),
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::KeepTail { from } => format!("keep the tail from {from}"),
-            DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
+            DiskOp::Blob(op) => describe(op),
         })
     }
 
@@ -152,6 +156,7 @@ impl SimDisk {
         self.begun.get(at).map(|begun| match begun {
             Begun::Read(_) => "read is there".to_owned(),
             Begun::Sync { file, .. } => format!("{file:?} is synced"),
+            Begun::Blob(op) => format!("{} is done", describe(op)),
         })
     }
 
@@ -173,9 +178,17 @@ impl SimDisk {
             DiskOp::Reserve { upto } => return Some(DiskDone::Reserved { upto, result: Ok(()) }),
             DiskOp::KeepTail { .. } => return Some(DiskDone::Kept { result: Ok("Data.fs.tr0".into()) }),
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
-            DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
+            DiskOp::Blob(op) => {
+                self.blobs.begin(&op);
+                self.begun.push(Begun::Blob(op));
+            }
         }
         None
+    }
+
+    /// From now on the next operation in the folder of the blobs that can fail does so at its end.
+    pub fn fail_blob(&mut self) {
+        self.fails_blob = true;
     }
 
     /// Fails at an operation; the answer, unless there is no such operation, or it is one that cannot fail there.
@@ -183,9 +196,11 @@ impl SimDisk {
         let done = match failure {
             Failure::Full => self.fail_to_begin(&DiskError::Full),
             Failure::Write => self.fail_to_begin(&DiskError::Io("a bad sector".into())),
-            Failure::End(at) => (at < self.begun.len()).then(|| self.fail_to_end(at)),
+            Failure::Blob => unreachable!("what fails later has no answer now"),
+            Failure::End(at) => (at < self.begun.len()).then(|| self.fail_to_end(at)).flatten(),
         };
-        self.failed |= done.is_some();
+        // What fails in the folder of the blobs fails for one transaction.
+        self.failed |= done.as_ref().is_some_and(|done| !matches!(done, DiskDone::Blob(_)));
         done
     }
 
@@ -200,7 +215,7 @@ impl SimDisk {
             DiskOp::Reserve { upto } => DiskDone::Reserved { upto: *upto, result: Err(error) },
             DiskOp::KeepTail { .. } => DiskDone::Kept { result: Err(error) },
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
-            DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
+            DiskOp::Blob(op) => DiskDone::Blob(self.blobs.fail(op.clone(), false, error).ok()?),
         };
         self.queue.pop_front();
         Some(done)
@@ -208,18 +223,25 @@ impl SimDisk {
 
     /// A read gives nothing. A sync loses what it covered, as Linux has it: reads still give it, a later sync that succeeds
     /// does not bring it to the disk, and nobody can tell.
-    fn fail_to_end(&mut self, at: usize) -> DiskDone<Context> {
+    fn fail_to_end(&mut self, at: usize) -> Option<DiskDone<Context>> {
         let error = DiskError::Io("a bad sector".into());
-        match self.begun.remove(at) {
+        Some(match self.begun.remove(at) {
             Begun::Read(op) => match *op {
                 DiskOp::Read { pending, .. } => DiskDone::Read { pending, result: Err(error) },
                 op => unreachable!("only reads are begun as reads: {op:?}"),
             },
             Begun::Sync { file, changes } => {
-                drop(self.synced(file, changes));
+                self.lose(file, changes);
                 DiskDone::Synced { file, result: Err(error) }
             }
-        }
+            Begun::Blob(op) => match self.blobs.fail(op, true, error) {
+                Ok(done) => DiskDone::Blob(done),
+                Err(op) => {
+                    self.begun.insert(at, Begun::Blob(op));
+                    return None;
+                }
+            },
+        })
     }
 
     /// Turns a bit of what stands in the log, and was there before it got longer for the last two times: damage behind that cannot be told
@@ -241,15 +263,16 @@ impl SimDisk {
         is_data
     }
 
-    /// Takes everything away, and puts this log there.
-    pub fn restore(&mut self, log: Vec<u8>) {
-        *self = SimDisk::default();
+    /// Takes everything away, and puts this log and these blobs there.
+    pub fn restore(&mut self, log: Vec<u8>, blobs: Folder) {
+        *self = SimDisk { blobs, ..SimDisk::default() };
         self.files.insert(FileId::Log, SimFile { durable: log.clone(), current: log, unsynced: Vec::new() });
     }
 
     /// Somebody looks after the disk: what has turned is as it was.
     pub fn mend(&mut self) {
         self.rot.clear();
+        self.fails_blob = false;
     }
 
     /// Memory gets short: what only reads gave is read from the disk from now on. Whether that is something else.
@@ -262,6 +285,22 @@ impl SimDisk {
             file.current = current;
         }
         forgot
+    }
+
+    /// What a sync covered is not on the disk, and no later one brings it there; but a file that has the name of another is
+    /// the one that has it.
+    fn lose(&mut self, id: FileId, changes: usize) {
+        let covered = self.synced(id, changes);
+        let named: Vec<Change> =
+            covered.into_iter().filter(|change| matches!(change, Change::Replace(_))).collect();
+        for begun in &mut self.begun {
+            if let Begun::Sync { file, changes } = begun
+                && *file == id
+            {
+                *changes += named.len();
+            }
+        }
+        self.files.entry(id).or_default().unsynced.splice(0..0, named);
     }
 
     /// The changes that a sync covered.
@@ -332,6 +371,12 @@ impl SimDisk {
                 }
                 DiskDone::Synced { file: id, result: Ok(()) }
             }
+            Begun::Blob(op) if self.fails_blob => {
+                let failed = self.blobs.fail(op, true, DiskError::Io("a bad sector".into()));
+                self.fails_blob = failed.is_err();
+                DiskDone::Blob(failed.unwrap_or_else(|op| self.blobs.end(op)))
+            }
+            Begun::Blob(op) => DiskDone::Blob(self.blobs.end(op)),
         }
     }
 
@@ -381,6 +426,22 @@ impl SimDisk {
             }
             file.current = file.durable.clone();
         }
+        self.blobs.lose_power(&mut rng);
+    }
+}
+
+/// What a person would call something that is done in the folder of the blobs.
+fn describe(op: &BlobOp) -> String {
+    match op {
+        BlobOp::Write { draft, at, chunks } => {
+            let bytes: usize = chunks.iter().map(Bytes::len).sum();
+            format!("write draft {} {at}+{bytes}", draft.0)
+        }
+        BlobOp::Place { draft, oid, .. } => format!("place draft {} for {}", draft.0, oid.0),
+        BlobOp::Publish { draft, oid, .. } => format!("publish draft {} of {}", draft.0, oid.0),
+        BlobOp::Settle { draft, .. } => format!("settle draft {}", draft.0),
+        BlobOp::Discard { draft, .. } => format!("discard draft {}", draft.0),
+        BlobOp::Read { oid, at, .. } => format!("read blob {} {at}", oid.0),
     }
 }
 

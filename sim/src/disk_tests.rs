@@ -78,3 +78,23 @@ fn what_a_failed_sync_could_not_write_is_safe_when_it_was_written_again_and_gone
     assert!(disk.forget());
     assert_eq!(disk.contents(FileId::Log), b"synced");
 }
+
+#[test]
+fn a_file_that_took_the_place_of_another_is_not_forgotten_before_the_power_fails() {
+    let replaced = || {
+        let mut disk = disk_with(b"old", b"");
+        disk.submit(DiskOp::Replace { file: FileId::Log, contents: vec![Bytes::from_static(b"new")] });
+        assert!(disk.begin().is_none());
+        let done = disk.fail(Failure::End(0));
+        assert!(matches!(done, Some(DiskDone::Synced { result: Err(_), .. })));
+        disk
+    };
+    assert!(!replaced().forget());
+    let left = |dice| {
+        let mut disk = replaced();
+        disk.crash(Fate::Power(dice));
+        disk.contents(FileId::Log).to_vec()
+    };
+    let new = (0..50).filter(|&dice| left(dice) == b"new").count();
+    assert!((1..50).contains(&new) && (0..50).all(|dice| [&b"old"[..], b"new"].contains(&&left(dice)[..])));
+}

@@ -65,6 +65,8 @@ pub enum Failure {
     Write,
     /// End the operation in this place of those begun.
     End(usize),
+    /// End the next operation in the folder of the blobs.
+    Blob,
 }
 
 /// Stands for all bytes that are on their way.

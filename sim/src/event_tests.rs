@@ -10,8 +10,12 @@ fn events() -> impl Strategy<Value = Event> {
     let side = prop_oneof![Just(Side::Both), Just(Side::Client), Just(Side::Server)];
     let way = prop_oneof![Just(Way::Up), Just(Way::Down)];
     let loss = prop_oneof![Just(Loss::Process), any::<u64>().prop_map(Loss::Power), Just(Loss::Cache)];
-    let failure =
-        prop_oneof![Just(Failure::Full), Just(Failure::Write), any::<usize>().prop_map(Failure::End)];
+    let failure = prop_oneof![
+        Just(Failure::Full),
+        Just(Failure::Write),
+        Just(Failure::Blob),
+        any::<usize>().prop_map(Failure::End)
+    ];
     let fate = prop_oneof![Just(Fate::Process), any::<u64>().prop_map(Fate::Power)];
     let clients = prop_oneof![
         (client(), any::<u64>()).prop_map(|(id, dice)| Event::Act(id, dice)),

@@ -21,6 +21,8 @@ pub struct Asked {
     pub last: Option<Tid>,
     /// The transaction it is part of, if it votes, finishes or aborts one.
     pub attempt: Option<Attempt>,
+    /// The bytes of the blob that was asked for, as far as they came.
+    pub blob: Vec<u8>,
 }
 
 /// A read, or a read check.

@@ -4,6 +4,7 @@
 use crate::disk::SimDisk;
 use crate::event::{ClientId, ServerNo};
 use crate::log::{self, Logged};
+use crate::state;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
@@ -20,9 +21,10 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The attempt that wrote a record, which every record's data begins with.
+    /// The attempt that a record, or a description, begins its text with.
     pub fn of(data: &[u8]) -> Option<Attempt> {
-        let mut parts = data.split(|&byte| byte == b'.').map(std::str::from_utf8);
+        let text = state::text(data).unwrap_or(data);
+        let mut parts = text.split(|&byte| byte == b'.').map(std::str::from_utf8);
         let client = ClientId(parts.next()?.ok()?.parse().ok()?);
         Some(Attempt { client, number: parts.next()?.ok()?.parse().ok()? })
     }

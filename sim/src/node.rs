@@ -3,6 +3,7 @@
 use crate::bug;
 use crate::disk::{Fate, SimDisk};
 use crate::event::{Failure, ServerNo};
+use crate::log;
 use crate::options::Setup;
 use crate::tape::{Handed, Turn, What};
 use zeolith_core::limits;
@@ -194,7 +195,9 @@ impl Node {
                 return if self.excused { Came::Failed(why) } else { Came::Refused(why) };
             }
         };
-        let boot = StorageBoot::file("1".into(), "Data.fs".into(), false, opened);
+        let mut boot = StorageBoot::file("1".into(), "Data.fs".into(), false, opened);
+        boot.has_blobs = self.setup.blobs;
+        self.clean();
         // The others have copies, which nobody may change.
         let config = Config { read_only: self.number != ServerNo(0), ..self.setup.server() };
         let mut server = Server::new(config, vec![boot], wall);
@@ -204,6 +207,15 @@ impl Node {
         self.life = Life::Up(Box::new(server));
         self.keep(|disk| Turn::new(What::Up(wall), disk));
         Came::Up
+    }
+
+    /// Removes from the folder of the blobs what the server before left there.
+    fn clean(&mut self) {
+        let (log, _) = log::read(self.disk.contents(FileId::Log), 0);
+        self.disk.blobs.clean(|oid, tid| {
+            let at = log.binary_search_by_key(&tid, |transaction| transaction.tid);
+            at.is_ok_and(|at| log[at].records.iter().any(|(other, data)| *other == oid && !data.is_empty()))
+        });
     }
 
     /// What the server is doing: down, opening, up, or up with finishes on their way to the disk.

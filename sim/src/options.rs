@@ -157,6 +157,7 @@ impl Options {
             readers = Clients::default();
         }
         let together = if rng.chance(1, 4) { (0..2).collect() } else { Clients::default() };
+        let blobs = rng.chance(1, 2);
         let bug = asked.bug;
         let setup = Setup {
             codec,
@@ -170,6 +171,7 @@ impl Options {
             together,
             files,
             cache,
+            blobs,
             bug,
         };
         (Options { setup, faults }, rng)

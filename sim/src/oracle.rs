@@ -277,7 +277,9 @@ impl<'a> Present<'a> {
         for write in &transaction.writes {
             let (oid, current) = (write.oid, self.before(era, write.oid, tid));
             let base = Some(write.merged.unwrap_or(write.base)).filter(|base| *base > Tid::ZERO);
-            if base != current {
+            // What an undo or a deletion took away may be made anew.
+            let is_anew = base.is_none() && self.is_set(era, oid, current);
+            if base != current && !is_anew {
                 return Err(Contradiction::LostUpdate { writer, oid, base, current });
             }
         }

@@ -38,7 +38,7 @@ impl Program {
     pub fn new(setup: Setup, id: ClientId, now: Instant) -> Program {
         let medium = setup.files.has(id).then(SimMedium::default);
         let machine = machine(setup, id, 0, cache(setup, medium.as_ref(), 0), now);
-        let app = App::new(id, !setup.readers.has(id));
+        let app = App::new(id, !setup.readers.has(id), setup.blobs);
         let told = VecDeque::new();
         Program { setup, id, machine, app, told, behind: false, medium, boot: 0, lives: 0, due: Some(now) }
     }

@@ -1,13 +1,13 @@
 //! Both ways of a connection, as the checkers understand them: calls when the server is handed them, replies when they
 //! are put out, before the network has them.
 
-use crate::checkers::{ConnName, Seen, Violation};
+use crate::checkers::{ConnName, Seen, Sent, Violation};
 use std::collections::BTreeMap;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::limits;
 use zeolith_core::wire::Codec;
 use zeolith_core::wire::call::{self, Incoming, MessageId, Request};
-use zeolith_core::wire::delivery::{Delivery, decode_delivery};
+use zeolith_core::wire::delivery::{BlobPart, Delivery, decode_delivery};
 use zeolith_core::wire::frame::Frames;
 use zeolith_core::wire::remote::RemoteError;
 use zeolith_core::wire::tree::{Tree, Value};
@@ -19,6 +19,7 @@ enum Called {
     Vote,
     Finish,
     Invalidations(Tid),
+    Blob(Oid, Tid),
     Other(&'static str),
 }
 
@@ -37,6 +38,8 @@ pub struct Reader {
     up: Way,
     down: Way,
     calls: BTreeMap<i64, Called>,
+    /// What was sent of blobs that are not through.
+    blobs: BTreeMap<(Oid, Tid), Vec<u8>>,
 }
 
 /// Who is shown what is read.
@@ -45,7 +48,8 @@ type See<'a> = &'a mut dyn FnMut(Seen<'_>) -> Result<(), Violation>;
 impl Reader {
     /// Reads a connection on which nothing was said yet.
     pub fn new(conn: ConnName, codec: Codec) -> Reader {
-        Reader { conn, codec, up: Way::default(), down: Way::default(), calls: BTreeMap::new() }
+        let (up, down) = (Way::default(), Way::default());
+        Reader { conn, codec, up, down, calls: BTreeMap::new(), blobs: BTreeMap::new() }
     }
 
     /// Reads what the server is handed.
@@ -69,6 +73,7 @@ impl Reader {
                     Request::Vote(_) => Called::Vote,
                     Request::TpcFinish(_) => Called::Finish,
                     Request::GetInvalidations(since) => Called::Invalidations(*since),
+                    Request::SendBlob(oid, serial) => Called::Blob(*oid, *serial),
                     other => Called::Other(other.method()),
                 };
                 self.calls.insert(*id, called);
@@ -106,6 +111,20 @@ impl Reader {
                     None => see(Seen::NotLoaded { conn, oid, before, error: None }),
                 },
             },
+            Delivery::Blob { oid, serial, part } => match part {
+                BlobPart::Start => {
+                    self.blobs.insert((oid, serial), Vec::new());
+                    Ok(())
+                }
+                BlobPart::Chunk(chunk) => {
+                    self.blobs.get_mut(&(oid, serial)).expect("a blob begins").extend_from_slice(chunk);
+                    Ok(())
+                }
+                BlobPart::Stop => {
+                    let bytes = self.blobs.remove(&(oid, serial)).expect("a blob begins");
+                    see(Seen::Blob { conn, oid, serial, result: Ok(Sent(&bytes)) })
+                }
+            },
             Delivery::Reply { id: MessageId::Int(id), result } => match self.calls.remove(&id) {
                 Some(called) => answer(conn, called, result, see),
                 None => Ok(()),
@@ -123,6 +142,9 @@ fn answer(
 ) -> Result<(), Violation> {
     let value = match result {
         Ok(value) => value,
+        Err(error) if let Called::Blob(oid, serial) = called => {
+            return see(Seen::Blob { conn, oid, serial, result: Err(error.class()) });
+        }
         Err(error) => return see(Seen::Refused { conn, method: called.method(), class: error.class() }),
     };
     match called {
@@ -138,7 +160,7 @@ fn answer(
             let answer = answer.as_ref().map(|(upto, oids)| (*upto, oids.as_slice()));
             see(Seen::Verified { conn, since, answer })
         }
-        Called::Other(_) => Ok(()),
+        Called::Blob(..) | Called::Other(_) => Ok(()),
     }
 }
 
@@ -149,6 +171,7 @@ impl Called {
             Called::Vote => "vote",
             Called::Finish => "tpc_finish",
             Called::Invalidations(_) => "getInvalidations",
+            Called::Blob(..) => "sendBlob",
             Called::Other(method) => method,
         }
     }

@@ -68,6 +68,8 @@ pub struct Setup {
     pub files: Clients,
     /// The size of every cache, in bytes.
     pub cache: u64,
+    /// Whether the storage has blobs.
+    pub blobs: bool,
     /// A deliberate fault.
     pub bug: Option<Bug>,
 }
@@ -87,6 +89,7 @@ impl Default for Setup {
             together: none,
             files: none,
             cache: 65_536,
+            blobs: false,
             bug: None,
         }
     }
@@ -156,6 +159,8 @@ impl Setup {
                 let cache = value.parse().ok().filter(|cache| (0..=1 << 24).contains(cache));
                 self.cache = cache.ok_or_else(|| wrong("cache", "a number of bytes up to 16777216"))?;
             }
+            "blobs" if value == "yes" => self.blobs = true,
+            "blobs" => return Err(wrong("blobs", "'yes'")),
             "bug" => {
                 self.bug = Some(bug::named(value).ok_or_else(|| OptionError::Bug(value.to_owned()))?);
             }
@@ -232,6 +237,9 @@ impl fmt::Display for Setup {
             if clients != Clients::default() {
                 writeln!(f, "option {name} {clients}")?;
             }
+        }
+        if self.blobs {
+            writeln!(f, "option blobs yes")?;
         }
         match self.bug {
             Some(bug) => writeln!(f, "option bug {}", bug.name()),

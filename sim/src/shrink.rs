@@ -261,7 +261,7 @@ impl Shrinker {
     fn make_world_plain(&mut self) {
         let usual = Setup::default();
         let servers = self.events().iter().filter_map(|event| event.server()).max();
-        let plainer: [&dyn Fn(Setup) -> Setup; 9] = [
+        let plainer: [&dyn Fn(Setup) -> Setup; 10] = [
             &|setup| Setup { silence: None, ..setup },
             &|setup| Setup { servers: servers.map_or(1, |server| server.0 + 1), ..setup },
             &|setup| Setup { timeout: None, ..setup },
@@ -271,6 +271,7 @@ impl Shrinker {
             &|setup| Setup { fallbacks: usual.fallbacks, ..setup },
             &|setup| Setup { files: usual.files, ..setup },
             &|setup| Setup { together: usual.together, ..setup },
+            &|setup| Setup { blobs: usual.blobs, ..setup },
         ];
         for plainer in plainer {
             let plainer = plainer(self.setup);

@@ -6,9 +6,10 @@ mod servers;
 mod wires;
 
 use crate::app::Notes;
-use crate::checkers::{Checkers, Kind, Seen, Violation};
+use crate::checkers::{Checkers, Kind, Look, Seen, Violation};
 use crate::coverage::State;
 use crate::event::{ClientId, Event, ServerNo, Wire};
+use crate::folder::Folder;
 use crate::ledger::Books;
 use crate::network::Network;
 use crate::node::Node;
@@ -43,8 +44,8 @@ pub struct World {
     notes: Notes,
     books: Books,
     checkers: Checkers,
-    /// The last copy of the first server's storage.
-    backup: Vec<u8>,
+    /// The last copy of the first server's storage: its log, which is empty while there is none, and its blobs.
+    backup: (Vec<u8>, Folder),
     /// Clients that something happened to in the event at hand.
     touched: BTreeSet<ClientId>,
     /// What happened.
@@ -67,7 +68,7 @@ impl World {
             notes: Notes::default(),
             books: Books::new(setup.servers),
             checkers: Checkers::default(),
-            backup: Vec::new(),
+            backup: Default::default(),
             touched: (0..setup.clients).map(ClientId).collect(),
             trace: Trace::default(),
             moved: 0,
@@ -219,6 +220,9 @@ impl World {
         let waiting: Vec<(ClientId, String)> =
             programs.filter_map(|(n, program)| Some((ClientId(n), program.waits_for()?))).collect();
         self.see(&Seen::Quiet(&waiting))?;
+        for server in (0..self.nodes.len()).map(ServerNo) {
+            servers::see_blobs(self, server, Look::Quiet)?;
+        }
         self.look_for_what_is_left()?;
         self.programs.iter().for_each(|program| program.machine.cache().check_invariants());
         oracle::judge(&self.notes.history).map_err(|contradiction| Violation {

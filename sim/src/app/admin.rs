@@ -15,6 +15,11 @@ const ITERATIONS: usize = 3;
 /// Prefetches that are asked for in one go at most.
 const STORM: u64 = 40;
 
+/// Any of these.
+fn pick<T: Copy>(all: &[T], rng: &mut Rng) -> Option<T> {
+    all.get(rng.below(all.len().max(1) as u64) as usize).copied()
+}
+
 /// An administrator's tools.
 #[derive(Debug, Default)]
 pub(super) struct Admin {
@@ -31,15 +36,12 @@ impl Admin {
         (attempt, now): (Attempt, Tid),
         rng: &mut Rng,
     ) -> bool {
-        let pick =
-            |all: &[(Oid, Tid)], rng: &mut Rng| all.get(rng.below(all.len().max(1) as u64) as usize).copied();
         let known = pick(&txns.known, rng).map_or_else(|| work::any(rng), |(oid, _)| oid);
         let call = match rng.below(14) {
             0..4 => {
-                let undoable = &txns.undoable;
-                let Some(&tid) = undoable.get(rng.below(undoable.len().max(1) as u64) as usize) else {
-                    return false;
-                };
+                // An older one is more likely to be refused.
+                let newest = txns.undoable.last().copied().filter(|_| rng.chance(2, 3));
+                let Some(tid) = newest.or_else(|| pick(&txns.undoable, rng)) else { return false };
                 return txns.alter(scene, questions, Alters::Undo, vec![Operation::Undo(tid)], None);
             }
             4 | 5 => {

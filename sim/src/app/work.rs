@@ -1,10 +1,9 @@
 //! What transactions do: a few objects that everybody changes, and new ones.
-//!
-//! A state is `client.number.oid.value.` and padding: whoever reads it knows whose transaction wrote it.
 
 use crate::ledger::Attempt;
+use crate::state::{self, Class, value};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use zeolith_core::client::{Merge, Operation};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::Rng;
@@ -16,8 +15,13 @@ const PAIR: [Oid; 2] = [Oid(1), Oid(2)];
 const COUNTER: Oid = Oid(3);
 /// Objects whose changes depend on one another's revisions.
 const GRAPH: std::ops::Range<u64> = 4..9;
+/// Objects with blobs.
+const BLOBS: std::ops::Range<u64> = 9..11;
 /// The first of the objects that one transaction makes.
 const OWN: u64 = 1_000_000;
+/// How many it makes at most, and which of them is the first that has a blob.
+const OWN_EACH: u64 = 100;
+const OWN_BLOB: u64 = 90;
 
 /// A kind of transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub enum Work {
     Graph,
     /// Writes one large state, or many small ones.
     Bulk,
+    /// Stores blobs, and counts.
+    Blob,
 }
 
 /// An object that everybody changes.
@@ -43,12 +49,15 @@ pub fn all() -> Vec<Oid> {
 }
 
 impl Work {
-    /// Chance's choice.
-    pub fn any(rng: &mut Rng) -> Work {
+    /// Chance's choice, where there are `blobs` or not.
+    pub fn any(blobs: bool, rng: &mut Rng) -> Work {
+        if blobs && rng.chance(1, 3) {
+            return Work::Blob;
+        }
         match rng.below(10) {
-            0..4 => Work::Pair,
-            4..7 => Work::Counter,
-            7..9 => Work::Graph,
+            0..3 => Work::Pair,
+            3..6 => Work::Counter,
+            6..9 => Work::Graph,
             _ => Work::Bulk,
         }
     }
@@ -60,12 +69,13 @@ impl Work {
             Work::Counter => vec![COUNTER],
             Work::Graph => (0..3).map(|_| Oid(GRAPH.start + rng.below(GRAPH.end - GRAPH.start))).collect(),
             Work::Bulk => vec![any(rng)],
+            Work::Blob => vec![COUNTER, Oid(BLOBS.start + rng.below(BLOBS.end - BLOBS.start))],
         }
     }
 
     /// Whether its changes can be merged with others'.
     pub fn merges(self) -> bool {
-        self == Work::Counter
+        matches!(self, Work::Counter | Work::Blob)
     }
 
     /// What it does, having read this.
@@ -110,13 +120,57 @@ impl Work {
                     vec![store(own(attempt, 0), 0, 5_000 + rng.below(15_000))]
                 }
             }
+            Work::Blob => {
+                let blob = |oid: Oid| Operation::StoreBlob {
+                    oid,
+                    serial: read.get(&oid).map_or(Tid::ZERO, |revision| revision.serial),
+                    data: state::record(Class::Blob, (attempt, oid), value(oid) + 1, 0, &[]),
+                };
+                let known = read.keys().copied().find(|oid| has_blob(*oid));
+                let fresh = known.unwrap_or(Oid(BLOBS.start + rng.below(BLOBS.end - BLOBS.start)));
+                let mut all = vec![blob(fresh)];
+                if rng.chance(1, 3) {
+                    all.push(blob(own(attempt, OWN_BLOB)));
+                }
+                if rng.chance(1, 2) {
+                    all.push(store(COUNTER, value(COUNTER) + 1, 0));
+                }
+                all
+            }
         })
     }
 }
 
+/// Bytes of a blob, piece by piece; or something that went wrong with it.
+pub type Pieces = VecDeque<Result<Bytes, String>>;
+
+/// The blob that a transaction stores, as it is read from wherever its program has it.
+pub fn pieces(attempt: Attempt, oid: Oid, rng: &mut Rng) -> Pieces {
+    let len = match rng.below(40) {
+        0..6 => 0,
+        6 => 50_000 << rng.below(6),
+        _ => 1 + rng.below(3_000),
+    };
+    let mut blob = state::blob(attempt, oid, len as usize);
+    let mut pieces = Pieces::new();
+    while !blob.is_empty() {
+        let piece = if rng.chance(1, 2) { blob.len() as u64 } else { 1 + rng.below(blob.len() as u64) };
+        pieces.push_back(Ok(blob.split_to(piece as usize)));
+    }
+    if rng.chance(1, 20) {
+        pieces.push_back(Err("the file is gone".to_owned()));
+    }
+    pieces
+}
+
 /// An object that only this transaction makes.
 pub fn own(attempt: Attempt, n: u64) -> Oid {
-    Oid(OWN * (attempt.client.0 as u64 + 1) + 100 * attempt.number + n)
+    Oid(OWN * (attempt.client.0 as u64 + 1) + OWN_EACH * attempt.number + n)
+}
+
+/// Whether an object has a blob in all its revisions.
+pub fn has_blob(oid: Oid) -> bool {
+    BLOBS.contains(&oid.0) || (is_own(oid) && oid.0 % OWN_EACH >= OWN_BLOB)
 }
 
 /// Whether it is such an object.
@@ -131,33 +185,11 @@ pub fn has_past(data: &[u8]) -> bool {
 
 /// A state that a transaction gives an object.
 pub fn state(attempt: Attempt, oid: Oid, value: u64, padding: usize) -> Bytes {
-    let mut data = format!("{attempt}.{}.{value}.", oid.0).into_bytes();
-    data.resize(data.len() + padding, b'x');
-    data.into()
-}
-
-/// The value in a state; 0 in what is none.
-fn value(data: &[u8]) -> u64 {
-    let part = data.split(|&byte| byte == b'.').nth(3).and_then(|part| std::str::from_utf8(part).ok());
-    part.and_then(|part| part.parse().ok()).unwrap_or_default()
+    state::record(Class::Thing, (attempt, oid), value, padding, &[])
 }
 
 /// Both counted.
 pub fn merged(attempt: Attempt, merge: &Merge) -> Bytes {
     let counted = value(&merge.conflict.data).wrapping_sub(value(&merge.old));
     state(attempt, merge.conflict.oid, value(&merge.committed).wrapping_add(counted), 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::ClientId;
-
-    #[test]
-    fn a_state_tells_its_value_and_who_wrote_it() {
-        let attempt = Attempt { client: ClientId(2), number: 7 };
-        let state = state(attempt, Oid(3), 41, 5);
-        assert_eq!((value(&state), Attempt::of(&state)), (41, Some(attempt)));
-        assert_eq!(value(b"something else"), 0);
-    }
 }

@@ -53,7 +53,7 @@ pub fn revision(oid: Oid, serial: u64, until: Option<u64>) -> Revision {
 
 /// A question of client 0, asked when its last transaction was 3.
 pub fn asked(call: Call) -> Asked {
-    Asked { call, at: Place(1), last: Some(Tid(3)), attempt: None }
+    Asked { call, at: Place(1), last: Some(Tid(3)), attempt: None, blob: Vec::new() }
 }
 
 /// The answer to a load.

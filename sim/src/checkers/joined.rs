@@ -20,8 +20,19 @@ fn fits(books: &Books, oid: Oid, (before, last): (Tid, Tid), found: Option<(Tid,
             && until.is_none_or(|until| if before == Tid::MAX { until > last } else { until >= before })
     };
     books.histories().any(|history| match found {
-        // Where nothing changed up to then, nothing is right.
-        None => history.serial_before(oid, since).is_none(),
+        // Where nothing changed up to then, or the last change took it away, nothing is right.
+        None => {
+            let upto = if before == Tid::MAX { Tid::MAX } else { since };
+            let mut serial = history.serial_before(oid, since);
+            let mut is_gone = serial.is_none_or(|serial| history.is_deleted(oid, serial));
+            while let Some(next) =
+                history.next_change(oid, serial.unwrap_or_default()).filter(|it| *it < upto)
+            {
+                is_gone |= history.is_deleted(oid, next);
+                serial = Some(next);
+            }
+            is_gone
+        }
         Some((serial, until)) => {
             let next = history.next_change(oid, serial);
             right((serial, until))
@@ -61,7 +72,7 @@ impl Checker for JoinedLoads {
 
 #[cfg(test)]
 mod tests {
-    use super::super::forged::{CLIENT, asked, books, history, loaded, revision};
+    use super::super::forged::{CLIENT, asked, books, history, ledger, loaded, logged, revision};
     use super::*;
 
     /// What client 0 is answered, who asked when the last transaction was 3; object 0 is changed by each of 1 to 5.
@@ -94,6 +105,22 @@ mod tests {
         assert!(answered(0, Tid::MAX, Some((2, Some(3)))).is_err());
         assert!(answered(0, Tid::MAX, Some((2, None))).is_err());
         assert!(answered(1, Tid::MAX, None).is_err());
+    }
+
+    #[test]
+    fn what_was_taken_away_is_not_there_and_nothing_else() {
+        let mut ledger = ledger();
+        let mut deletion = logged(6);
+        deletion.records = vec![(Oid(4), Vec::new())];
+        ledger.enter(deletion);
+        let books = Books::forged(ledger);
+        let gone = |oid, before| {
+            let call = asked(Call::Load { oid: Oid(oid), before });
+            let seen = Seen::Answered { client: CLIENT, call: &call, result: &loaded(None) };
+            history(&mut JoinedLoads, &books, &[seen])
+        };
+        assert_eq!((gone(4, Tid(7)), gone(4, Tid::MAX)), (Ok(()), Ok(())));
+        assert!(gone(4, Tid(6)).is_err() && gone(3, Tid(7)).is_err() && gone(3, Tid::MAX).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! happened.
 
 mod before;
+mod blobs;
 mod cached;
 mod checks;
 mod complete;
@@ -25,7 +26,7 @@ mod told;
 mod txns;
 mod window;
 
-pub use seen::{ConnName, Seen, ServerNo};
+pub use seen::{ConnName, Look, Seen, Sent, ServerNo};
 
 use crate::ledger::Books;
 use std::fmt;
@@ -95,6 +96,7 @@ impl Default for Checkers {
         Checkers(vec![
             Box::new(durable::DurableThenVisible),
             Box::new(lost::NothingLost),
+            Box::new(blobs::Blobs::default()),
             Box::new(join::JoinAndLeave::default()),
             Box::new(overtaking::NoOvertaking::default()),
             Box::new(window::VerifyWindow::default()),

@@ -65,6 +65,7 @@ impl fmt::Display for Event {
             Event::FailDisk(server, Failure::Full) => write!(f, "fail-disk{} full", At(server)),
             Event::FailDisk(server, Failure::Write) => write!(f, "fail-disk{} write", At(server)),
             Event::FailDisk(server, Failure::End(at)) => write!(f, "fail-disk{} end {at}", At(server)),
+            Event::FailDisk(server, Failure::Blob) => write!(f, "fail-disk{} blob", At(server)),
             Event::Forget(server) => write!(f, "forget{}", At(server)),
             Event::Rot(server, dice) => write!(f, "rot{} {dice:x}", At(server)),
             Event::Backup => f.write_str("backup"),
@@ -219,6 +220,7 @@ impl<'a> Arguments<'a> {
         let failure = match self.others[..] {
             ["full"] => Failure::Full,
             ["write"] => Failure::Write,
+            ["blob"] => Failure::Blob,
             ["end", at] => Failure::End(number(at)?),
             _ => return None,
         };

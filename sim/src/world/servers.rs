@@ -1,9 +1,10 @@
 //! What happens to servers and their disks, and what they put out.
 
 use super::{World, wires};
-use crate::checkers::{Kind, Seen, Violation};
+use crate::checkers::{Kind, Look, Seen, Violation};
 use crate::disk::Fate;
 use crate::event::{Failure, ServerNo, Way};
+use crate::folder::Folder;
 use crate::history::Restore;
 use crate::log;
 use crate::node::Came;
@@ -49,6 +50,10 @@ pub(super) fn end_disk(world: &mut World, server: ServerNo, at: usize) -> Result
 
 /// The disk fails at an operation.
 pub(super) fn fail_disk(world: &mut World, server: ServerNo, failure: Failure) -> Result<bool, Violation> {
+    if failure == Failure::Blob {
+        world.nodes[server.0].disk.fail_blob();
+        return Ok(world.setup.blobs);
+    }
     let Some(done) = world.nodes[server.0].fail(failure) else { return Ok(false) };
     world.sign(|| Sign::Disk(server, "it fails".to_owned()));
     on_disk(world, server, done)?;
@@ -66,25 +71,30 @@ pub(super) fn rot(world: &mut World, server: ServerNo, dice: u64) -> bool {
 pub(super) fn backup(world: &mut World) -> bool {
     let node = &world.nodes[0];
     let image = node.disk.durable(FileId::Log);
-    let (_, end) = log::read(image, 0);
+    let (log, end) = log::read(image, 0);
     let is_quiet =
         node.is_up() && !node.disk.has_failed() && node.disk.begun() == 0 && !node.disk.can_begin();
     let is_there = is_quiet && image.len() >= end;
     if is_there {
-        world.backup = image[..end].to_vec();
+        let folder = &node.disk.blobs;
+        let blobs = log.iter().flat_map(|transaction| {
+            let oids = transaction.records.iter().map(|(oid, _)| (*oid, transaction.tid));
+            oids.filter_map(|(oid, tid)| Some(((oid, tid), folder.blob(oid, tid)?.to_vec())))
+        });
+        world.backup = (image[..end].to_vec(), Folder::of(blobs));
     }
     is_there
 }
 
 /// A server goes down, and the last copy takes the place of its storage.
 pub(super) fn restore(world: &mut World, server: ServerNo) -> Result<bool, Violation> {
-    if world.backup.is_empty() {
+    if world.backup.0.is_empty() {
         return Ok(false);
     }
     crash(world, server, Fate::Process)?;
-    let backup = world.backup.clone();
-    let (log, _) = log::read(&backup, 0);
-    world.nodes[server.0].disk.restore(backup);
+    let (image, blobs) = world.backup.clone();
+    let (log, _) = log::read(&image, 0);
+    world.nodes[server.0].disk.restore(image, blobs);
     if server == ServerNo(0) {
         let (at, last) = (world.notes.place(), log.last());
         let kept = last.map_or(Tid::ZERO, |transaction| transaction.tid);
@@ -165,6 +175,7 @@ fn came(world: &mut World, server: ServerNo, came: Came) -> Result<(), Violation
             let (log, _) = log::read(world.nodes[server.0].disk.contents(FileId::Log), 0);
             world.see(&Seen::Reopened(server, &log))?;
             world.books.of_mut(server).reopened(&world.nodes[server.0].disk);
+            see_blobs(world, server, Look::Reopened)?;
             world.sign(|| Sign::Up(server));
         }
     }
@@ -183,9 +194,16 @@ fn look(world: &mut World, server: ServerNo) -> Result<(), Violation> {
         let logged = &world.books.of(server).logged[at];
         let tid = logged.tid;
         world.checkers.see(&Seen::Logged(server, logged), &world.books)?;
+        see_blobs(world, server, Look::Logged(tid))?;
         world.sign(|| Sign::Logged(server, tid));
     }
     Ok(())
+}
+
+/// Shows the folder of a server's blobs.
+pub(super) fn see_blobs(world: &mut World, server: ServerNo, look: Look) -> Result<(), Violation> {
+    let folder = &world.nodes[server.0].disk.blobs;
+    world.checkers.see(&Seen::Folder { server, folder, look }, &world.books)
 }
 
 fn carry_out(world: &mut World, outputs: Vec<Output>) -> Result<(), Violation> {
