@@ -1,6 +1,7 @@
 //! A Data.fs open in this process and served to nobody: for commands that an operator runs.
 
 use crate::boot::{self, BootError, Booted, Manner, StorageKind, StorageSpec, Summary};
+use crate::clock::seed;
 use crate::disk::{Disk, Ran};
 use std::path::Path;
 use thiserror::Error;
@@ -12,8 +13,11 @@ use zeolith_core::store::file::FileStore;
 use zeolith_core::store::file::errand::{Errand, Step};
 use zeolith_core::store::file::format;
 use zeolith_core::store::file::load::Answer;
+use zeolith_core::store::file::lockfile::Nonce;
+use zeolith_core::store::file::pack::{News, Nothing, Order, PackError, Packing};
 use zeolith_core::store::file::transactions::Transactions;
 use zeolith_core::store::file::view::Walk;
+use zeolith_core::time::WallTime;
 use zeolith_core::store::{
     CopiedRecord, CopiedTransaction, Outbox, Past, Place, Record, Revision, Store, StoreDone, StoreError,
     Transaction,
@@ -57,6 +61,20 @@ pub enum CopyError {
     /// The file could not be read or written. What was given may or may not be there, in part: from the first on.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What a pack has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pack {
+    /// It has put a new log in the place of the old.
+    Done {
+        /// Bytes of the old one.
+        before: u64,
+        /// Bytes of the new one.
+        after: u64,
+    },
+    /// Nothing, for this reason.
+    Nothing(Nothing),
 }
 
 impl Offline {
@@ -166,6 +184,45 @@ impl Offline {
             ready.push(self.copied(transaction)?);
         }
         if ready.is_empty() { Ok(()) } else { Ok(self.append(ready)?) }
+    }
+
+    /// Packs the file to a time: of all revisions before it, only those that show then stay, and with `gc` only what the
+    /// root reaches. The file as it was stays beside it as `Data.fs.old` if it is to.
+    ///
+    /// # Errors
+    /// [`PackError`]; the file is as it was.
+    pub fn pack(&mut self, time: WallTime, gc: bool, keep_old: bool) -> Result<Pack, PackError> {
+        let Store::File(store) = &mut self.store else { unreachable!("a Data.fs is a file") };
+        let begin = store.begin_pack(Tid::at(time), gc, false, Nonce(seed()))?;
+        let (before, upto) = (store.size(), begin.upto);
+        let mut packing: Packing<Context> = Packing::new(begin);
+        loop {
+            while let Some(news) = packing.news() {
+                match news {
+                    News::Progress(_) => {}
+                    News::CaughtUp { .. } => packing.order(Order::Finish { upto }),
+                    News::Nothing(why) => return Ok(Pack::Nothing(why)),
+                    News::Failed(error) => return Err(error),
+                    News::Stopped => unreachable!("nobody stops it"),
+                    News::Ready(packed) => {
+                        let after = packed.end;
+                        let Store::File(store) = &mut self.store else { unreachable!("it was one") };
+                        store.swap(packed, keep_old, &mut self.outbox);
+                        return match self.answer() {
+                            StoreDone::Swapped { result: Ok(()) } => Ok(Pack::Done { before, after }),
+                            StoreDone::Swapped { result: Err(error) } => Err(error.into()),
+                            other => unreachable!("no answer to a swap: {other:?}"),
+                        };
+                    }
+                }
+            }
+            let op = packing.poll().expect("a pack wants something until it is over");
+            match self.disk.run(op) {
+                Ran::Quiet => {}
+                Ran::Done(done) => packing.handle(done),
+                Ran::Later(job) => packing.handle(job()),
+            }
+        }
     }
 
     /// Saves the index and lets go of the file. An error costs the next start a scan, and nothing else.

@@ -493,6 +493,7 @@ pub fn remote(error: StoreError) -> RemoteError {
     match error {
         StoreError::NoObject(oid) => RemoteError::PosKey(oid),
         StoreError::TooLarge(what) => RemoteError::Storage(what.into()),
+        StoreError::Repacked => RemoteError::Storage(error.to_string()),
         fault => RemoteError::StorageSystem(fault.to_string()),
     }
 }

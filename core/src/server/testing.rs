@@ -378,6 +378,8 @@ impl Rig {
                     DiskDone::Synced { file, result: Err(error.clone()) }
                 }
                 DiskOp::Reserve { upto } => DiskDone::Reserved { upto, result: Err(error.clone()) },
+                DiskOp::Name(_) => DiskDone::Named { result: Err(error.clone()) },
+                DiskOp::Free => DiskDone::Free { result: Err(error.clone()) },
                 DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => continue,
             };
             self.input(Input::Disk { storage: StorageId(0), done });

@@ -18,6 +18,14 @@ pub enum FileId {
     Index,
     /// `Data.fs.lock`: held while the storage is open.
     Lock,
+    /// `Data.fs.old`: the log as it was before the last pack.
+    Old,
+    /// `Data.fs.pack`: the log that a pack writes.
+    Packed,
+    /// `Data.fs.pack.sums`: its checksums.
+    PackedSums,
+    /// `Data.fs.pack.index`: its index.
+    PackedIndex,
 }
 
 impl FileId {
@@ -28,6 +36,10 @@ impl FileId {
             FileId::Sidecar => ".sums",
             FileId::Index => ".index",
             FileId::Lock => ".lock",
+            FileId::Old => ".old",
+            FileId::Packed => ".pack",
+            FileId::PackedSums => ".pack.sums",
+            FileId::PackedIndex => ".pack.index",
         }
     }
 }
@@ -95,6 +107,34 @@ pub enum DiskOp<C> {
         /// Offset of the first byte kept.
         from: u64,
     },
+    /// Looks how many bytes are free beside the log. Answered by `Free`.
+    Free,
+    /// Changes names. Answered by `Named`; given only when the one before was answered.
+    Name(Naming),
+}
+
+/// A change of the names beside the log. Until the names are synced, a power loss may take it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// Removes a file, if it is there.
+    Remove(FileId),
+    /// Gives a file a second name, in the place of what had that.
+    Link {
+        /// The file.
+        from: FileId,
+        /// Its second name.
+        to: FileId,
+    },
+    /// Gives a file another name, in the place of what had that. Operations given later are about the file that has the name
+    /// then; reads that were under way are of either.
+    Rename {
+        /// The file.
+        from: FileId,
+        /// Its new name.
+        to: FileId,
+    },
+    /// Makes all earlier changes survive a power loss.
+    Sync,
 }
 
 /// An outcome.
@@ -133,6 +173,16 @@ pub enum DiskDone<C> {
     Kept {
         /// The name of the file that holds the tail.
         result: Result<String, DiskError>,
+    },
+    /// To [`DiskOp::Free`].
+    Free {
+        /// Bytes.
+        result: Result<u64, DiskError>,
+    },
+    /// To [`DiskOp::Name`].
+    Named {
+        /// Whether it is so now.
+        result: Result<(), DiskError>,
     },
 }
 

@@ -54,7 +54,10 @@ impl MemoryStore {
             StoreOp::NextRecord { context, left } => {
                 StoreDone::Record { context, result: Ok(self.next_record(left)) }
             }
-            StoreOp::Targets { .. } | StoreOp::Undo { .. } | StoreOp::PreviousTransaction { .. } => {
+            StoreOp::Targets { .. }
+            | StoreOp::Undo { .. }
+            | StoreOp::State { .. }
+            | StoreOp::PreviousTransaction { .. } => {
                 unreachable!("a memory store undoes nothing, and says so")
             }
             StoreOp::Find { context, .. } => StoreDone::Found { context, result: Ok(None) },
@@ -150,7 +153,7 @@ impl MemoryStore {
         let (tid, kept) = self.transactions.range(from..).next()?;
         let [user, description, extension] = kept.strings.clone();
         let end = kept.oids.len() as u64;
-        let records = RecordsLeft { tid: *tid, txn: 0, at: 0, end };
+        let records = RecordsLeft { tid: *tid, log: 0, given: 0, txn: 0, at: 0, end };
         let status = kept.status;
         Some(TransactionHead {
             tid: *tid,

@@ -48,6 +48,9 @@ pub enum StoreError {
     /// The store refused an earlier append and takes no more.
     #[error("the storage takes no more commits since an earlier write failed; restart the server")]
     Failed,
+    /// The log was packed while the answer was looked for.
+    #[error("the storage was packed meanwhile: ask once more")]
+    Repacked,
     /// The transaction does not fit the format, or the answer not into a message.
     #[error("{0}")]
     TooLarge(&'static str),

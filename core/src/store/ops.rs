@@ -94,6 +94,13 @@ pub enum StoreOp<C> {
         /// The other one; `None`: the end.
         before: Option<Place>,
     },
+    /// The state that a place leads to. Of a store that [can](super::Store::supports_undo) undo.
+    State {
+        /// Returned with the answer.
+        context: C,
+        /// The place.
+        place: Place,
+    },
     /// Makes sure that `bytes` more than all earlier reservations can be appended.
     Reserve {
         /// Returned with the answer.
@@ -177,6 +184,13 @@ pub enum StoreDone<C> {
         /// What becomes of the object.
         result: Result<Result<Undone, UndoRefusal>, StoreError>,
     },
+    /// To [`StoreOp::State`]. `None`: there is none.
+    State {
+        /// From the question.
+        context: C,
+        /// The state.
+        result: Result<Option<Bytes>, StoreError>,
+    },
     /// To [`StoreOp::Reserve`].
     Reserved {
         /// From the question.
@@ -194,6 +208,12 @@ pub enum StoreDone<C> {
     Refused {
         /// What the disk said.
         why: StoreError,
+    },
+    /// To [`FileStore::swap`](super::file::FileStore::swap). After an error the old log is served; if the new one is, the
+    /// store takes no more commits.
+    Swapped {
+        /// Whether the packed log is in place for good.
+        result: Result<(), StoreError>,
     },
     /// To [`Store::close`]: what makes the next start fast is written, or could not be.
     Closed {

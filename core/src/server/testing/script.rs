@@ -77,6 +77,7 @@ impl Script {
             DiskOp::Sync { file } | DiskOp::Replace { file, .. } => format!("sync {}", name(*file)),
             DiskOp::Reserve { .. } => "reserve".into(),
             DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => "write".into(),
+            DiskOp::Free | DiskOp::Name(_) => "names".into(),
         };
         self.line(format!("disk: {what} {}", if well { "done" } else { "failed" }));
     }
@@ -125,5 +126,7 @@ fn name(file: FileId) -> &'static str {
         FileId::Sidecar => "sums",
         FileId::Index => "index",
         FileId::Lock => "lock",
+        FileId::Old => "old",
+        FileId::Packed | FileId::PackedSums | FileId::PackedIndex => "packed",
     }
 }

@@ -11,6 +11,7 @@ pub(in crate::server) enum Hold {
     Syncs,
     Reserves,
     Replaces,
+    Names,
 }
 
 impl Hold {
@@ -20,7 +21,8 @@ impl Hold {
             DiskOp::Sync { .. } => Some(Hold::Syncs),
             DiskOp::Reserve { .. } => Some(Hold::Reserves),
             DiskOp::Replace { .. } => Some(Hold::Replaces),
-            DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => None,
+            DiskOp::Name(_) => Some(Hold::Names),
+            DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } | DiskOp::Free => None,
         }
     }
 }

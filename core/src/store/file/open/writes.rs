@@ -102,9 +102,10 @@ impl Writes {
             DiskDone::Synced { file, result: Err(error) } | DiskDone::WriteFailed { file, error } => {
                 return Progress::Failed(file, error);
             }
-            DiskDone::Read { .. } | DiskDone::Reserved { .. } => {
-                unreachable!("nothing is read or reserved now")
-            }
+            DiskDone::Read { .. }
+            | DiskDone::Reserved { .. }
+            | DiskDone::Free { .. }
+            | DiskDone::Named { .. } => unreachable!("nothing of that is asked for now"),
         }
         self.go(out)
     }
