@@ -1,7 +1,6 @@
 //! A Data.fs open in this process and served to nobody: for commands that an operator runs.
 
 use crate::boot::{self, BootError, Booted, Manner, StorageKind, StorageSpec, Summary};
-use crate::clock::seed;
 use crate::disk::{Disk, Ran};
 use std::path::Path;
 use thiserror::Error;
@@ -13,11 +12,9 @@ use zeolith_core::store::file::FileStore;
 use zeolith_core::store::file::errand::{Errand, Step};
 use zeolith_core::store::file::format;
 use zeolith_core::store::file::load::Answer;
-use zeolith_core::store::file::lockfile::Nonce;
 use zeolith_core::store::file::pack::{News, Nothing, Order, PackError, Packing};
 use zeolith_core::store::file::transactions::Transactions;
 use zeolith_core::store::file::view::Walk;
-use zeolith_core::time::WallTime;
 use zeolith_core::store::{
     CopiedRecord, CopiedTransaction, Outbox, Past, Place, Record, Revision, Store, StoreDone, StoreError,
     Transaction,
@@ -186,14 +183,14 @@ impl Offline {
         if ready.is_empty() { Ok(()) } else { Ok(self.append(ready)?) }
     }
 
-    /// Packs the file to a time: of all revisions before it, only those that show then stay, and with `gc` only what the
+    /// Packs the file to a time, that of transaction `stop` if there is one: of all revisions before it, only those that show then stay, and with `gc` only what the
     /// root reaches. The file as it was stays beside it as `Data.fs.old` if it is to.
     ///
     /// # Errors
     /// [`PackError`]; the file is as it was.
-    pub fn pack(&mut self, time: WallTime, gc: bool, keep_old: bool) -> Result<Pack, PackError> {
+    pub fn pack(&mut self, stop: Tid, gc: bool, keep_old: bool) -> Result<Pack, PackError> {
         let Store::File(store) = &mut self.store else { unreachable!("a Data.fs is a file") };
-        let begin = store.begin_pack(Tid::at(time), gc, false, Nonce(seed()))?;
+        let begin = store.begin_pack(stop, gc, false)?;
         let (before, upto) = (store.size(), begin.upto);
         let mut packing: Packing<Context> = Packing::new(begin);
         loop {

@@ -9,7 +9,12 @@ use zeolith_core::store::file::pack::{Begin, News, Order, Packing};
 
 /// Packs the log at `base` beside its server until the pack is over, telling its news. It follows `orders`; when nobody
 /// can give any more, it stops.
-pub(crate) fn run(base: PathBuf, begin: Begin, orders: &Receiver<Order>, tell: impl Fn(News)) -> io::Result<()> {
+pub(crate) fn run(
+    base: PathBuf,
+    begin: Begin,
+    orders: &Receiver<Order>,
+    tell: impl Fn(News),
+) -> io::Result<()> {
     let mut disk = Disk::new(base, false, None)?;
     let mut packing: Packing<Context> = Packing::new(begin);
     loop {

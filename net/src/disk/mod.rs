@@ -88,7 +88,15 @@ impl Disk {
     pub(crate) fn new(base: PathBuf, read_only: bool, lock: Option<File>) -> io::Result<Disk> {
         let log_len = length(&base)?.unwrap_or(0);
         let files = lock.map(|lock| (FileId::Lock, Arc::new(lock))).into_iter().collect();
-        Ok(Disk { base, read_only, files, fresh: BTreeSet::new(), retired: None, log_len, arena: Arena::default() })
+        Ok(Disk {
+            base,
+            read_only,
+            files,
+            fresh: BTreeSet::new(),
+            retired: None,
+            log_len,
+            arena: Arena::default(),
+        })
     }
 
     /// Starts an operation, and carries it out if it does not block.

@@ -37,6 +37,7 @@ mod tests;
 
 use crate::ids::{Oid, Tid};
 use crate::limits;
+use crate::rng::{Rng, Seed};
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::{Outbox, Place, StoreDone, StoreError, StoreOp, Transaction, UndoRefusal};
 use asked::Asked;
@@ -47,9 +48,9 @@ use heads::Heads;
 use history::History;
 use load::{Load, Question};
 use lockfile::{Closed, Nonce};
+use onward::Onward;
 use pack::{Begin, Packed};
 use read::{Lookup, Pending, Purpose};
-use onward::Onward;
 use stated::Stated;
 use swap::Swap;
 use targets::Targets;
@@ -251,21 +252,23 @@ impl<C> FileStore<C> {
                 self.on_failure(error, out);
             }
             DiskDone::Reserved { upto, result } => self.reservations.on_reserved(upto, result, out),
-            DiskDone::Read { .. } | DiskDone::Kept { .. } | DiskDone::Free { .. } | DiskDone::Named { .. } => {
+            DiskDone::Read { .. }
+            | DiskDone::Kept { .. }
+            | DiskDone::Free { .. }
+            | DiskDone::Named { .. } => {
                 unreachable!("asked for by an opening or a pack")
-            },
+            }
         }
     }
 
-    /// What a pack of this log begins with: of all revisions before `stop` only those that show then stay. With a `nonce`
-    /// that nobody had before.
+    /// What a pack of this log begins with: of all revisions before `stop` only those that show then stay.
     ///
     /// # Errors
     /// [`StoreError::Failed`], or [`StoreError::Damaged`] for a log that is served in part.
     ///
     /// # Panics
     /// When the storage is read-only.
-    pub fn begin_pack(&self, stop: Tid, gc: bool, blobs: bool, nonce: Nonce) -> Result<Begin, StoreError> {
+    pub fn begin_pack(&self, stop: Tid, gc: bool, blobs: bool) -> Result<Begin, StoreError> {
         let appender = self.appender.as_ref().expect("nobody packs a read-only storage");
         if appender.failed() {
             return Err(StoreError::Failed);
@@ -274,6 +277,9 @@ impl<C> FileStore<C> {
             let what = "a log with damage is not packed";
             return Err(StoreError::Damaged { file: "Data.fs", at: damaged.start, what });
         }
+        // A random number leads to another one: nobody had it before.
+        let (_, nonce) = self.owner.expect("a storage that is appended to has an owner");
+        let nonce = Nonce(Rng::new(Seed(nonce.0)).next_u64());
         Ok(Begin { upto: self.book.end, stop, gc, blobs, nonce })
     }
 

@@ -94,7 +94,9 @@ impl Swap {
         };
         let is_placed = !self.steps.iter().any(|step| matches!(step, Step::Place));
         match error {
-            Some(error) if self.failed.is_none() && self.packed.is_none() => return Progress::Uncertain(error),
+            Some(error) if self.failed.is_none() && self.packed.is_none() => {
+                return Progress::Uncertain(error);
+            }
             Some(error) if self.failed.is_none() => self.give_up(error),
             // What cannot be put back costs a check of the structure, or some room, at the next start.
             Some(_) => {}

@@ -79,7 +79,10 @@ impl Walk for Targets {
                 if at.saturating_add(len) > end {
                     return damaged(at, Broken::RecordLength);
                 }
-                Ok(Found::Record(UndoTarget { oid: header.oid, tid: self.tid, log: self.log, record: Place(at) }, len))
+                Ok(Found::Record(
+                    UndoTarget { oid: header.oid, tid: self.tid, log: self.log, record: Place(at) },
+                    len,
+                ))
             }
         }
     }

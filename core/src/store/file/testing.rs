@@ -90,7 +90,8 @@ impl Disk {
 
     /// Puts a file there, synced.
     pub(crate) fn put(&mut self, file: FileId, bytes: Vec<u8>) {
-        *self.file(file) = File { exists: true, durable: bytes.clone(), current: bytes, unsynced: Vec::new() };
+        *self.file(file) =
+            File { exists: true, durable: bytes.clone(), current: bytes, unsynced: Vec::new() };
     }
 
     pub(crate) fn remove(&mut self, file: FileId) {

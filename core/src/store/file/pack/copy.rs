@@ -67,17 +67,7 @@ impl Copy {
         (split, upto): (u64, u64),
         blobs: bool,
     ) -> Copy {
-        Copy {
-            pen,
-            objects,
-            targets,
-            gone: Vec::new(),
-            blobs,
-            split,
-            upto,
-            at: FIRST,
-            step: Step::Between,
-        }
+        Copy { pen, objects, targets, gone: Vec::new(), blobs, split, upto, at: FIRST, step: Step::Between }
     }
 
     fn stays(&self, header: &DataHeader) -> bool {
@@ -85,12 +75,19 @@ impl Copy {
     }
 
     /// The blob that goes with the record that does not stay.
-    fn gone(&self, log: &View<'_>, start: u64, txn: &TxnHeader, header: &DataHeader) -> Result<Option<Gone>, Need> {
+    fn gone(
+        &self,
+        log: &View<'_>,
+        start: u64,
+        txn: &TxnHeader,
+        header: &DataHeader,
+    ) -> Result<Option<Gone>, Need> {
         if !self.blobs {
             return Ok(None);
         }
         let (_, Some(state)) = state(log, self.at)? else { return Ok(None) };
-        let is_blob = record::class(&state).is_ok_and(|class| class.module == "ZODB.blob" && class.name == "Blob");
+        let is_blob =
+            record::class(&state).is_ok_and(|class| class.module == "ZODB.blob" && class.name == "Blob");
         // Python's server writes two records for a blob.
         let is_doubled = self.objects.get(header.oid).is_some_and(|entry| {
             entry.at > self.at && entry.at < start + txn.length && self.objects.stays(header.oid, entry.at)

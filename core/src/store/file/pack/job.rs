@@ -152,7 +152,9 @@ pub enum PackError {
     #[error("Data.fs is damaged {0}: it cannot be packed")]
     Damaged(Damaged),
     /// An object that is reached refers to one that is not there: what would be collected is not certain.
-    #[error("object {by} refers to object {oid}, which does not exist at the time of the pack; pack without pack-gc")]
+    #[error(
+        "object {by} refers to object {oid}, which does not exist at the time of the pack; pack without pack-gc"
+    )]
     Missing {
         /// What is missing.
         oid: Oid,

@@ -27,11 +27,11 @@ use crate::store::file::read::{Pending, Purpose};
 use crate::store::file::view::{self, Need, Spans, Walk};
 use copy::Copy;
 pub(super) use mark::state;
-pub(super) use scan::PACKED;
 use mark::{Mark, Targets};
 use objects::Objects;
 use pen::Pen;
 use rest::Rest;
+pub(super) use scan::PACKED;
 use scan::{Scan, Scanned};
 use std::collections::VecDeque;
 use std::mem;
@@ -80,6 +80,8 @@ enum Phase {
     Wait(Box<Rest>),
     /// What was written is being removed: so many files are left.
     Remove(usize, News),
+    /// In the middle of a step.
+    Between,
     Over,
 }
 
@@ -136,7 +138,7 @@ impl<C> Packing<C> {
             Order::CatchUp { upto } => (upto, Goal::CatchUp),
             Order::Finish { upto } => (upto, Goal::Finish),
         };
-        match mem::replace(&mut self.phase, Phase::Over) {
+        match mem::replace(&mut self.phase, Phase::Between) {
             Phase::Wait(rest) => {
                 assert!(upto >= self.upto, "a log grows");
                 self.upto = upto;
@@ -238,7 +240,7 @@ impl<C> Packing<C> {
 
     /// One phase; false when there is nothing to do before the disk answers.
     fn step(&mut self) -> bool {
-        match mem::replace(&mut self.phase, Phase::Over) {
+        match mem::replace(&mut self.phase, Phase::Between) {
             Phase::Scan(walk) => self.drive(walk, Phase::Scan, Self::on_scanned),
             Phase::Mark(walk) => self.drive(walk, Phase::Mark, Self::on_marked),
             Phase::Copy(walk) => self.drive(walk, Phase::Copy, Self::on_copied),
@@ -406,6 +408,7 @@ impl<C> Packing<C> {
         } else if let Err(error) = rest.check() {
             self.fail(error);
         } else {
+            self.phase = Phase::Over;
             let Rest { pen, index, .. } = *rest;
             self.news.push_back(News::Ready(Box::new(Packed {
                 index,

@@ -74,7 +74,11 @@ impl Pen {
         header.txn = txn;
         header.data = data.len() as u64;
         header.put(&mut self.text);
-        if data.is_empty() { self.text.put_u64(back) } else { self.text.put_slice(data) }
+        if data.is_empty() {
+            self.text.put_u64(back)
+        } else {
+            self.text.put_slice(data)
+        }
         at
     }
 

@@ -37,8 +37,15 @@ pub(super) struct Rest {
 enum Step {
     Between,
     /// In a transaction: bytes of its records.
-    Measure { start: u64, txn: TxnHeader, len: u64 },
-    Write { start: u64, txn: TxnHeader },
+    Measure {
+        start: u64,
+        txn: TxnHeader,
+        len: u64,
+    },
+    Write {
+        start: u64,
+        txn: TxnHeader,
+    },
 }
 
 #[derive(Debug)]
