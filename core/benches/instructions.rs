@@ -53,6 +53,7 @@ impl Memory {
             }
             DiskOp::Reserve { upto } => Some(DiskDone::Reserved { upto, result: Ok(()) }),
             DiskOp::KeepTail { .. } => unreachable!("there is nothing to cut"),
+            DiskOp::Free | DiskOp::Name(_) => unreachable!("nothing is packed"),
         }
     }
 }

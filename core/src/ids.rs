@@ -157,8 +157,8 @@ mod tests {
         // persistent.TimeStamp.TimeStamp(*time.gmtime(t)[:5] + (t % 60,)).raw()
         for (time, tid) in [
             (1795299930.5, 0x40d2c8182222222),
-            (1740952452.015686, 0x3ff112233444d0b),
-            (0.0, 0x2401240_0000_0000),
+            (1740952452.015686, 0x3ff220233445555),
+            (0.0, 0x23c_2b00_0000_0000),
         ] {
             assert_eq!(Tid::of_time(time), Some(Tid(tid)), "{time}");
         }

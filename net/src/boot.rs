@@ -11,6 +11,7 @@ use zeolith_core::ids::Tid;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
 use zeolith_core::server::config::StorageBoot;
+use zeolith_core::server::packs::PackOptions;
 use zeolith_core::store::disk::{DiskDone, DiskOp, FileId};
 use zeolith_core::store::file::lockfile;
 use zeolith_core::store::file::open::{Cut, Found, OpenError, OpenOptions, Opened, Opening, Report};
@@ -35,6 +36,8 @@ pub enum StorageKind {
         create: bool,
         /// Nobody may write.
         read_only: bool,
+        /// How it is packed.
+        pack: PackOptions,
     },
     /// In memory: gone with the process.
     Memory,
@@ -127,8 +130,10 @@ pub(crate) async fn open(spec: StorageSpec, manner: Manner) -> Result<Booted, Bo
             let boot = StorageBoot::memory(spec.name);
             Ok(Booted { boot, disk: None, summary })
         }
-        StorageKind::File { path, create, read_only } => {
-            open_file(spec.name, path, create, read_only, manner).await
+        StorageKind::File { path, create, read_only, pack } => {
+            let mut booted = open_file(spec.name, path, create, read_only, manner).await?;
+            booted.boot.pack = pack;
+            Ok(booted)
         }
     }
 }
@@ -153,6 +158,12 @@ async fn open_file(
         leave(&mut disk, contents);
     }
     let opened = opened?;
+    if !read_only {
+        // Of a pack that was interrupted. Whoever has a log does not need it.
+        for file in [FileId::Packed, FileId::PackedSums, FileId::PackedIndex] {
+            disk::remove(&disk::path(&path, file)).map_err(io)?;
+        }
+    }
     report(&path, &opened.report);
     if let Some(ahead) = ahead(opened.store.last_tid()) {
         tracing::warn!(

@@ -7,6 +7,7 @@ use thiserror::Error;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::limits;
 use zeolith_core::server::Context;
+use zeolith_core::server::packs::PackOptions;
 use zeolith_core::store::disk::FileId;
 use zeolith_core::store::file::FileStore;
 use zeolith_core::store::file::errand::{Errand, Step};
@@ -301,7 +302,7 @@ fn open(
     check_upto: u64,
     serve_damaged: bool,
 ) -> Result<Booted, BootError> {
-    let kind = StorageKind::File { path: path.to_owned(), create, read_only };
+    let kind = StorageKind::File { path: path.to_owned(), create, read_only, pack: PackOptions::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| BootError::Io { path: path.to_owned(), error })?;
     let manner = Manner { queue: 0, check_upto, serve_damaged };

@@ -1,20 +1,21 @@
 //! A pack on a thread of its own, which may block as long as the disk does.
 
-use crate::disk::{Disk, Ran};
+use crate::disk::{Disk, Ran, disk_error};
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use zeolith_core::server::Context;
-use zeolith_core::store::file::pack::{Begin, News, Order, Packing};
+use zeolith_core::store::file::pack::{Begin, News, Order, PackError, Packing};
 
 /// Packs the log at `base` beside its server until the pack is over, telling its news. It follows `orders`; when nobody
 /// can give any more, it stops.
-pub(crate) fn run(
-    base: PathBuf,
-    begin: Begin,
-    orders: &Receiver<Order>,
-    tell: impl Fn(News),
-) -> io::Result<()> {
+pub(crate) fn run(base: PathBuf, begin: Begin, orders: &Receiver<Order>, tell: impl Fn(News)) {
+    if let Err(error) = pack(base, begin, orders, &tell) {
+        tell(News::Failed(PackError::Disk(disk_error(&error))));
+    }
+}
+
+fn pack(base: PathBuf, begin: Begin, orders: &Receiver<Order>, tell: impl Fn(News)) -> io::Result<()> {
     let mut disk = Disk::new(base, false, None)?;
     let mut packing: Packing<Context> = Packing::new(begin);
     loop {

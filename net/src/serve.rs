@@ -184,7 +184,7 @@ async fn run(
                 }
                 shell.borrow_mut().stop();
             }
-            Some(finished) = helped.recv() => shell.borrow_mut().helped(finished),
+            Some(told) = helped.recv() => shell.borrow_mut().helped(told),
             () = attention.notified() => {}
             () = clock::at(deadline) => shell.borrow_mut().tick(),
         }

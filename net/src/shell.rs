@@ -2,24 +2,37 @@
 
 use crate::clock::{Clock, wall};
 use crate::disk::{Disk, Ran};
+use crate::packing;
 use crate::send::SendQueue;
 use crate::stream::Stream;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::rc::Rc;
+use std::sync::mpsc::{self, Sender};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use zeolith_core::server::event::{Event, Level};
 use zeolith_core::server::output::Output;
+use zeolith_core::server::packs::PackJob;
 use zeolith_core::server::{ConnId, Context, Input, Server, StorageId};
-use zeolith_core::store::disk::DiskDone;
+use zeolith_core::store::disk::{DiskDone, DiskError};
+use zeolith_core::store::file::pack::{Begin, News, Order, PackError};
 use zeolith_core::time::Instant;
 
-/// A disk operation that was carried out on a helper thread.
-pub(crate) type Finished = (StorageId, DiskDone<Context>);
+/// A disk operation that was carried out.
+type Finished = (StorageId, DiskDone<Context>);
+
+/// What a helper thread tells.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// It has carried out a disk operation.
+    Finished(Finished),
+    /// The pack of a storage has news.
+    News(StorageId, News),
+}
 
 /// One connection.
 #[derive(Debug)]
@@ -62,7 +75,9 @@ pub(crate) struct Shell {
     dirty: Vec<ConnId>,
     /// Disk operations carried out inline, to be told to the server.
     finished: VecDeque<Finished>,
-    helpers: UnboundedSender<Finished>,
+    helpers: UnboundedSender<Told>,
+    /// Those who pack, by the storage: where their orders go.
+    packers: BTreeMap<StorageId, Sender<Order>>,
     /// Disk operations on helper threads.
     helping: usize,
     /// Wakes the loop when the deadline or the end may have come nearer.
@@ -78,7 +93,7 @@ impl Shell {
         server: Server,
         clock: Clock,
         disks: Vec<Option<Disk>>,
-        helpers: UnboundedSender<Finished>,
+        helpers: UnboundedSender<Told>,
         attention: Rc<Notify>,
     ) -> Shell {
         Shell {
@@ -91,6 +106,7 @@ impl Shell {
             dirty: Vec::new(),
             finished: VecDeque::new(),
             helpers,
+            packers: BTreeMap::new(),
             helping: 0,
             attention,
             stopped: false,
@@ -142,10 +158,15 @@ impl Shell {
         }
     }
 
-    /// A helper thread finished.
-    pub(crate) fn helped(&mut self, (storage, done): Finished) {
-        self.helping -= 1;
-        self.feed(Input::Disk { storage, done });
+    /// A helper thread has something to tell.
+    pub(crate) fn helped(&mut self, told: Told) {
+        match told {
+            Told::Finished((storage, done)) => {
+                self.helping -= 1;
+                self.feed(Input::Disk { storage, done });
+            }
+            Told::News(storage, news) => self.feed(Input::Packed { storage, news }),
+        }
     }
 
     /// The deadline came.
@@ -263,13 +284,34 @@ impl Shell {
                         let helpers = self.helpers.clone();
                         tokio::task::spawn_blocking(move || {
                             // The receiver outlives every helper but in a process that is being torn down.
-                            let _ = helpers.send((storage, job()));
+                            let _ = helpers.send(Told::Finished((storage, job())));
                         });
                     }
                 }
             }
+            Output::Pack { storage, job: PackJob::Begin(begin) } => self.start_pack(storage, begin),
+            Output::Pack { storage, job: PackJob::Order(order) } => {
+                // One that has ended since needs no orders.
+                let _ = self.packers.get(&storage).map(|packer| packer.send(order));
+            }
             Output::Log(event) => log(&event),
             Output::Stopped => self.stopped = true,
+        }
+    }
+
+    fn start_pack(&mut self, storage: StorageId, begin: Begin) {
+        let disk = self.disks[storage.0].as_ref().expect("files for a storage that is packed");
+        let (base, helpers) = (disk.base().to_owned(), self.helpers.clone());
+        let (packer, orders) = mpsc::channel();
+        self.packers.insert(storage, packer);
+        let tell = move |news| {
+            // As above.
+            let _ = helpers.send(Told::News(storage, news));
+        };
+        let failed = tell.clone();
+        let thread = std::thread::Builder::new().name(format!("pack {}", base.display()));
+        if let Err(error) = thread.spawn(move || packing::run(base, begin, &orders, tell)) {
+            failed(News::Failed(PackError::Disk(DiskError::Io(error.to_string()))));
         }
     }
 

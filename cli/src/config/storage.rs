@@ -2,7 +2,7 @@
 
 use super::error::{ConfigError, Problem};
 use super::keys::{Keys, no_sections};
-use crate::options::{Notice, StorageKind, StorageSpec};
+use crate::options::{Notice, PackOptions, StorageKind, StorageSpec};
 use crate::zconfig::datatypes::{boolean, existing_dirpath};
 use crate::zconfig::{Host, Position, Section};
 
@@ -81,12 +81,11 @@ fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result
             return Err(key.at.says(Problem::Unsupported { what: format!("'{name}'"), why }).into());
         }
     }
-    for name in ["pack-gc", "pack-keep-old"] {
-        keys.read(name, boolean)?;
-        notices.extend(keys.find(name).map(|key| {
-            Notice::Warning(format!("{}: {name} has no effect yet: this server does not pack", key.at))
-        }));
-    }
+    let default = PackOptions::default();
+    let pack = PackOptions {
+        gc: keys.read("pack-gc", boolean)?.unwrap_or(default.gc),
+        keep_old: keys.read("pack-keep-old", boolean)?.unwrap_or(default.keep_old),
+    };
     let path = keys.need("path", |text| existing_dirpath(text, host))?;
     let read_only = keys.read("read-only", boolean)?.unwrap_or(false);
     if keys.read("create", boolean)? == Some(true) {
@@ -100,7 +99,7 @@ fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result
         )));
     }
     // Python creates a missing file whatever `create` says, unless the storage is read-only.
-    Ok(StorageKind::File { path, create: !read_only, read_only })
+    Ok(StorageKind::File { path, create: !read_only, read_only, pack })
 }
 
 fn memory(section: &Section) -> Result<StorageKind, ConfigError> {

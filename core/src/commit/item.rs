@@ -108,6 +108,7 @@ impl Item {
         match &self.kind {
             Kind::Store(data) => Some(Some(data.len())),
             Kind::Check => None,
+            Kind::Undone(Set::State(state)) => Some(Some(state.len())),
             Kind::Delete | Kind::Undone(_) | Kind::Restore { hint: Hint::Place(_), .. } => Some(None),
             Kind::Restore { data, .. } => Some(data.as_ref().map(Bytes::len)),
         }
@@ -120,6 +121,7 @@ impl Item {
             Kind::Check => return None,
             Kind::Delete | Kind::Undone(Set::Gone) => (None, None),
             Kind::Undone(Set::Back(place)) => (None, Some(place)),
+            Kind::Undone(Set::State(state)) => (Some(state), None),
             Kind::Undone(Set::Unknown | Set::Merge { .. }) => unreachable!("a vote settles every undo"),
             Kind::Restore { data, hint: Hint::Place(place) } => (data, Some(place)),
             Kind::Restore { data, .. } => (data, None),
@@ -157,6 +159,8 @@ pub(super) enum Set {
     /// It is not known yet.
     Unknown,
     Back(Place),
+    /// It has this state: its place is not good any more.
+    State(Bytes),
     Gone,
     /// The client has to merge these: the current revision, what was undone, and the state before that.
     Merge {

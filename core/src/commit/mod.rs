@@ -8,7 +8,7 @@ mod table;
 pub mod timeout;
 pub mod txn;
 
-use crate::ids::Tid;
+use crate::ids::{Oid, Tid};
 use crate::limits::Limits;
 #[cfg(feature = "planted-bugs")]
 use crate::planted::Bug;
@@ -20,6 +20,7 @@ use crate::time::Instant;
 use crate::wire::call::TxnId;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Notice, Reply};
+use bytes::Bytes;
 use durable::{Durable, Finishing};
 use item::Unknown;
 use locks::{Locks, Wanted};
@@ -40,6 +41,8 @@ pub struct Commits {
     durable: Durable,
     /// Transactions that were granted their locks and are to be checked.
     ready: VecDeque<TxnKey>,
+    /// Finishes that wait for the end of a pack; `None`: none has to.
+    held: Option<Vec<(ReplyTo, TxnId)>>,
     #[cfg(feature = "planted-bugs")]
     bug: Option<Bug>,
 }
@@ -53,6 +56,7 @@ impl Commits {
             timeouts: Timeouts::new(timeout),
             durable: Durable::new(last),
             ready: VecDeque::new(),
+            held: None,
             #[cfg(feature = "planted-bugs")]
             bug: None,
         }
@@ -215,6 +219,12 @@ impl Commits {
             self.run_ready(scene);
             return Err(txn::remote(StoreError::Failed));
         }
+        if let Some(held) = &mut self.held {
+            mark!("a finish waits for the end of a pack");
+            held.push((to, id));
+            self.timeouts.stop(self.txns.voting(conn).key);
+            return Ok(());
+        }
         let txn = self.forget(conn).expect("the open transaction");
         self.timeouts.stop(txn.key);
         let tid = txn.explicit_tid.unwrap_or_else(|| self.durable.next_tid(scene.wall));
@@ -224,6 +234,41 @@ impl Commits {
         self.durable.add(finishing, txn.into_transaction(tid));
         self.append(scene);
         Ok(())
+    }
+
+    /// From now on finishes wait.
+    pub fn hold_finishes(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Those that waited go on, and others need not wait.
+    pub fn let_finishes_go(&mut self, scene: &mut Scene<'_>) {
+        for (to, id) in self.held.take().unwrap_or_default() {
+            // Its client may be gone by now, and its transaction with it.
+            if let Err(error) = self.finish(to.clone(), id, scene) {
+                scene.out.error(&to, &error);
+            }
+        }
+    }
+
+    /// Asks for the states of all places that transactions hold; how many.
+    pub fn ask_states(&mut self, scene: &mut Scene<'_>) -> usize {
+        let mut asked = 0;
+        for (conn, txn) in self.txns.iter_mut() {
+            for (oid, place) in txn.places() {
+                let context = Context::State { conn, key: txn.key, oid };
+                scene.desk.ask(StoreOp::State { context, place });
+                asked += 1;
+            }
+        }
+        asked
+    }
+
+    /// Such a state.
+    pub fn on_state(&mut self, (conn, key, oid): (ConnId, TxnKey, Oid), state: Option<Bytes>) {
+        if let Some(txn) = self.txns.keyed(conn, key) {
+            txn.state(oid, state);
+        }
     }
 
     /// `tpc_abort`. Aborting what is not open does nothing: clients do so after a failed vote.
@@ -412,6 +457,11 @@ impl Commits {
     /// Whether transactions have a deadline.
     pub fn is_limited(&self) -> bool {
         self.timeouts.after().is_some()
+    }
+
+    /// Whether the store takes no more.
+    pub fn has_failed(&self) -> bool {
+        self.durable.failed()
     }
 
     /// Whether nothing is on its way to the disk.

@@ -108,6 +108,11 @@ impl Table {
         self.txns.values()
     }
 
+    /// All of them, with their connections.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (ConnId, &mut Txn)> {
+        self.txns.iter_mut().map(|(conn, txn)| (*conn, txn))
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.txns.len()

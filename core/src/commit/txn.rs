@@ -209,7 +209,7 @@ impl Txn {
             return None;
         }
         let so_far = match &self.items[self.stores[&target.oid]].kind {
-            Kind::Store(data) => Some(SoFar::Stored(data.clone())),
+            Kind::Store(data) | Kind::Undone(Set::State(data)) => Some(SoFar::Stored(data.clone())),
             Kind::Delete | Kind::Undone(Set::Gone) => Some(SoFar::Gone),
             Kind::Undone(Set::Back(place)) => Some(SoFar::Back(*place)),
             Kind::Undone(Set::Unknown | Set::Merge { .. }) => None,
@@ -312,6 +312,27 @@ impl Txn {
         let what =
             format!("the transaction exceeds {transaction_bytes} bytes or {transaction_objects} objects");
         RemoteError::TransactionTooLarge(what)
+    }
+
+    /// What it is to set back to a place. Of what it restores, it has the states itself, and forgets the places.
+    pub fn places(&mut self) -> Vec<(Oid, Place)> {
+        let mut places = Vec::new();
+        for item in &mut self.items {
+            match &mut item.kind {
+                Kind::Undone(Set::Back(place)) => places.push((item.oid, *place)),
+                Kind::Restore { hint: hint @ Hint::Place(_), .. } => *hint = Hint::None,
+                _ => {}
+            }
+        }
+        places
+    }
+
+    /// Takes the state that such a place leads to; `None`: there is none.
+    pub fn state(&mut self, oid: Oid, state: Option<Bytes>) {
+        let kinds = self.items.iter_mut().filter(|item| item.oid == oid).map(|item| &mut item.kind);
+        for kind in kinds.filter(|kind| matches!(kind, Kind::Undone(Set::Back(_)))) {
+            *kind = Kind::Undone(state.clone().map_or(Set::Gone, Set::State));
+        }
     }
 
     /// Why the transaction cannot be voted on, if a store or its metadata could not be taken.

@@ -3,6 +3,7 @@
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::server::names::Context;
+use crate::server::packs::PackOptions;
 use crate::store::Store;
 use crate::store::file::open::Opened;
 use crate::store::memory::MemoryStore;
@@ -47,6 +48,8 @@ pub struct StorageBoot {
     pub store: Store<Context>,
     /// Nobody may write.
     pub read_only: bool,
+    /// How it is packed.
+    pub pack: PackOptions,
     /// The transaction before the first of `recent`; zero when there is none.
     pub base: Tid,
     /// The last transactions with their objects, oldest first.
@@ -61,6 +64,7 @@ impl StorageBoot {
             description: "MappingStorage".into(),
             store: Store::Memory(MemoryStore::new()),
             read_only: false,
+            pack: PackOptions::default(),
             base: Tid::ZERO,
             recent: Vec::new(),
         }
@@ -73,6 +77,7 @@ impl StorageBoot {
             description: path,
             store: Store::File(Box::new(opened.store)),
             read_only,
+            pack: PackOptions::default(),
             base: opened.base,
             recent: opened.recent,
         }

@@ -48,6 +48,15 @@ pub enum Context {
         /// Which of its transactions.
         key: TxnKey,
     },
+    /// A voted transaction is to hold an object's state in the place of a place.
+    State {
+        /// Whose transaction.
+        conn: ConnId,
+        /// Which of its transactions.
+        key: TxnKey,
+        /// The object.
+        oid: Oid,
+    },
     /// Transactions are gathered that can be undone.
     UndoLog(Box<UndoSearch>),
     /// A vote reserves room.

@@ -5,6 +5,7 @@ use super::event::Event;
 use super::iterations::{Element, Iterations, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
+use super::packs::Packs;
 use super::queue::Queue;
 use super::stats::Stats;
 use super::undo_log::UndoSearch;
@@ -12,6 +13,7 @@ use crate::commit::scene::{Audience, Desk, Oids, Scene};
 use crate::commit::{Commits, txn};
 use crate::ids::{Oid, Tid};
 use crate::limits;
+use crate::store::file::pack::News;
 use crate::store::{CopiedRecord, Current, Past, Revision, StoreDone, StoreError, StoreOp, TransactionHead};
 use crate::time::{Instant, WallTime};
 use crate::wire::call::IteratorId;
@@ -45,6 +47,7 @@ pub struct Storage {
     commits: Commits,
     /// Of the clients that have any.
     iterations: BTreeMap<ConnId, Iterations>,
+    packs: Packs,
     closed: bool,
     now: Instant,
     wall: WallTime,
@@ -70,6 +73,7 @@ impl Storage {
             },
             desk: Desk::new(boot.store),
             iterations: BTreeMap::new(),
+            packs: Packs::new(id, boot.pack),
             closed: false,
             now: Instant::default(),
             wall,
@@ -159,7 +163,30 @@ impl Storage {
             start: self.started.clone(),
             last_transaction: self.last_tid(),
             timeout: self.commits.is_limited(),
+            pack: self.packs.progress(),
         }
+    }
+
+    /// `pack`: to a time in seconds since 1970; `None` when the reply comes later.
+    pub fn pack(
+        &mut self,
+        to: ReplyTo,
+        time: f64,
+        wait: bool,
+        out: &mut Outputs,
+    ) -> Result<Option<Reply>, RemoteError> {
+        self.pack_step(out, |packs, _, scene| packs.start(to, time, wait, scene))
+    }
+
+    /// Takes what a pack tells.
+    pub fn on_packed(&mut self, news: News, out: &mut Outputs) {
+        self.pack_step(out, |packs, commits, scene| packs.on_news(news, commits, scene));
+        self.settle(out);
+    }
+
+    /// The server is to stop.
+    pub fn stop(&mut self, out: &mut Outputs) {
+        self.packs.stop(out);
     }
 
     /// Starts a load; the store's answer becomes the reply.
@@ -300,8 +327,15 @@ impl Storage {
             while let Some(op) = self.desk.pop_disk() {
                 out.push(Output::Disk { storage: self.id, op });
             }
-            let Some(done) = self.desk.pop_done() else { return };
-            self.on_store(done, out);
+            if let Some(done) = self.desk.pop_done() {
+                self.on_store(done, out);
+            } else if self.packs.is_idle() || !self.commits.is_idle() {
+                return;
+            } else {
+                // Nothing is on its way to the disk: a pack may wait for that.
+                self.pack_step(out, |packs, commits, scene| packs.go_on(commits, scene));
+                return;
+            }
         }
     }
 
@@ -372,6 +406,16 @@ impl Storage {
             }
             StoreDone::Reserved { context: Context::Reserve { conn, key, bytes }, result } => {
                 self.step(out, |commits, scene| commits.on_reserved((conn, key, bytes), result, scene));
+            }
+            StoreDone::State { context: Context::State { conn, key, oid }, result } => {
+                self.pack_step(out, |packs, commits, scene| {
+                    let result = result.map(|state| commits.on_state((conn, key, oid), state));
+                    packs.on_stated(result, commits, scene);
+                });
+            }
+            StoreDone::Swapped { result } => {
+                self.iterations.values_mut().for_each(Iterations::forget_places);
+                self.pack_step(out, |packs, commits, scene| packs.on_swapped(result, commits, scene));
             }
             StoreDone::Durable { upto } => {
                 self.step(out, |commits, scene| commits.on_durable(upto, scene));
@@ -444,6 +488,15 @@ impl Storage {
 
     /// A step of the commit path alone.
     fn step<R>(&mut self, out: &mut Outputs, step: impl FnOnce(&mut Commits, &mut Scene<'_>) -> R) -> R {
+        self.pack_step(out, |_, commits, scene| step(commits, scene))
+    }
+
+    /// A step of the pack, which may take some of the commit path.
+    fn pack_step<R>(
+        &mut self,
+        out: &mut Outputs,
+        step: impl FnOnce(&mut Packs, &mut Commits, &mut Scene<'_>) -> R,
+    ) -> R {
         let mut scene = Scene {
             name: &self.name,
             desk: &mut self.desk,
@@ -452,7 +505,7 @@ impl Storage {
             now: self.now,
             wall: self.wall,
         };
-        step(&mut self.commits, &mut scene)
+        step(&mut self.packs, &mut self.commits, &mut scene)
     }
 
     fn answer(
@@ -483,9 +536,9 @@ impl Storage {
         self.commits.deadline()
     }
 
-    /// Whether no finished transaction is on its way to the disk.
+    /// Whether no finished transaction is on its way to the disk, and no pack goes on.
     pub fn is_idle(&self) -> bool {
-        self.commits.is_idle()
+        self.commits.is_idle() && self.packs.is_idle()
     }
 
     /// Saves what makes the next start fast.

@@ -186,6 +186,20 @@ pub enum DiskDone<C> {
     },
 }
 
+impl<C> DiskDone<C> {
+    /// Whether it is for a pack that goes on, where one carries operations out on the same files as its storage.
+    pub fn is_for_pack(&self) -> bool {
+        match self {
+            DiskDone::Read { pending, .. } => pending.is_for_pack(),
+            DiskDone::Synced { file, .. } | DiskDone::WriteFailed { file, .. } => {
+                matches!(file, FileId::Packed | FileId::PackedSums | FileId::PackedIndex)
+            }
+            DiskDone::Free { .. } | DiskDone::Named { .. } => true,
+            DiskDone::Reserved { .. } | DiskDone::Kept { .. } => false,
+        }
+    }
+}
+
 /// What the operating system said.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DiskError {

@@ -5,6 +5,7 @@ mod copy;
 
 use arena::Arena;
 use bytes::Bytes;
+pub(crate) use copy::remove;
 use rustix::fs::FallocateFlags;
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::process::{Resource, getrlimit};
@@ -74,7 +75,8 @@ pub(crate) fn length(path: &Path) -> io::Result<Option<u64>> {
     }
 }
 
-fn disk_error(error: &io::Error) -> DiskError {
+/// What the system said, as a store hears it.
+pub(crate) fn disk_error(error: &io::Error) -> DiskError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             DiskError::Full
@@ -171,6 +173,11 @@ impl Disk {
             Err(error) => Err(error),
         };
         read.map_err(|error| disk_error(&error))
+    }
+
+    /// Where the log is.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
     }
 
     /// Looks where the log ends by now: somebody else writes it.

@@ -12,6 +12,7 @@ mod golden;
 mod history;
 mod iterations;
 mod locks;
+mod packs;
 mod read_only;
 mod stop;
 mod timeouts;

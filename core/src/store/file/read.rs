@@ -24,6 +24,13 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub struct Pending<C>(pub(super) Purpose<C>);
 
+impl<C> Pending<C> {
+    /// Whether a pack asked.
+    pub fn is_for_pack(&self) -> bool {
+        matches!(self.0, Purpose::Packing)
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Purpose<C> {
     Load(Lookup<C>),

@@ -34,6 +34,8 @@ pub struct Status {
     pub last_transaction: Tid,
     /// Whether transactions time out: `true`, or the string `stub` when no timeout is configured.
     pub timeout: bool,
+    /// How far a pack is; `None` when none goes on.
+    pub pack: Option<String>,
 }
 
 /// A figure, of the types that these figures have.
@@ -46,7 +48,7 @@ enum Figure<'a> {
 
 impl Status {
     /// The figures under Python's names, in Python's order.
-    fn figures(&self) -> [(&'static str, Figure<'_>); 13] {
+    fn figures(&self) -> [(&'static str, Figure<'_>); 14] {
         use Figure::{Count, Text, Time, True};
         [
             ("connections", Count(self.connections)),
@@ -62,6 +64,8 @@ impl Status {
             ("waiting", Count(self.waiting)),
             ("timeout-thread-is-alive", if self.timeout { True } else { Text("stub".into()) }),
             ("last-transaction", Text(self.last_transaction.to_string().into())),
+            // Ours.
+            ("pack", self.pack.as_deref().map_or(Time(None), |pack| Text(pack.into()))),
         ]
     }
 
