@@ -126,4 +126,5 @@ def main(folder, seed, cases):
     return "packed %s files" % cases
 
 
-run(main)
+if __name__ == '__main__':
+    run(main)

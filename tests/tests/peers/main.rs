@@ -4,6 +4,7 @@
 
 mod answers;
 mod crashes;
+mod packs;
 mod races;
 mod totals;
 

@@ -33,7 +33,7 @@ fn grow(rng: &mut Rng, session: &mut Session<'_>) -> (Model, u64) {
                 .collect();
             let references =
                 (0..rng.below(3)).filter_map(|_| known.get(rng.below(OBJECTS) as usize).copied()).collect();
-            let deleted = oid > 0 && model.contains_key(&oid) && rng.chance(1, 8);
+            let deleted = oid > 0 && model.contains_key(&oid) && rng.chance(1, 3);
             written.insert(oid, (!deleted).then(|| (format!("{oid}@{tid}"), references)));
         }
         let records = written
@@ -102,7 +102,7 @@ fn what_shows_after_a_pack_is_what_a_model_says() {
         let again = pack(&mut session, stop, gc, false);
         assert!(matches!(again, End::Nothing(_)), "seed {seed}: packed twice, {again:?}");
     }
-    assert!(packed > 200 && refused > 20, "{packed} packed, {refused} refused");
+    assert!(packed > 200 && refused > 5, "{packed} packed, {refused} refused");
 }
 
 #[test]
