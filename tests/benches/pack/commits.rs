@@ -52,12 +52,20 @@ pub fn measure(made: &Path) {
             std::iter::from_fn(|| (!done.load(Ordering::Acquire)).then(&mut commit)).collect();
         (beside, pack.join().expect("a pack"))
     });
-    println!("commits of one object, one after the other; the pack beside them took {:.2} s", seconds.as_secs_f64());
+    println!(
+        "commits of one object, one after the other; the pack beside them took {:.2} s",
+        seconds.as_secs_f64()
+    );
     for (what, mut times) in [("without a pack", quiet), ("during a pack", beside)] {
         times.sort_unstable();
         let at = |part: usize| times[(times.len() * part / 1000).min(times.len() - 1)].as_micros();
         let longest = times.last().expect("a commit").as_micros();
-        println!("  {what:16} {:>6} commits, median {} µs, p99 {} µs, longest {longest} µs", times.len(), at(500), at(990));
+        println!(
+            "  {what:16} {:>6} commits, median {} µs, p99 {} µs, longest {longest} µs",
+            times.len(),
+            at(500),
+            at(990)
+        );
     }
     server.stop();
 }

@@ -37,9 +37,9 @@ use std::collections::VecDeque;
 use std::mem;
 
 /// Bytes read at a time where the log is read forwards.
-const READ: usize = 1 << 20;
+const READ: usize = 512 << 10;
 /// Bytes of the index written between two syncs.
-const INDEX_PIECE: usize = 4 << 20;
+const INDEX_PIECE: usize = 1 << 20;
 /// What a pack writes.
 const FILES: [FileId; 3] = [FileId::Packed, FileId::PackedSums, FileId::PackedIndex];
 

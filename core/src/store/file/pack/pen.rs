@@ -10,7 +10,7 @@ use std::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Bytes that are written together.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 256 << 10;
 /// Bytes after which the new log is synced, so that the syncs of commits beside it find little to wait for.
 const SYNC: u64 = 32 << 20;
 
