@@ -95,7 +95,7 @@ impl Tid {
     /// the year 9999 or where it is no number.
     pub fn of_time(seconds: f64) -> Option<Tid> {
         const YEAR_10000: f64 = 253_402_300_800.0;
-        if !(seconds < YEAR_10000) {
+        if seconds.is_nan() || seconds >= YEAR_10000 {
             return None;
         }
         if seconds < 0.0 {

@@ -88,6 +88,9 @@ pub const PACK_ROUNDS: u32 = 20;
 pub const CHECKED_AT_OPEN: u64 = 1 << 30;
 /// Bytes of one sequential read while a log is checked: two of them stay in a processor's cache.
 pub const CHECK_CHUNK: usize = 256 << 10;
+/// Bytes at the end of a log without checksums that are written again when it is opened: more than is synced at once, but
+/// for the largest of transactions.
+pub const DOUBTED: u64 = 64 << 20;
 /// Bytes of one sequential read of an index: more than its longest pickle.
 pub const SCAN_CHUNK: usize = 1 << 20;
 /// Bytes read for an object whose size is not known yet.

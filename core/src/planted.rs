@@ -5,6 +5,9 @@
 pub enum Bug {
     /// Promise 1: a batch counts as durable when its writes are issued, without waiting for the syncs.
     DurableBeforeSync,
+    /// Promise 1: an opening serves what a failed sync may have left in the system's memory alone, without writing it
+    /// again.
+    DoubtNotWritten,
     /// Promise 2: a load whose object was committed while its bytes were read is answered as planned.
     StaleRead,
     /// Promise 3: a client applies the invalidations of a chunk behind its other messages.
@@ -44,6 +47,8 @@ pub enum Bug {
     /// Promise 19: recovery judges the tail of the log by its structure alone though the checksums may be trusted,
     /// so that a transaction with lost sectors is kept.
     TornTailKept,
+    /// Promise 20: the iterations of a client that vanishes stay.
+    IterationsKept,
     /// Promise 20: a client forgets the questions that waited for a connection.
     QuestionForgotten,
 }
@@ -52,6 +57,7 @@ impl Bug {
     /// Every one of them.
     pub const ALL: &[Bug] = &[
         Bug::DurableBeforeSync,
+        Bug::DoubtNotWritten,
         Bug::StaleRead,
         Bug::AppliedLate,
         Bug::KeptAcrossReconnect,
@@ -71,6 +77,7 @@ impl Bug {
         Bug::CurrentForOlder,
         Bug::ReadCheckNotHeld,
         Bug::TornTailKept,
+        Bug::IterationsKept,
         Bug::QuestionForgotten,
     ];
 
@@ -78,6 +85,7 @@ impl Bug {
     pub fn name(self) -> &'static str {
         match self {
             Bug::DurableBeforeSync => "durable-before-sync",
+            Bug::DoubtNotWritten => "doubt-not-written",
             Bug::StaleRead => "stale-read",
             Bug::AppliedLate => "applied-late",
             Bug::KeptAcrossReconnect => "kept-across-reconnect",
@@ -97,6 +105,7 @@ impl Bug {
             Bug::CurrentForOlder => "current-for-older",
             Bug::ReadCheckNotHeld => "read-check-not-held",
             Bug::TornTailKept => "torn-tail-kept",
+            Bug::IterationsKept => "iterations-kept",
             Bug::QuestionForgotten => "question-forgotten",
         }
     }
@@ -104,7 +113,7 @@ impl Bug {
     /// The promise it breaks.
     pub fn promise(self) -> u32 {
         match self {
-            Bug::DurableBeforeSync => 1,
+            Bug::DurableBeforeSync | Bug::DoubtNotWritten => 1,
             Bug::StaleRead => 2,
             Bug::AppliedLate => 3,
             Bug::KeptAcrossReconnect => 4,
@@ -121,7 +130,7 @@ impl Bug {
             Bug::CurrentForOlder => 16,
             Bug::ReadCheckNotHeld => 18,
             Bug::TornTailKept => 19,
-            Bug::QuestionForgotten => 20,
+            Bug::IterationsKept | Bug::QuestionForgotten => 20,
         }
     }
 }

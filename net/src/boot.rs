@@ -1,6 +1,6 @@
 //! Bringing storages up: locks, files, recovery.
 
-use crate::clock::{seed, wall};
+use crate::clock::wall;
 use crate::disk::{self, Disk, Ran};
 use std::fs::{File, OpenOptions as FileOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -112,10 +112,11 @@ pub(crate) struct Manner {
     pub(crate) serve_damaged: bool,
 }
 
-/// Opens a storage, recovering it if need be.
+/// Opens a storage, recovering it if need be. The seed is for this opening alone: of it comes what tells the storage's
+/// files from others'.
 ///
 /// Given up in between, it leaves the files as a crash would, and unlocked.
-pub(crate) async fn open(spec: StorageSpec, manner: Manner) -> Result<Booted, BootError> {
+pub(crate) async fn open(spec: StorageSpec, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
     match spec.kind {
         StorageKind::Memory => {
             let summary = Summary {
@@ -131,7 +132,7 @@ pub(crate) async fn open(spec: StorageSpec, manner: Manner) -> Result<Booted, Bo
             Ok(Booted { boot, disk: None, summary })
         }
         StorageKind::File { path, create, read_only, pack } => {
-            let mut booted = open_file(spec.name, path, create, read_only, manner).await?;
+            let mut booted = open_file(spec.name, path, create, read_only, manner, seed).await?;
             booted.boot.pack = pack;
             Ok(booted)
         }
@@ -144,6 +145,7 @@ async fn open_file(
     create: bool,
     read_only: bool,
     manner: Manner,
+    seed: Seed,
 ) -> Result<Booted, BootError> {
     let io = |error| BootError::Io { path: path.clone(), error };
     let (lock, contents) = if read_only { (None, peek(&path)?) } else { hold(&path)? };
@@ -152,7 +154,7 @@ async fn open_file(
     let name_of_log = path.display().to_string();
     let options = OpenOptions { path: name_of_log, create, read_only, queue, check_upto, serve_damaged };
     let mut disk = Disk::new(path.clone(), read_only, lock).map_err(io)?;
-    let opened = recover(Opening::new(found, options, Seed(seed())), &mut disk).await;
+    let opened = recover(Opening::new(found, options, seed), &mut disk).await;
     let untouched = matches!(&opened, Err(error) if !matches!(error, OpenError::Disk { .. }));
     if untouched && !read_only {
         leave(&mut disk, contents);

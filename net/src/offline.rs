@@ -1,11 +1,13 @@
 //! A Data.fs open in this process and served to nobody: for commands that an operator runs.
 
 use crate::boot::{self, BootError, Booted, Manner, StorageKind, StorageSpec, Summary};
+use crate::clock;
 use crate::disk::{Disk, Ran};
 use std::path::Path;
 use thiserror::Error;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::limits;
+use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
 use zeolith_core::server::packs::PackOptions;
 use zeolith_core::store::disk::FileId;
@@ -306,7 +308,7 @@ fn open(
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| BootError::Io { path: path.to_owned(), error })?;
     let manner = Manner { queue: 0, check_upto, serve_damaged };
-    runtime.block_on(boot::open(StorageSpec { name: "1".into(), kind }, manner))
+    runtime.block_on(boot::open(StorageSpec { name: "1".into(), kind }, manner, Seed(clock::seed())))
 }
 
 /// The status of a transaction that counts for nothing.

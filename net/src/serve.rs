@@ -2,7 +2,8 @@
 
 use crate::address::Address;
 use crate::boot::{self, BootError, Booted, Manner, StorageSpec, Summary};
-use crate::clock::{self, Clock, wall};
+use crate::clock::Clock;
+pub use crate::clock::Surroundings;
 use crate::connection::{self, ReadBuffer};
 use crate::listen::Listener;
 use crate::shell::{Shared, Shell};
@@ -16,6 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::LocalSet;
 use zeolith_core::limits;
+use zeolith_core::rng::Seed;
 use zeolith_core::server::Server;
 use zeolith_core::server::config::Config;
 
@@ -124,15 +126,19 @@ pub fn serve(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::System)?;
     let tasks = LocalSet::new();
-    let ended = tasks.block_on(&runtime, run(config, ready, reopen_logs));
+    let ended = tasks.block_on(&runtime, run(config, Rc::new(Clock::start()), ready, reopen_logs));
     drop(tasks);
     // Only a server that was asked twice leaves something behind on a helper thread; it does not wait for that.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(
+/// [`serve`] on a loop of the caller's, in surroundings of the caller's: to be awaited within a [`LocalSet`] on a runtime
+/// of one thread, with time and I/O. All that it starts are tasks of that set: dropping the set ends the server as a kill
+/// ends a process.
+pub async fn run(
     config: ServeConfig,
+    surroundings: Rc<dyn Surroundings>,
     ready: impl FnOnce(&Ready),
     reopen_logs: impl Fn(),
 ) -> Result<Ended, ServeError> {
@@ -157,7 +163,7 @@ async fn run(
             tracing::info!("asked to end while the storages were being opened");
             return Ok(ended);
         }
-        opened = open_all(config.storages, manner) => opened?,
+        opened = open_all(config.storages, manner, &*surroundings) => opened?,
     };
     let (mut boots, mut disks, mut storages) = (Vec::new(), Vec::new(), Vec::new());
     for opened in opened {
@@ -168,14 +174,21 @@ async fn run(
 
     let (helpers, mut helped) = mpsc::unbounded_channel();
     let attention = Rc::new(Notify::new());
-    let server = Server::new(config.server, boots, wall());
-    let shell = Rc::new(RefCell::new(Shell::new(server, Clock::start(), disks, helpers, attention.clone())));
+    let server = Server::new(config.server, boots, surroundings.wall());
+    let shell = Shell::new(server, surroundings.clone(), disks, helpers, attention.clone());
+    let shell = Rc::new(RefCell::new(shell));
     let acceptor = tokio::task::spawn_local(accept(listener, shell.clone()));
     ready(&Ready { address, storages });
 
     let mut ended = None;
     while !shell.borrow().stopped() {
         let deadline = shell.borrow().deadline();
+        let due = async {
+            match deadline {
+                Some(deadline) => surroundings.reached(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             signal = signals.end(&reopen_logs) => {
                 if let Some(ended) = ended.replace(signal) {
@@ -186,7 +199,7 @@ async fn run(
             }
             Some(told) = helped.recv() => shell.borrow_mut().helped(told),
             () = attention.notified() => {}
-            () = clock::at(deadline) => shell.borrow_mut().tick(),
+            () = due => shell.borrow_mut().tick(),
         }
     }
     acceptor.abort();
@@ -202,10 +215,14 @@ async fn run(
     Ok(ended.expect("a server stops when it was asked to"))
 }
 
-async fn open_all(specs: Vec<StorageSpec>, manner: Manner) -> Result<Vec<Booted>, BootError> {
+async fn open_all(
+    specs: Vec<StorageSpec>,
+    manner: Manner,
+    surroundings: &dyn Surroundings,
+) -> Result<Vec<Booted>, BootError> {
     let mut opened = Vec::new();
     for spec in specs {
-        opened.push(boot::open(spec, manner).await?);
+        opened.push(boot::open(spec, manner, Seed(surroundings.seed())).await?);
     }
     Ok(opened)
 }

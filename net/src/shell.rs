@@ -1,6 +1,6 @@
 //! The shell: it hands the server what happens, and carries out what the server puts out.
 
-use crate::clock::{Clock, wall};
+use crate::clock::Surroundings;
 use crate::disk::{Disk, Ran};
 use crate::packing;
 use crate::send::SendQueue;
@@ -27,6 +27,10 @@ type Finished = (StorageId, DiskDone<Context>);
 
 /// What a helper thread tells.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "news are rare, and a box would cost every operation an allocation"
+)]
 pub(crate) enum Told {
     /// It has carried out a disk operation.
     Finished(Finished),
@@ -65,7 +69,7 @@ pub(crate) enum Interest {
 #[derive(Debug)]
 pub(crate) struct Shell {
     server: Server,
-    clock: Clock,
+    surroundings: Rc<dyn Surroundings>,
     disks: Vec<Option<Disk>>,
     /// The time of this turn: one reading of the clock for all that follows from one input.
     now: Instant,
@@ -91,14 +95,14 @@ pub(crate) type Shared = Rc<RefCell<Shell>>;
 impl Shell {
     pub(crate) fn new(
         server: Server,
-        clock: Clock,
+        surroundings: Rc<dyn Surroundings>,
         disks: Vec<Option<Disk>>,
         helpers: UnboundedSender<Told>,
         attention: Rc<Notify>,
     ) -> Shell {
         Shell {
             server,
-            clock,
+            surroundings,
             disks,
             now: Instant::default(),
             conns: HashMap::default(),
@@ -136,7 +140,9 @@ impl Shell {
 
     /// Bytes arrived.
     pub(crate) fn receive(&mut self, conn: ConnId, bytes: &[u8]) {
-        self.feed(Input::Received { conn, bytes, wall: wall() });
+        tracing::trace!(conn = conn.0, bytes = bytes.len(), "received");
+        let wall = self.surroundings.wall();
+        self.feed(Input::Received { conn, bytes, wall });
     }
 
     /// The peer sends nothing more. The server is done with it; what is on its way to the peer is still sent.
@@ -180,8 +186,8 @@ impl Shell {
     }
 
     /// When to [`tick`](Self::tick).
-    pub(crate) fn deadline(&self) -> Option<std::time::Instant> {
-        self.server.deadline().map(|deadline| self.clock.moment(deadline))
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.server.deadline()
     }
 
     /// Whether the server has ended and everything was written.
@@ -232,7 +238,7 @@ impl Shell {
     /// Does something, carries out what follows from it, and wakes the loop if that changed what it waits for.
     fn watched(&mut self, act: impl FnOnce(&mut Shell)) {
         let before = self.server.deadline();
-        self.now = self.clock.now();
+        self.now = self.surroundings.now();
         act(self);
         self.settle();
         if self.server.deadline() != before || self.stopped {

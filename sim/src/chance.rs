@@ -19,7 +19,8 @@ pub(crate) fn choose(world: &World, options: &Options, rng: &mut Rng) -> Event {
         let wire = Wire { client, server };
         let disk = if options.faults.has(Fault::SlowDisk) { 15 } else { 60 };
         let event = match rng.below(110 + disk) {
-            0..22 => Some(Event::Act(client, rng.next_u64())),
+            0..19 => Some(Event::Act(client, rng.next_u64())),
+            19..22 => Some(Event::Admin(client, rng.next_u64())),
             22..95 => travel(world, options, wire, rng),
             95..110 => fault(world, options, wire, rng),
             _ => storage(world, server, rng),
@@ -92,14 +93,12 @@ fn fault(world: &World, options: &Options, wire: Wire, rng: &mut Rng) -> Option<
         _ if !rng.chance(1, 2) => None,
         Fault::Crashes => Some(Event::Crash(server, Fate::Process)),
         Fault::PowerLosses => Some(Event::Crash(server, Fate::Power(rng.next_u64()))),
-        Fault::DiskFailures => {
-            let failure = match rng.below(3) {
-                0 => Failure::Full,
-                1 => Failure::Write,
-                _ => Failure::End(0),
-            };
-            Some(Event::FailDisk(server, failure))
-        }
+        Fault::DiskFailures => Some(match rng.below(8) {
+            0 | 1 => Event::FailDisk(server, Failure::Full),
+            2 | 3 => Event::FailDisk(server, Failure::Write),
+            4 => Event::Forget(server),
+            _ => Event::FailDisk(server, Failure::End(0)),
+        }),
         Fault::Rot if world.nodes()[server.0].is_down() => Some(Event::Rot(server, rng.next_u64())),
         Fault::Rot => None,
         Fault::Restores if rng.chance(2, 3) => Some(Event::Backup),

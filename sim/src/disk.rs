@@ -1,5 +1,6 @@
 //! A disk that forgets: what was written and not synced may be lost in a crash, in any subset and torn at sectors. It may
-//! also fail, and bits may turn on it.
+//! also fail, and bits may turn on it. What a failed sync could not write is still read, until memory gets short or the power
+//! fails.
 
 use crate::event::Failure;
 use crate::log;
@@ -75,7 +76,7 @@ pub struct SimDisk {
     begun: Vec<Begun>,
     /// Bits of the log that have turned, by place: the file's images hold what was written there.
     rot: BTreeMap<usize, u8>,
-    /// Where the log ended before its last sync, and before the one before that.
+    /// Where the log ended before the last sync that made it longer, and before the one before that.
     ends: [usize; 2],
     /// It has failed since the machine started.
     failed: bool,
@@ -95,6 +96,21 @@ impl SimDisk {
     /// Operations that may end.
     pub fn begun(&self) -> usize {
         self.begun.len()
+    }
+
+    /// The place of the oldest read among the operations begun.
+    pub fn first_read(&self) -> Option<usize> {
+        self.begun.iter().position(|begun| matches!(begun, Begun::Read(_)))
+    }
+
+    /// Syncs that may end.
+    pub fn syncs(&self) -> usize {
+        self.begun.iter().filter(|begun| matches!(begun, Begun::Sync { .. })).count()
+    }
+
+    /// Its files, as a reader sees them.
+    pub fn files(&self) -> BTreeMap<FileId, Vec<u8>> {
+        self.files.iter().map(|(&id, file)| (id, file.current.clone())).collect()
     }
 
     /// Whether it has failed since the machine started.
@@ -187,7 +203,8 @@ impl SimDisk {
         Some(done)
     }
 
-    /// A read gives nothing. A sync loses what it covered: a later one that succeeds does not bring it to the disk.
+    /// A read gives nothing. A sync loses what it covered, as Linux has it: reads still give it, a later sync that succeeds
+    /// does not bring it to the disk, and nobody can tell.
     fn fail_to_end(&mut self, at: usize) -> DiskDone<Context> {
         let error = DiskError::Io("a bad sector".into());
         match self.begun.remove(at) {
@@ -202,7 +219,7 @@ impl SimDisk {
         }
     }
 
-    /// Turns a bit of what stands in the log, and was there before its last two syncs: damage behind that cannot be told
+    /// Turns a bit of what stands in the log, and was there before it got longer for the last two times: damage behind that cannot be told
     /// from the rest of a crash. False when there is nothing.
     pub fn turn_bit(&mut self, dice: u64) -> bool {
         let len = self.ends[1].min(self.contents(FileId::Log).len());
@@ -230,6 +247,18 @@ impl SimDisk {
     /// Somebody looks after the disk: what has turned is as it was.
     pub fn mend(&mut self) {
         self.rot.clear();
+    }
+
+    /// Memory gets short: what only reads gave is read from the disk from now on. Whether that is something else.
+    pub fn forget(&mut self) -> bool {
+        let mut forgot = false;
+        for file in self.files.values_mut() {
+            let mut current = file.durable.clone();
+            file.unsynced.iter().for_each(|change| apply(&mut current, change));
+            forgot |= current != file.current;
+            file.current = current;
+        }
+        forgot
     }
 
     /// The changes that a sync covered.
@@ -266,14 +295,33 @@ impl SimDisk {
         }
     }
 
-    fn change(&mut self, file: FileId, change: Change) {
-        if let (FileId::Log, Change::Write { at, bytes }) = (file, &change) {
-            let at = *at as usize;
-            self.rot.retain(|place, _| !(at..at + bytes.len()).contains(place));
+    fn change(&mut self, file: FileId, mut change: Change) {
+        if let (FileId::Log, Change::Write { at, bytes }) = (file, &mut change) {
+            self.write_over_rot(*at as usize, bytes);
         }
         let file = self.files.entry(file).or_default();
         apply(&mut file.current, &change);
         file.unsynced.push(change);
+    }
+
+    /// What has turned is as it was written, unless it is just what was read that is written back.
+    fn write_over_rot(&mut self, at: usize, bytes: &mut Bytes) {
+        if self.rot.range(at..at + bytes.len()).next().is_none() {
+            return;
+        }
+        let mut written = bytes.to_vec();
+        let current = self.files.get(&FileId::Log).map_or(&[][..], |log| &log.current);
+        self.rot.retain(|&place, bit| {
+            let Some(byte) = place.checked_sub(at).and_then(|place| written.get_mut(place)) else {
+                return true;
+            };
+            let stays = current.get(place).is_some_and(|was| was ^ *bit == *byte);
+            if stays {
+                *byte ^= *bit;
+            }
+            stays
+        });
+        *bytes = written.into();
     }
 
     fn begin_sync(&mut self, file: FileId) {
@@ -296,10 +344,11 @@ impl SimDisk {
             Begun::Sync { file: id, changes } => {
                 let changes = self.synced(id, changes);
                 let file = self.files.entry(id).or_default();
-                if id == FileId::Log && !changes.is_empty() {
-                    self.ends = [file.durable.len(), self.ends[0].min(file.durable.len())];
-                }
+                let before = file.durable.len();
                 changes.iter().for_each(|change| apply(&mut file.durable, change));
+                if id == FileId::Log && file.durable.len() > before {
+                    self.ends = [before, self.ends[0].min(before)];
+                }
                 DiskDone::Synced { file: id, result: Ok(()) }
             }
         }
@@ -337,13 +386,7 @@ impl SimDisk {
     pub fn crash(&mut self, fate: Fate) {
         self.queue.clear();
         self.begun.clear();
-        // What a failed sync left in the system's memory is not there any more when it is read again.
-        if std::mem::take(&mut self.failed) {
-            for file in self.files.values_mut() {
-                file.current = file.durable.clone();
-                file.unsynced.iter().for_each(|change| apply(&mut file.current, change));
-            }
-        }
+        self.failed = false;
         let Fate::Power(dice) = fate else { return };
         let mut rng = Rng::new(Seed(dice));
         for file in self.files.values_mut() {

@@ -40,3 +40,41 @@ fn a_process_that_dies_loses_nothing_it_wrote() {
     assert_eq!(disk.contents(FileId::Log), b"syncednot");
     assert_eq!(disk.durable(FileId::Log), b"synced");
 }
+
+fn failed() -> SimDisk {
+    let mut disk = disk_with(b"synced", b"not");
+    disk.submit(DiskOp::Sync { file: FileId::Log });
+    assert!(disk.begin().is_none());
+    let done = disk.fail(Failure::End(0));
+    assert!(matches!(done, Some(DiskDone::Synced { result: Err(_), .. })));
+    disk
+}
+
+#[test]
+fn what_a_failed_sync_could_not_write_is_read_by_the_next_process_and_synced_by_nobody() {
+    let mut disk = failed();
+    disk.crash(Fate::Process);
+    assert_eq!(disk.contents(FileId::Log), b"syncednot");
+    disk.submit(DiskOp::Sync { file: FileId::Log });
+    assert!(disk.begin().is_none());
+    disk.end(0);
+    disk.crash(Fate::Power(1));
+    assert_eq!(disk.contents(FileId::Log), b"synced");
+}
+
+#[test]
+fn what_a_failed_sync_could_not_write_is_safe_when_it_was_written_again_and_gone_when_memory_got_short() {
+    let mut disk = failed();
+    let chunks = vec![Bytes::from_static(b"not")];
+    disk.submit(DiskOp::Write { file: FileId::Log, at: 6, chunks });
+    disk.submit(DiskOp::Sync { file: FileId::Log });
+    while disk.can_begin() {
+        assert!(disk.begin().is_none());
+    }
+    disk.end(0);
+    assert!(!disk.forget());
+    assert_eq!(disk.durable(FileId::Log), b"syncednot");
+    let mut disk = failed();
+    assert!(disk.forget());
+    assert_eq!(disk.contents(FileId::Log), b"synced");
+}

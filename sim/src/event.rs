@@ -85,6 +85,8 @@ pub enum Event {
     ToClient(Wire, usize),
     /// The server gets up to this many bytes of a connection that its client has given up, and then its end.
     Late(Wire, usize),
+    /// A client's program does what administrators do, as these dice fall: undo, delete, restore, iterate.
+    Admin(ClientId, u64),
     /// The connection is made once the client asks for one, and everything under way arrives, both ways and with what
     /// is answered, until there is nothing more.
     Flow(Wire),
@@ -106,6 +108,8 @@ pub enum Event {
     Disk(ServerNo),
     /// The disk fails at an operation.
     FailDisk(ServerNo, Failure),
+    /// A server's memory gets short: what its disk failed to write is not read any more.
+    Forget(ServerNo),
     /// A bit of the log turns, in what a server that is down has on its disk.
     Rot(ServerNo, u64),
     /// Somebody copies the storage of the first server.
@@ -128,7 +132,10 @@ impl Event {
     /// The client it is about.
     pub fn client(self) -> Option<ClientId> {
         match self {
-            Event::Act(client, _) | Event::Begin(client, _) | Event::Restart(client, _) => Some(client),
+            Event::Act(client, _)
+            | Event::Admin(client, _)
+            | Event::Begin(client, _)
+            | Event::Restart(client, _) => Some(client),
             event => event.wire().map(|wire| wire.client),
         }
     }
@@ -141,6 +148,7 @@ impl Event {
             | Event::EndDisk(server, _)
             | Event::Disk(server)
             | Event::FailDisk(server, _)
+            | Event::Forget(server)
             | Event::Rot(server, _)
             | Event::Restore(server)
             | Event::Crash(server, _)
@@ -169,6 +177,7 @@ impl Event {
         let over = |wire: Wire| Wire { client: other(wire.client), ..wire };
         match self {
             Event::Act(client, dice) => Event::Act(other(client), dice),
+            Event::Admin(client, dice) => Event::Admin(other(client), dice),
             Event::Begin(client, dice) => Event::Begin(other(client), dice),
             Event::Restart(client, loss) => Event::Restart(other(client), loss),
             Event::Connect(wire) => Event::Connect(over(wire)),

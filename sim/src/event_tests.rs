@@ -16,6 +16,7 @@ fn events() -> impl Strategy<Value = Event> {
     let clients = prop_oneof![
         (client(), any::<u64>()).prop_map(|(id, dice)| Event::Act(id, dice)),
         (client(), any::<u64>()).prop_map(|(id, dice)| Event::Begin(id, dice)),
+        (client(), any::<u64>()).prop_map(|(id, dice)| Event::Admin(id, dice)),
         (client(), loss).prop_map(|(id, loss)| Event::Restart(id, loss)),
     ];
     let wires = prop_oneof![
@@ -35,6 +36,7 @@ fn events() -> impl Strategy<Value = Event> {
         server().prop_map(Event::Disk),
         (server(), failure).prop_map(|(server, failure)| Event::FailDisk(server, failure)),
         (server(), any::<u64>()).prop_map(|(server, dice)| Event::Rot(server, dice)),
+        server().prop_map(Event::Forget),
         server().prop_map(Event::Restore),
         (server(), fate).prop_map(|(server, fate)| Event::Crash(server, fate)),
         server().prop_map(Event::Start),

@@ -56,6 +56,17 @@ pub enum Outcome {
     Unknown,
 }
 
+/// Transactions that leave what their callers do not say themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alters {
+    /// Sets objects back to what they were before another transaction; the answer tells which.
+    Undo,
+    /// Deletes objects.
+    Delete,
+    /// Has objects, and its tid, as another storage had them.
+    Restore,
+}
+
 /// A transaction of a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
@@ -69,6 +80,10 @@ pub struct Transaction {
     pub checks: Vec<Read>,
     /// What it changed, each object once.
     pub writes: Vec<Write>,
+    /// What it does instead of changing objects.
+    pub alters: Option<Alters>,
+    /// The objects it does that to; of an undo they are known once it is committed.
+    pub sets: Vec<Oid>,
     /// What came of it.
     pub outcome: Outcome,
     /// When it began.
@@ -98,6 +113,8 @@ pub struct Restore {
     pub at: Place,
     /// The last transaction that was left.
     pub kept: Tid,
+    /// What the clock showed: tids that were given before are less.
+    pub time: Tid,
 }
 
 /// Everything that the clients of one storage did.

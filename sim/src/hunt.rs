@@ -3,7 +3,7 @@
 use crate::bug::Bug;
 use crate::checkers::Violation;
 use crate::options::Asked;
-use crate::run::run;
+use crate::run::{Outcome, run};
 use crate::shrink::{Shrunk, shrink};
 use std::ops::Range;
 use zeolith_core::rng::Seed;
@@ -14,7 +14,7 @@ const SHRUNK: usize = 8;
 /// A bug that was found.
 #[derive(Clone, Debug)]
 pub struct Hunted {
-    /// The first seed that found it.
+    /// The first seed in which the checker of its promise found it.
     pub seed: u64,
     /// What that seed broke.
     pub broken: Violation,
@@ -26,14 +26,16 @@ pub struct Hunted {
     pub shrunk: Shrunk,
 }
 
-/// Runs seeds until one finds the bug, and on until a history is shrunk to this many events; `None` when none finds it.
+/// Runs seeds until the checker of the bug's promise finds it in one, and on until a history is shrunk to this many events; `None` when none finds it.
 ///
 /// The shortest of the first eight is given when none gets that short.
 pub fn hunt(bug: Bug, seeds: Range<u64>, events: usize) -> Option<Hunted> {
     let asked = Asked { bug: Some(bug), ..Asked::default() };
     let mut best: Option<Hunted> = None;
     let runs = seeds.map(|seed| (seed, run(Seed(seed), asked)));
-    for (shown, outcome) in runs.filter(|(_, outcome)| outcome.violation.is_some()).take(SHRUNK) {
+    // What it does may break other promises before: the checker that is meant to see it has to.
+    let meant = |outcome: &Outcome| outcome.broken().is_some_and(|broken| broken.promise == bug.promise());
+    for (shown, outcome) in runs.filter(|(_, outcome)| meant(outcome)).take(SHRUNK) {
         let broken = outcome.broken().expect("it broke something");
         let Some(shrunk) = shrink(outcome.setup, &outcome.events, broken) else { continue };
         let first = best.as_ref().map_or((shown, broken.clone()), |best| (best.seed, best.broken.clone()));

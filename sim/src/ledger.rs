@@ -126,6 +126,11 @@ impl Ledger {
         Some(&record.1)
     }
 
+    /// Whether a transaction deleted an object, or undid its creation.
+    pub fn is_deleted(&self, oid: Oid, serial: Tid) -> bool {
+        self.state(oid, serial).is_some_and(<[u8]>::is_empty)
+    }
+
     /// The transaction of an attempt, if it is in the log.
     pub fn committed(&self, attempt: Attempt) -> Option<&Logged> {
         self.logged.iter().rev().find(|transaction| transaction.attempt() == Some(attempt))

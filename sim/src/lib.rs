@@ -32,5 +32,7 @@ pub mod schedule;
 mod settle;
 pub mod setup;
 pub mod shrink;
+pub mod steady;
+pub mod tape;
 pub mod trace;
 pub mod world;

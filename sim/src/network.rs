@@ -253,6 +253,11 @@ impl Network {
         !self.is_held(wire, Way::Up) && self.on(wire).any(|it| it.near.is_none())
     }
 
+    /// How many bytes are left on the oldest connection that its client has given up.
+    pub fn late(&self, wire: Wire) -> usize {
+        self.on(wire).find(|it| it.near.is_none()).map_or(0, |it| it.up.len())
+    }
+
     fn on(&self, wire: Wire) -> impl Iterator<Item = &Connection> {
         self.connections.values().filter(move |connection| connection.wire == wire)
     }

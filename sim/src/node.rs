@@ -4,6 +4,7 @@ use crate::bug;
 use crate::disk::{Fate, SimDisk};
 use crate::event::{Failure, ServerNo};
 use crate::options::Setup;
+use crate::tape::{Handed, Turn, What};
 use zeolith_core::limits;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::config::{Config, StorageBoot};
@@ -38,6 +39,8 @@ pub struct Node {
     due: Option<Instant>,
     /// The disk failed while the server was coming up, or gave other bytes than were written.
     excused: bool,
+    /// What it was handed and put out, where somebody listens.
+    turns: Option<Vec<Turn>>,
 }
 
 /// What became of a step.
@@ -58,7 +61,34 @@ impl Node {
     pub fn new(setup: Setup, number: ServerNo) -> Node {
         let (disk, life) = (SimDisk::default(), Life::Down);
         let packing = None;
-        Node { setup, number, clock: 0, disk, packing, life, starts: 0, due: None, excused: false }
+        Node {
+            setup,
+            number,
+            clock: 0,
+            disk,
+            packing,
+            life,
+            starts: 0,
+            due: None,
+            excused: false,
+            turns: None,
+        }
+    }
+
+    /// Keeps from now on what it is handed and what it puts out.
+    pub fn listen(&mut self) {
+        self.turns = Some(Vec::new());
+    }
+
+    /// What was kept since this was asked last.
+    pub fn take_turns(&mut self) -> Vec<Turn> {
+        self.turns.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn keep(&mut self, turn: impl FnOnce(&SimDisk) -> Turn) {
+        if let Some(turns) = &mut self.turns {
+            turns.push(turn(&self.disk));
+        }
     }
 
     /// Whether it takes connections.
@@ -74,6 +104,8 @@ impl Node {
     /// Begins to come up.
     pub fn start(&mut self, wall: WallTime) -> Came {
         self.starts += 1;
+        let seed = Seed(self.starts);
+        self.keep(|disk| Turn::new(What::Started(seed, disk.files()), disk));
         self.excused = self.disk.is_rotten();
         let found = Found {
             log_len: self.disk.length(FileId::Log),
@@ -92,7 +124,7 @@ impl Node {
             check_upto: limits::CHECKED_AT_OPEN,
             serve_damaged: false,
         };
-        let mut opening = Opening::new(found, options, Seed(self.starts));
+        let mut opening = Opening::new(found, options, seed);
         if let Some(bug) = self.setup.bug {
             bug::plant_in_opening(bug, &mut opening);
         }
@@ -102,6 +134,9 @@ impl Node {
 
     /// Goes down.
     pub fn crash(&mut self, fate: Fate) {
+        if self.is_up() {
+            self.keep(|disk| Turn::new(What::Crashed(disk.files()), disk));
+        }
         self.life = Life::Down;
         self.packing = None;
         self.due = None;
@@ -115,9 +150,19 @@ impl Node {
         Some(done)
     }
 
+    /// Memory gets short; whether anything is read otherwise from now on.
+    pub fn forget(&mut self) -> bool {
+        let forgot = self.disk.forget();
+        self.excused |= forgot && matches!(self.life, Life::Opening(_));
+        forgot
+    }
+
     /// Hands the server an input; its outputs are for the caller, except for the disk's.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Vec<Output> {
         let Life::Up(server) = &mut self.life else { return Vec::new() };
+        if let Some(turns) = &mut self.turns {
+            turns.push(Turn::new(What::Handed(now, Handed::of(&input)), &self.disk));
+        }
         server.handle(now, input);
         let mut outputs = Vec::new();
         while let Some(output) = server.poll() {
@@ -129,6 +174,9 @@ impl Node {
                 }
                 other => outputs.push(other),
             }
+        }
+        if let Some(turn) = self.turns.as_mut().and_then(|turns| turns.last_mut()) {
+            turn.put_out(&outputs);
         }
         if let Some(packing) = &mut self.packing {
             while let Some(op) = packing.poll() {
@@ -193,19 +241,14 @@ impl Node {
             }
         };
         let boot = StorageBoot::file("1".into(), "Data.fs".into(), false, opened);
-        let config = Config {
-            codec: self.setup.codec,
-            transaction_timeout: self.setup.timeout,
-            // The others have copies, which nobody may change.
-            read_only: self.number != ServerNo(0),
-            invalidation_queue: self.setup.queue,
-            ..Config::default()
-        };
+        // The others have copies, which nobody may change.
+        let config = Config { read_only: self.number != ServerNo(0), ..self.setup.server() };
         let mut server = Server::new(config, vec![boot], wall);
         if let Some(bug) = self.setup.bug {
             bug::plant_in_server(bug, &mut server);
         }
         self.life = Life::Up(Box::new(server));
+        self.keep(|disk| Turn::new(What::Up(wall), disk));
         Came::Up
     }
 

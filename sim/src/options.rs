@@ -156,9 +156,22 @@ impl Options {
         if (0..clients).all(|client| readers.has(ClientId(client))) {
             readers = Clients::default();
         }
+        let together = if rng.chance(1, 4) { (0..2).collect() } else { Clients::default() };
         let bug = asked.bug;
-        let setup =
-            Setup { codec, timeout, silence, clients, servers, queue, readers, fallbacks, files, cache, bug };
+        let setup = Setup {
+            codec,
+            timeout,
+            silence,
+            clients,
+            servers,
+            queue,
+            readers,
+            fallbacks,
+            together,
+            files,
+            cache,
+            bug,
+        };
         (Options { setup, faults }, rng)
     }
 }

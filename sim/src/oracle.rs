@@ -3,20 +3,23 @@
 //! It knows what callers asked and learned, and nothing of servers. A commit that nobody answered may have happened or
 //! not: it did if anybody saw something of it, and then all of it did; if nobody saw any of it, then that it did not
 //! contradicts nothing. What follows is one storage whose transactions stand in the order of their tids, and every
-//! answer has to agree with it. A backup that is put back begins another such order with what the backup kept.
+//! answer has to agree with it.
+//!
+//! A backup that is put back begins another such order with what the backup kept. A tid tells when it was given, and so in
+//! which order: clocks are right where backups are put back. A transaction stands in the orders behind its own as far as the
+//! backups have it. Who is told that it left nothing is told so of the order of that time: it may have been committed before,
+//! and seen, and taken away since. A client may not know yet that a backup was put back: what a transaction read agrees with
+//! one order that was there before it ended, and only within one order does a client never go back.
 
 use crate::event::ClientId;
-use crate::history::{History, Outcome, Place, Read, Transaction};
+use crate::history::{Alters, History, Outcome, Place, Read, Transaction};
 use crate::ledger::Attempt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use zeolith_core::ids::{Oid, Tid};
 
 /// Stands for the oracle where a promise's number is told.
 pub const ORACLE: u32 = 21;
-
-/// How many ways to lay transactions into orders are looked at, about.
-const POSSIBILITIES: usize = 64;
 
 /// Why a history is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -135,44 +138,25 @@ impl fmt::Display for Shown<'_> {
 /// # Errors
 /// The first contradiction: of identities, then of single transactions in their order, then between them.
 pub fn judge(history: &History) -> Result<(), Contradiction> {
-    let mut first = Ok(());
-    for eras in possible_eras(history) {
-        let result = judge_with(history, &eras);
-        if result.is_ok() {
-            return judge_sessions(history);
-        }
-        first = first.and(result);
+    if history.transactions.iter().any(|transaction| is_dark(history, transaction)) {
+        return Ok(());
     }
-    first
+    let present = Present::of(history)?;
+    for transaction in &history.transactions {
+        present.judge(history, transaction)?;
+    }
+    present.judge_real_time(history)?;
+    judge_sessions(history)
 }
 
-fn judge_with(history: &History, of: &Eras) -> Result<(), Contradiction> {
-    let present = Present::of(history, of)?;
-    for transaction in &history.transactions {
-        present.judge(history, of, transaction)?;
+/// Whether nobody can say what a transaction left, or in which order: an undo of which nobody knows whether it happened, or
+/// a copied transaction, which brings its tid along, when a backup was put back. The checkers judge such runs.
+fn is_dark(history: &History, transaction: &Transaction) -> bool {
+    match transaction.alters {
+        None => false,
+        Some(Alters::Restore) if !history.restores.is_empty() => true,
+        Some(_) => transaction.outcome == Outcome::Unknown,
     }
-    present.judge_real_time(history, of)
-}
-
-/// In which order each transaction was committed, if it was.
-type Eras = BTreeMap<Attempt, usize>;
-
-/// What was asked for before a backup was put back and answered after that may be of either order. Of very many of
-/// these not all possibilities are given.
-fn possible_eras(history: &History) -> Vec<Eras> {
-    let mut all = vec![Eras::new()];
-    for transaction in &history.transactions {
-        let span = era_at(history, transaction.asked)..=era_at(history, transaction.ended);
-        let left_something = transaction.outcome != Outcome::Failed && !transaction.writes.is_empty();
-        let is_open = left_something && all.len() < POSSIBILITIES;
-        let more = if is_open { span } else { *span.start()..=*span.start() };
-        let with = |era: usize, mut eras: Eras| {
-            eras.insert(transaction.attempt, era);
-            eras
-        };
-        all = more.flat_map(|era| all.iter().cloned().map(move |eras| with(era, eras))).collect();
-    }
-    all
 }
 
 /// The transactions that happened.
@@ -183,17 +167,17 @@ struct Present<'a> {
 }
 
 impl<'a> Present<'a> {
-    fn of(history: &'a History, of: &Eras) -> Result<Present<'a>, Contradiction> {
+    fn of(history: &'a History) -> Result<Present<'a>, Contradiction> {
         let transactions: BTreeMap<Attempt, &Transaction> =
             history.transactions.iter().map(|transaction| (transaction.attempt, transaction)).collect();
         let mut by_attempt = BTreeMap::new();
-        let mut by_tid: BTreeMap<(usize, Tid), Attempt> = BTreeMap::new();
-        let mut happened = |attempt: Attempt, tid: Tid, era: usize| {
+        let mut by_tid: BTreeMap<Tid, Attempt> = BTreeMap::new();
+        let mut happened = |attempt: Attempt, tid: Tid| {
             let known = *by_attempt.entry(attempt).or_insert(tid);
             if known != tid {
                 return Err(Contradiction::TwoTids(Name(attempt), known, tid));
             }
-            let other = *by_tid.entry((era, tid)).or_insert(attempt);
+            let other = *by_tid.entry(tid).or_insert(attempt);
             if other != attempt {
                 return Err(Contradiction::OneTid(Name(other), Name(attempt), tid));
             }
@@ -201,39 +185,46 @@ impl<'a> Present<'a> {
         };
         for transaction in &history.transactions {
             if let Outcome::Committed(tid) = transaction.outcome {
-                happened(transaction.attempt, tid, of[&transaction.attempt])?;
+                happened(transaction.attempt, tid)?;
             }
         }
+        let altered = altered(history);
         for reader in &history.transactions {
             for read in &reader.reads {
                 let (Some(serial), Some(writer)) = (read.serial, read.writer) else { continue };
+                // What an undo or a copy left has another's data, or that of no write.
+                if altered.contains(&(read.oid, serial)) {
+                    continue;
+                }
                 let name = Name(reader.attempt);
                 let unwritten = Contradiction::Unwritten { reader: name, oid: read.oid, serial };
                 let Some(wrote) = transactions.get(&writer) else { return Err(unwritten) };
-                if wrote.outcome == Outcome::Failed {
+                if wrote.outcome == Outcome::Failed && is_in(history, era_at(history, wrote.ended), serial) {
                     return Err(Contradiction::Undead { reader: name, oid: read.oid, failed: Name(writer) });
                 }
                 if wrote.write(read.oid).is_none() {
                     return Err(unwritten);
                 }
-                happened(writer, serial, of[&writer])?;
+                happened(writer, serial)?;
             }
         }
         for (&(oid, serial), writer) in &history.writers {
-            if let Some(wrote) = transactions.get(writer)
+            if !altered.contains(&(oid, serial))
+                && let Some(wrote) = transactions.get(writer)
                 && wrote.write(oid).is_some()
-                && wrote.outcome != Outcome::Failed
+                && (wrote.outcome != Outcome::Failed || !is_in(history, era_at(history, wrote.ended), serial))
             {
-                happened(*writer, serial, of[writer])?;
+                happened(*writer, serial)?;
             }
         }
         let mut eras = vec![BTreeMap::new(); history.restores.len() + 1];
         for (attempt, &tid) in &by_attempt {
             let transaction = transactions[attempt];
             for (at, objects) in eras.iter_mut().enumerate() {
-                if is_in(history, at, of[attempt], tid) {
-                    for write in &transaction.writes {
-                        let object: &mut BTreeMap<Tid, &Transaction> = objects.entry(write.oid).or_default();
+                if is_in(history, at, tid) {
+                    let written = transaction.writes.iter().map(|write| write.oid);
+                    for oid in written.chain(transaction.sets.iter().copied()) {
+                        let object: &mut BTreeMap<Tid, &Transaction> = objects.entry(oid).or_default();
                         object.insert(tid, transaction);
                     }
                 }
@@ -247,16 +238,23 @@ impl<'a> Present<'a> {
         self.eras[era].get(&oid)?.range(..before).next_back().map(|(tid, _)| *tid)
     }
 
+    /// Whether a revision was not stored, but set by an undo, a deletion or a copy.
+    fn is_set(&self, era: usize, oid: Oid, serial: Option<Tid>) -> bool {
+        let revisions = self.eras[era].get(&oid);
+        let transaction = serial.and_then(|serial| revisions?.get(&serial));
+        transaction.is_some_and(|transaction| transaction.sets.contains(&oid))
+    }
+
     /// Judges what one transaction read and changed. A client may not know yet of a backup that was put back: what it
     /// read has to agree with one order.
-    fn judge(&self, history: &History, of: &Eras, transaction: &Transaction) -> Result<(), Contradiction> {
+    fn judge(&self, history: &History, transaction: &Transaction) -> Result<(), Contradiction> {
         let newest = era_at(history, transaction.ended);
         let result = self.judge_reads(newest, transaction);
         if result.is_err() && (0..newest).all(|era| self.judge_reads(era, transaction).is_err()) {
             return result;
         }
         match self.by_attempt.get(&transaction.attempt) {
-            Some(&tid) => self.judge_commit(of[&transaction.attempt], transaction, tid),
+            Some(&tid) => self.judge_commit(era_of(history, tid), transaction, tid),
             None => Ok(()),
         }
     }
@@ -265,7 +263,9 @@ impl<'a> Present<'a> {
         let (reader, start) = (Name(transaction.attempt), transaction.start);
         for &Read { oid, serial, .. } in &transaction.reads {
             let current = self.before(era, oid, start.next());
-            if serial != current {
+            // An undo or a deletion may have left nothing.
+            let is_gone = serial.is_none() && self.is_set(era, oid, current);
+            if serial != current && !is_gone {
                 return Err(Contradiction::Snapshot { reader, start, oid, read: serial, current });
             }
         }
@@ -291,37 +291,44 @@ impl<'a> Present<'a> {
     }
 
     /// Whoever asks for a commit when another is answered gets a later tid.
-    fn judge_real_time(&self, history: &History, of: &Eras) -> Result<(), Contradiction> {
-        for era_no in 0..self.eras.len() {
-            let mut asked: Vec<(Place, Tid, &Transaction)> = Vec::new();
-            let mut ended: Vec<(Place, Tid, &Transaction)> = Vec::new();
-            for transaction in history.transactions.iter().filter(|it| of[&it.attempt] == era_no) {
-                let Some(&tid) = self.by_attempt.get(&transaction.attempt) else { continue };
-                asked.push((transaction.asked, tid, transaction));
-                if transaction.outcome == Outcome::Committed(tid) {
-                    ended.push((transaction.ended, tid, transaction));
+    fn judge_real_time(&self, history: &History) -> Result<(), Contradiction> {
+        let mut asked: Vec<(Place, Tid, &Transaction)> = Vec::new();
+        let mut ended: Vec<(Place, Tid, &Transaction)> = Vec::new();
+        for transaction in &history.transactions {
+            let Some(&tid) = self.by_attempt.get(&transaction.attempt) else { continue };
+            asked.push((transaction.asked, tid, transaction));
+            if transaction.outcome == Outcome::Committed(tid) {
+                ended.push((transaction.ended, tid, transaction));
+            }
+        }
+        asked.sort_by_key(|(place, ..)| *place);
+        ended.sort_by_key(|(place, ..)| *place);
+        let mut ended = ended.into_iter().peekable();
+        let mut newest: Option<(Tid, &Transaction)> = None;
+        for (place, tid, second) in asked {
+            while let Some((_, known, first)) = ended.next_if(|(ended, ..)| *ended < place) {
+                if newest.is_none_or(|(newest, _)| newest < known) {
+                    newest = Some((known, first));
                 }
             }
-            asked.sort_by_key(|(place, ..)| *place);
-            ended.sort_by_key(|(place, ..)| *place);
-            let mut ended = ended.into_iter().peekable();
-            let mut newest: Option<(Tid, &Transaction)> = None;
-            for (place, tid, second) in asked {
-                while let Some((_, known, first)) = ended.next_if(|(ended, ..)| *ended < place) {
-                    if newest.is_none_or(|(newest, _)| newest < known) {
-                        newest = Some((known, first));
-                    }
-                }
-                if let Some((known, first)) = newest
-                    && tid < known
-                {
-                    let (first, second) = (Name(first.attempt), Name(second.attempt));
-                    return Err(Contradiction::RealTime { first, second, tids: (known, tid) });
-                }
+            if let Some((known, first)) = newest
+                && tid < known
+            {
+                let (first, second) = (Name(first.attempt), Name(second.attempt));
+                return Err(Contradiction::RealTime { first, second, tids: (known, tid) });
             }
         }
         Ok(())
     }
+}
+
+/// The revisions that undos, deletions and copies left.
+fn altered(history: &History) -> BTreeSet<(Oid, Tid)> {
+    let committed = history.transactions.iter().filter_map(|transaction| match transaction.outcome {
+        Outcome::Committed(tid) => Some((tid, &transaction.sets)),
+        _ => None,
+    });
+    committed.flat_map(|(tid, sets)| sets.iter().map(move |&oid| (oid, tid))).collect()
 }
 
 /// The order of transactions that is the storage's at a place: how many backups were put back before.
@@ -329,8 +336,14 @@ fn era_at(history: &History, place: Place) -> usize {
     history.restores.iter().filter(|restore| restore.at < place).count()
 }
 
-/// Whether a transaction that was committed in order `of` stands in order `at`: the backups between have to have it.
-fn is_in(history: &History, at: usize, of: usize, tid: Tid) -> bool {
+/// The order in which a tid was given.
+fn era_of(history: &History, tid: Tid) -> usize {
+    history.restores.iter().filter(|restore| restore.time <= tid).count()
+}
+
+/// Whether a transaction stands in order `at`: the backups put back since it was committed have to have it.
+fn is_in(history: &History, at: usize, tid: Tid) -> bool {
+    let of = era_of(history, tid);
     at >= of && history.restores[of..at].iter().all(|restore| tid <= restore.kept)
 }
 

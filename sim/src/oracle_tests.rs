@@ -14,6 +14,8 @@ fn transaction(client: usize, number: u64, start: u64) -> Transaction {
         reads: Vec::new(),
         checks: Vec::new(),
         writes: Vec::new(),
+        alters: None,
+        sets: Vec::new(),
         outcome: Outcome::Failed,
         began: place(1),
         asked: place(2),
@@ -171,11 +173,40 @@ fn a_client_that_goes_back_is_caught_unless_it_was_started_again() {
 }
 
 #[test]
+fn what_an_undo_left_is_current_and_has_the_data_of_another() {
+    let undo = |outcome| Transaction {
+        alters: Some(Alters::Undo),
+        sets: vec![Oid(1), Oid(2)],
+        ..transaction(1, 3, 2).ends(outcome)
+    };
+    let after = |serial, writer| transaction(1, 4, 3).reads(1, serial, Some(attempt(0, writer)));
+    assert_eq!(judged([undo(committed(3)), after(3, 1)]), Ok(()));
+    let stale = judged([undo(committed(3)), after(2, 2)]);
+    assert!(matches!(stale, Err(Contradiction::Snapshot { .. })), "{stale:?}");
+    assert!(judged([undo(Outcome::Failed), after(3, 1)]).is_err(), "it left nothing");
+    let over = |base| transaction(1, 4, 3).writes(1, base, None).ends(committed(4));
+    assert_eq!(judged([undo(committed(3)), over(3)]), Ok(()));
+    assert!(matches!(judged([undo(committed(3)), over(2)]), Err(Contradiction::LostUpdate { .. })));
+}
+
+#[test]
+fn what_a_deletion_left_is_read_as_nothing_and_was_there_before() {
+    let deletion = Transaction {
+        alters: Some(Alters::Delete),
+        sets: vec![Oid(1)],
+        ..transaction(1, 3, 2).ends(committed(3))
+    };
+    let none = |start| transaction(1, 4, start).reads(1, 0, None);
+    assert_eq!(judged([deletion.clone(), none(3)]), Ok(()));
+    assert!(matches!(judged([deletion, none(2)]), Err(Contradiction::Snapshot { .. })));
+}
+
+#[test]
 fn a_backup_takes_away_what_came_after_it_and_nothing_else() {
     let mut transactions = two();
     transactions.push(transaction(1, 4, 1).reads(1, 1, None).writes(1, 1, None).ends(committed(3)));
     transactions.push(transaction(2, 5, 3).reads(1, 3, None).reads(2, 1, None));
-    let restores = vec![Restore { at: Place(35), kept: Tid(1) }];
+    let restores = vec![Restore { at: Place(35), kept: Tid(1), time: Tid(3) }];
     let mut history = History { transactions, restores, ..History::default() };
     assert_eq!(judge(&history), Ok(()));
     history.restores[0].kept = Tid(2);
@@ -183,17 +214,33 @@ fn a_backup_takes_away_what_came_after_it_and_nothing_else() {
 }
 
 #[test]
-fn what_was_answered_after_a_backup_may_be_of_either_order() {
-    let over = |base: u64| {
+fn what_was_answered_after_a_backup_is_of_the_order_that_its_tid_tells() {
+    let over = |base: u64, time: u64| {
         let mut transactions = two();
         // Asked for before the backup, answered after it.
         let mut late = transaction(1, 4, 1).writes(1, base, None).ends(committed(7));
         (late.began, late.asked, late.ended) = (Place(31), Place(32), Place(40));
         transactions.push(late);
-        let restores = vec![Restore { at: Place(35), kept: Tid(1) }];
+        let restores = vec![Restore { at: Place(35), kept: Tid(1), time: Tid(time) }];
         judge(&History { transactions, restores, ..History::default() })
     };
-    assert_eq!(over(2), Ok(()), "as it was before");
-    assert_eq!(over(1), Ok(()), "as the backup has it");
-    assert!(over(5).is_err());
+    assert_eq!((over(2, 8), over(1, 6)), (Ok(()), Ok(())));
+    assert!(over(1, 8).is_err() && over(2, 6).is_err());
+}
+
+#[test]
+fn what_a_backup_took_away_was_seen_before_and_left_nothing_after() {
+    let read = |kept: u64| {
+        let mut transactions = two();
+        let writer = Some(attempt(1, 3));
+        let mut taken = transaction(1, 3, 2).writes(1, 2, None).ends(Outcome::Failed);
+        taken.ended = Place(50);
+        let mut reader = transaction(0, 4, 3).reads(1, 3, writer);
+        reader.ended = Place(51);
+        transactions.extend([taken, reader]);
+        let restores = vec![Restore { at: Place(45), kept: Tid(kept), time: Tid(5) }];
+        judge(&History { transactions, restores, ..History::default() })
+    };
+    assert_eq!(read(2), Ok(()));
+    assert!(matches!(read(3), Err(Contradiction::Undead { .. })), "the backup has it");
 }

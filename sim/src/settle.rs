@@ -4,7 +4,7 @@ use crate::checkers::Violation;
 use crate::disk::Fate;
 use crate::event::{ALL, ClientId, Event, Loss, ServerNo, Wire};
 use crate::world::World;
-use crate::world::finish;
+use crate::world::{finish, rest};
 use std::time::Duration;
 
 /// Rounds after which a world that still moves is taken to move for ever.
@@ -109,6 +109,7 @@ fn network(world: &mut World) -> Result<bool, Violation> {
 fn programs(world: &mut World) -> Result<bool, Violation> {
     let mut moved = false;
     for client in (0..world.programs().len()).map(ClientId) {
+        moved |= rest(world, client)?;
         let program = &world.programs()[client.0];
         if program.app.is_voted() {
             moved |= finish(world, client)?;

@@ -4,6 +4,7 @@ use crate::bug::{self, Bug};
 use crate::event::ClientId;
 use std::fmt;
 use std::time::Duration;
+use zeolith_core::server::config::Config;
 use zeolith_core::wire::Codec;
 
 /// The most clients a world has.
@@ -61,6 +62,8 @@ pub struct Setup {
     pub readers: Clients,
     /// Clients that read from a copy while there is no server to write to.
     pub fallbacks: Clients,
+    /// Clients of one program: when one of them ends, all do. Each of the others has a program to itself.
+    pub together: Clients,
     /// Clients whose caches are in files; the others' are in memory.
     pub files: Clients,
     /// The size of every cache, in bytes.
@@ -81,6 +84,7 @@ impl Default for Setup {
             queue: 100,
             readers: none,
             fallbacks: none,
+            together: none,
             files: none,
             cache: 65_536,
             bug: None,
@@ -146,6 +150,7 @@ impl Setup {
             }
             "readers" => self.readers = clients(value).ok_or_else(|| wrong("readers", CLIENTS))?,
             "fallbacks" => self.fallbacks = clients(value).ok_or_else(|| wrong("fallbacks", CLIENTS))?,
+            "together" => self.together = clients(value).ok_or_else(|| wrong("together", CLIENTS))?,
             "files" => self.files = clients(value).ok_or_else(|| wrong("files", CLIENTS))?,
             "cache" => {
                 let cache = value.parse().ok().filter(|cache| (0..=1 << 24).contains(cache));
@@ -159,6 +164,16 @@ impl Setup {
         Ok(())
     }
 
+    /// How the server that is written to behaves.
+    pub fn server(&self) -> Config {
+        Config {
+            codec: self.codec,
+            transaction_timeout: self.timeout,
+            invalidation_queue: self.queue,
+            ..Config::default()
+        }
+    }
+
     /// The same for the clients that are used, which are counted anew.
     pub fn with_clients(self, used: &[ClientId]) -> Setup {
         let only = |clients: Clients| {
@@ -166,7 +181,8 @@ impl Setup {
             kept.map(|(number, _)| number).collect()
         };
         let (readers, fallbacks, files) = (only(self.readers), only(self.fallbacks), only(self.files));
-        Setup { clients: used.len().max(1), readers, fallbacks, files, ..self }
+        let together = only(self.together);
+        Setup { clients: used.len().max(1), readers, fallbacks, files, together, ..self }
     }
 }
 
@@ -207,9 +223,12 @@ impl fmt::Display for Setup {
                 writeln!(f, "option {name} {value}")?;
             }
         }
-        for (name, clients) in
-            [("readers", self.readers), ("fallbacks", self.fallbacks), ("files", self.files)]
-        {
+        for (name, clients) in [
+            ("readers", self.readers),
+            ("fallbacks", self.fallbacks),
+            ("together", self.together),
+            ("files", self.files),
+        ] {
             if clients != Clients::default() {
                 writeln!(f, "option {name} {clients}")?;
             }

@@ -213,7 +213,9 @@ impl Shrinker {
             };
             let mut rest: Vec<Event> = self.events()[at + 1..].to_vec();
             // Up to what may depend on it having come in pieces: the client's next word.
-            let next = rest.iter().position(|event| matches!(event, Event::Act(..) | Event::Begin(..)));
+            let next = rest
+                .iter()
+                .position(|event| matches!(event, Event::Act(..) | Event::Admin(..) | Event::Begin(..)));
             let after = rest.split_off(next.unwrap_or(rest.len()));
             rest.retain(|event| !is_piece(event));
             let joined = [&self.events()[..at], &[whole], &rest, &after].concat();
@@ -259,7 +261,7 @@ impl Shrinker {
     fn make_world_plain(&mut self) {
         let usual = Setup::default();
         let servers = self.events().iter().filter_map(|event| event.server()).max();
-        let plainer: [&dyn Fn(Setup) -> Setup; 8] = [
+        let plainer: [&dyn Fn(Setup) -> Setup; 9] = [
             &|setup| Setup { silence: None, ..setup },
             &|setup| Setup { servers: servers.map_or(1, |server| server.0 + 1), ..setup },
             &|setup| Setup { timeout: None, ..setup },
@@ -268,6 +270,7 @@ impl Shrinker {
             &|setup| Setup { readers: usual.readers, ..setup },
             &|setup| Setup { fallbacks: usual.fallbacks, ..setup },
             &|setup| Setup { files: usual.files, ..setup },
+            &|setup| Setup { together: usual.together, ..setup },
         ];
         for plainer in plainer {
             let plainer = plainer(self.setup);
@@ -285,6 +288,7 @@ fn plainer(event: Event) -> Vec<Event> {
     let dice = |dice: u64| 0..DICE.min(dice);
     match event {
         Event::Act(client, old) => dice(old).map(|new| Event::Act(client, new)).collect(),
+        Event::Admin(client, old) => dice(old).map(|new| Event::Admin(client, new)).collect(),
         Event::Begin(client, old) => dice(old).map(|new| Event::Begin(client, new)).collect(),
         Event::ToServer(client, bytes) if bytes != ALL => vec![Event::ToServer(client, ALL)],
         Event::ToClient(client, bytes) if bytes != ALL => vec![Event::ToClient(client, ALL)],

@@ -17,8 +17,9 @@ use crate::oracle;
 use crate::program::Program;
 use crate::record::{Record, Sign};
 use crate::settle;
+use crate::tape::Turn;
 use crate::trace::Trace;
-pub(crate) use clients::finish;
+pub(crate) use clients::{finish, rest};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use zeolith_core::time::{Instant, WallTime};
@@ -84,6 +85,16 @@ impl World {
         self.record.take().map(|record| *record)
     }
 
+    /// Keeps from now on what the first server is handed and what it puts out.
+    pub fn listen(&mut self) {
+        self.nodes[0].listen();
+    }
+
+    /// What was kept since this was asked last.
+    pub fn take_turns(&mut self) -> Vec<Turn> {
+        self.nodes[0].take_turns()
+    }
+
     /// A machine panicked: the record ends here.
     pub fn broken(&mut self, broken: &Violation) {
         if let Some(record) = &mut self.record {
@@ -130,6 +141,7 @@ impl World {
         match event {
             Event::Connect(wire) => wires::connect(self, wire),
             Event::Act(client, dice) => clients::act(self, client, dice),
+            Event::Admin(client, dice) => clients::administrate(self, client, dice),
             Event::Begin(client, dice) => clients::begin(self, client, dice),
             Event::ToServer(wire, bytes) => wires::arrive_up(self, wire, bytes),
             Event::ToClient(wire, bytes) => wires::arrive_down(self, wire, bytes),
@@ -144,6 +156,7 @@ impl World {
             Event::EndDisk(server, at) => servers::end_disk(self, server, at),
             Event::Disk(server) => settle::drain_disk(self, server),
             Event::FailDisk(server, failure) => servers::fail_disk(self, server, failure),
+            Event::Forget(server) => Ok(self.nodes[server.0].forget()),
             Event::Rot(server, dice) => Ok(servers::rot(self, server, dice)),
             Event::Backup => Ok(servers::backup(self)),
             Event::Restore(server) => servers::restore(self, server),
@@ -167,10 +180,14 @@ impl World {
         Ok(())
     }
 
+    /// What clocks show that are right.
+    fn right_time(&self) -> WallTime {
+        WallTime(BEGINNING + self.now.0 / 1000)
+    }
+
     /// A server's wall clock.
     fn wall(&self, server: ServerNo) -> WallTime {
-        let micros = BEGINNING + self.now.0 / 1000;
-        WallTime(micros.saturating_add_signed(self.nodes[server.0].clock))
+        WallTime(self.right_time().0.saturating_add_signed(self.nodes[server.0].clock))
     }
 
     fn sign(&mut self, sign: impl FnOnce() -> Sign) {
@@ -202,17 +219,29 @@ impl World {
         let waiting: Vec<(ClientId, String)> =
             programs.filter_map(|(n, program)| Some((ClientId(n), program.waits_for()?))).collect();
         self.see(&Seen::Quiet(&waiting))?;
+        self.look_for_what_is_left()?;
         self.programs.iter().for_each(|program| program.machine.cache().check_invariants());
-        if !self.notes.history.restores.is_empty() {
-            // What was under way when an older copy came into place may be in either history: the checkers judge these runs.
-            return Ok(true);
-        }
         oracle::judge(&self.notes.history).map_err(|contradiction| Violation {
             promise: oracle::ORACLE,
             kind: Kind::Safety,
             what: contradiction.to_string(),
         })?;
         Ok(true)
+    }
+
+    /// Nobody waits for anything: whoever keeps something for somebody has forgotten to let go of it.
+    fn look_for_what_is_left(&mut self) -> Result<(), Violation> {
+        let (mut locks, mut rest) = (Vec::new(), Vec::new());
+        for (server, node) in self.nodes.iter().enumerate() {
+            let Some(held) = node.server().map(|machine| machine.held()) else { continue };
+            let named = |what: &String| format!("server {server}: {what}");
+            locks.extend(held.transactions.iter().map(named));
+            rest.extend(held.rest.iter().map(named));
+        }
+        for (client, program) in self.programs.iter().enumerate() {
+            rest.extend(program.machine.held().iter().map(|what| format!("client {client}: {what}")));
+        }
+        self.see(&Seen::Left { locks: &locks, rest: &rest })
     }
 
     /// Where the record of what programs did stands.

@@ -31,6 +31,11 @@ pub(super) struct Blobs {
 }
 
 impl Blobs {
+    /// Blobs that are not there yet.
+    pub(super) fn under_way(&self) -> usize {
+        self.streams.len()
+    }
+
     /// A caller wants a blob.
     pub(super) fn load(&mut self, desk: &Desk, link: &mut Link, blob: (Oid, Tid), ticket: Ticket) {
         let stream = self.streams.entry(blob).or_default();

@@ -57,6 +57,16 @@ pub(super) struct Browse {
 }
 
 impl Browse {
+    /// Questions that are not answered.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
+    /// Iterations that were not ended.
+    pub(super) fn iterations(&self) -> usize {
+        self.iterations.len()
+    }
+
     /// Sends a question.
     pub(super) fn ask(&mut self, desk: &mut Desk, link: &mut Link, ticket: Ticket, call: Call) {
         let looking = match &call {
@@ -79,11 +89,17 @@ impl Browse {
             },
             Call::IterateEnd(iteration) => {
                 let found = self.find(link, *iteration);
-                if found.is_ok() {
-                    self.iterations.remove(iteration);
-                    link.tell(&Request::IteratorGc(vec![IteratorId(iteration.number)]));
-                }
-                return desk.answer(ticket, found.map(|()| Answer::Done));
+                self.iterations.remove(iteration);
+                let ended = match found {
+                    Ok(()) => {
+                        link.tell(&Request::IteratorGc(vec![IteratorId(iteration.number)]));
+                        Ok(Answer::Done)
+                    }
+                    // Whoever asked before may not wait any more: it is ended when that is answered.
+                    Err(Error::Limit(_)) => Ok(Answer::Done),
+                    Err(error) => Err(error),
+                };
+                return desk.answer(ticket, ended);
             }
             _ => unreachable!("no question of this kind"),
         };
@@ -140,17 +156,34 @@ impl Browse {
         match step {
             Step::Done(answer) => {
                 let looking = self.under_way.remove(&ticket).expect("just seen");
-                match (&answer, looking) {
-                    (Ok(Answer::Iteration(iteration)), _) => {
+                match &answer {
+                    Ok(Answer::Iteration(iteration)) if desk.is_open(ticket) => {
                         self.iterations.insert(*iteration);
                     }
-                    // At its end the server has forgotten it; after an error nobody knows where it stands.
-                    (Ok(Answer::Transaction(None)) | Err(_), looking) => {
-                        if let Some(iteration) = looking.iteration() {
-                            self.iterations.remove(&iteration);
+                    Ok(Answer::Iteration(iteration)) => {
+                        mark!("nobody waits any more for an iteration that began");
+                        link.tell(&Request::IteratorGc(vec![IteratorId(iteration.number)]));
+                    }
+                    // At its end the server has forgotten it.
+                    Ok(Answer::Transaction(None)) => {
+                        looking.iteration().map(|iteration| self.iterations.remove(&iteration));
+                    }
+                    Ok(Answer::Transaction(Some(_))) => {
+                        let ended = looking.iteration().filter(|it| !self.iterations.contains(it));
+                        if let Some(iteration) = ended {
+                            mark!("an iteration is ended after the question that was under way");
+                            link.tell(&Request::IteratorGc(vec![IteratorId(iteration.number)]));
                         }
                     }
-                    _ => {}
+                    // Nobody knows where it stands.
+                    Err(_) => {
+                        looking.iteration().map(|iteration| self.iterations.remove(&iteration));
+                        let open = looking.open();
+                        if !open.is_empty() {
+                            link.tell(&Request::IteratorGc(open));
+                        }
+                    }
+                    Ok(_) => {}
                 }
                 desk.answer(ticket, answer);
             }
@@ -179,6 +212,12 @@ impl Browse {
 }
 
 impl Looking {
+    /// What the server keeps for it.
+    fn open(&self) -> Vec<IteratorId> {
+        let records = if let Looking::Record(_, _, records) = self { Some(records.iterator) } else { None };
+        self.iteration().map(|iteration| IteratorId(iteration.number)).into_iter().chain(records).collect()
+    }
+
     fn iteration(&self) -> Option<IterationId> {
         match self {
             Looking::Transaction(iteration)

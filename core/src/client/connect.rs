@@ -74,6 +74,11 @@ impl Connector {
         self.links.get_mut(&self.chosen?)
     }
 
+    /// The same, to be looked at.
+    pub(super) fn chosen_link(&self) -> Option<&Link> {
+        self.links.get(&self.chosen?)
+    }
+
     /// The connection that questions are answered on.
     pub(super) fn ready(&mut self) -> Option<&mut Link> {
         self.chosen().filter(|link| link.is_ready())

@@ -23,6 +23,8 @@ pub(super) struct Desk {
     pub(super) cache: Cache,
     /// The last transaction that callers know of; the cache's own is less only while it is empty.
     seen: Option<Tid>,
+    /// A transaction of ours that a server has finished, which the cache may not have reached yet.
+    finished: Option<Tid>,
     open: BTreeSet<Ticket>,
     out: VecDeque<Output>,
     #[cfg(feature = "planted-bugs")]
@@ -38,6 +40,7 @@ impl Desk {
             rng,
             cache,
             seen,
+            finished: None,
             open: BTreeSet::new(),
             out: VecDeque::new(),
             #[cfg(feature = "planted-bugs")]
@@ -60,6 +63,16 @@ impl Desk {
     /// The last transaction that callers know of.
     pub(super) fn seen(&self) -> Option<Tid> {
         self.seen
+    }
+
+    /// The last transaction that a server has to know: the last that callers know of, their own included.
+    pub(super) fn floor(&self) -> Option<Tid> {
+        self.seen.max(self.finished)
+    }
+
+    /// A transaction of a caller is durable, but what came before it may not be known yet.
+    pub(super) fn finished(&mut self, tid: Tid) {
+        self.finished = Some(tid);
     }
 
     /// A caller waits for an answer.
@@ -129,13 +142,16 @@ impl Desk {
         self.out.pop_back();
     }
 
-    /// The cache is empty, and begins at `tid`. Callers are told unless this is all they ever knew.
-    pub(super) fn begin_at(&mut self, tid: Tid) {
+    /// The cache is empty, and begins at `tid`. Callers are told unless this is all they ever knew: whether they are.
+    pub(super) fn begin_at(&mut self, tid: Tid) -> bool {
         self.cache.clear();
         self.cache.set_last_tid(tid);
-        if self.seen.replace(tid).is_some() {
+        self.finished = None;
+        let told = self.seen.replace(tid).is_some();
+        if told {
             self.push(Output::Changed(Change::Everything { tid }));
         }
+        told
     }
 
     pub(super) fn check_invariants(&self) {

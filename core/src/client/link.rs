@@ -86,6 +86,21 @@ impl Link {
         self.stage == Stage::Ready
     }
 
+    /// Answers that the server owes.
+    pub(super) fn owed(&self) -> usize {
+        self.calls.len() + self.loads
+    }
+
+    /// Invalidations that are kept until the cache is verified.
+    pub(super) fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Bytes of a message that is not complete.
+    pub(super) fn buffered(&self) -> usize {
+        self.frames.buffered()
+    }
+
     /// The next message of what was received, `chunk` being the newest part of it; `None` when it is not complete.
     pub(super) fn next_frame<'c>(&mut self, chunk: &mut &'c [u8]) -> Result<Option<Frame<'c>>, Fault> {
         let limit = match self.stage {
@@ -100,7 +115,8 @@ impl Link {
     }
 
     /// Whether no reply of this server overtakes an invalidation that was due before it. Of Python's server on uvloop they
-    /// do, by one turn of its loop: what a reply says holds once a question asked after it was answered as well.
+    /// do, by up to two turns of its loop: what a reply says holds once two more questions, asked one after the other, were
+    /// answered. One will do for a finish, whose vote was answered a turn before.
     pub(super) fn in_order(&self) -> bool {
         self.abilities.as_ref().is_some_and(|abilities| abilities.in_order)
     }

@@ -70,6 +70,11 @@ pub(super) struct Loads {
 }
 
 impl Loads {
+    /// Loads and prefetches that are not over.
+    pub(super) fn under_way(&self) -> usize {
+        self.flights.len() + self.serials.len() + self.prefetches.len() + self.queue.len() + self.ahead
+    }
+
     /// Loads a revision that is not in the cache; joins an equal load, and no other.
     pub(super) fn load(&mut self, desk: &Desk, link: &mut Link, oid: Oid, before: Tid, waiter: Waiter) {
         #[cfg(feature = "planted-bugs")]

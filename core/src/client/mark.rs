@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 /// The mark's name in the extension dictionary, and with it in `history`.
 const NAME: &str = "zeolith.mark";
-/// A pickle of protocol 3 with an empty dictionary, without its end.
-const EMPTY: &[u8] = b"\x80\x03}";
+/// A pickle of protocol 3 with an empty dictionary that is put into the memo, without its end.
+const EMPTY: &[u8] = b"\x80\x03}q\x00";
 const STOP: u8 = b'.';
 
 /// Sixteen random bytes.
@@ -36,14 +36,15 @@ pub(super) fn marked(pickled: &Bytes, mark: Option<Mark>) -> (Vec<u8>, Option<Ma
 }
 
 fn put_in(pickled: &[u8], mark: Mark) -> Option<Vec<u8>> {
-    let dict = if pickled.is_empty() { EMPTY } else { pickled.strip_suffix(&[STOP])? };
-    let mut out = dict.to_vec();
-    out.push(b'X'); // BINUNICODE
-    out.extend_from_slice(&(NAME.len() as u32).to_le_bytes());
-    out.extend_from_slice(NAME.as_bytes());
-    out.extend_from_slice(&[b'C', mark.0.len() as u8]); // SHORT_BINBYTES
-    out.extend_from_slice(&mark.0);
-    out.extend_from_slice(&[b's', STOP]); // SETITEM
+    // Where there is nothing else, the pickle is the one that Python makes of the dictionary: it stays the same when the
+    // transaction is copied.
+    let alone = pickled.is_empty();
+    let dict = if alone { EMPTY } else { pickled.strip_suffix(&[STOP])? };
+    let memo = |at| if alone { vec![b'q', at] } else { Vec::new() };
+    let len = (NAME.len() as u32).to_le_bytes();
+    let name = [b"X", &len[..], NAME.as_bytes(), &memo(1)].concat(); // BINUNICODE
+    let bytes = [&[b'C', mark.0.len() as u8], &mark.0[..], &memo(2)].concat(); // SHORT_BINBYTES
+    let out = [dict, &name, &bytes, &[b's', STOP]].concat(); // SETITEM
     let mut tree = Tree::default();
     let is_marked = pickle::read(&out, &mut tree).is_ok_and(|value| mark.is_on(value));
     (is_marked && out.len() <= limits::METADATA).then_some(out)

@@ -19,6 +19,13 @@ fn a_transaction_without_extension_data_carries_the_mark_alone() {
 }
 
 #[test]
+fn a_mark_alone_is_pickled_as_python_pickles_it_again_in_a_copy() {
+    let (pickled, _) = marked(&Bytes::new(), Some(Mark(*b"0123456789abcdef")));
+    let python = b"\x80\x03}q\x00X\x0c\x00\x00\x00zeolith.markq\x01C\x100123456789abcdefq\x02s.";
+    assert_eq!(pickled, python);
+}
+
+#[test]
 fn what_the_caller_says_is_kept() {
     let own = Bytes::from_static(b"\x80\x03}X\x01\x00\x00\x00aK\x07s.");
     let (pickled, mark) = marked(&own, Some(mark()));

@@ -11,6 +11,7 @@ mod connect;
 mod desk;
 pub mod event;
 pub mod fault;
+mod held;
 mod link;
 mod loads;
 mod mark;
@@ -246,6 +247,10 @@ impl Client {
             return Ok(());
         }
         if is_chosen && self.verification.outcome().is_some() {
+            if !link.in_order() && self.verification.has_told(tid) {
+                mark!("an invalidation was overtaken by the answer that verified the cache");
+                return Ok(());
+            }
             // What comes after a transaction of ours says that nothing before it is under way.
             self.commits.before(&mut self.desk, link, &mut self.loads, tid)?;
             for oid in &oids {
@@ -283,10 +288,6 @@ impl Client {
                 self.verification.on_invalidations(desk, link, result)?;
                 self.check_ready()
             }
-            Purpose::Caught => {
-                self.verification.on_caught(desk, link)?;
-                self.check_ready()
-            }
             Purpose::Info => {
                 link.abilities = Some(replies::abilities(result.map_err(Fault::Refused)?)?);
                 self.check_ready()
@@ -313,7 +314,9 @@ impl Client {
                 self.commits.on_abort(desk, link, txn, ticket);
                 Ok(())
             }
-            Purpose::Fence(_) | Purpose::Settle(_) => self.commits.on_settling(desk, link, purpose, result),
+            Purpose::Fence(_) | Purpose::Settle(_) | Purpose::Settled(_) => {
+                self.commits.on_settling(desk, link, purpose, result)
+            }
             Purpose::Browse(ticket) => self.browse.on_reply(desk, link, ticket, result, frame),
             Purpose::Blob(oid, serial) => {
                 self.blobs.on_answer(desk, link, (oid, serial), result.map(drop));
@@ -367,7 +370,15 @@ impl Client {
             if self.desk.bug == Some(Bug::QuestionForgotten) {
                 continue;
             }
-            if self.desk.is_open(ticket) && !self.answer_from_cache(ticket, &call) {
+            if self.verification.is_anew()
+                && let Call::Vote(changes) = &call
+                && changes.is_based()
+            {
+                // A server takes any change of an object that it does not have, whatever the change is based on.
+                mark!("what a transaction is based on may be of another history");
+                let why = "the server could not say what changed meanwhile".to_owned();
+                self.desk.answer(ticket, Err(Error::Lost(why)));
+            } else if self.desk.is_open(ticket) && !self.answer_from_cache(ticket, &call) {
                 self.ask(ticket, call, Some(until));
             }
         }
@@ -537,6 +548,11 @@ impl Client {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: Bug) {
         self.desk.bug = Some(bug);
+    }
+
+    /// What it keeps for its callers and its server at the moment: nothing, when nobody waits for anything.
+    pub fn held(&self) -> Vec<String> {
+        held::held(self)
     }
 
     /// Checks what must always hold between two inputs.

@@ -24,6 +24,11 @@ pub(super) struct Oids {
 }
 
 impl Oids {
+    /// Callers that need one.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiters.len()
+    }
+
     /// Somebody needs one.
     pub(super) fn ask(&mut self, desk: &mut Desk, link: &mut Link, ticket: Ticket) {
         self.waiters.push_back(ticket);

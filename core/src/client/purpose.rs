@@ -12,8 +12,6 @@ pub(super) enum Purpose {
     LastTransaction,
     /// To know what happened since the cache's last transaction.
     Invalidations,
-    /// To have what the answer to the one before has overtaken.
-    Caught,
     /// To know what the server can do.
     Info,
     /// For those who wait for the state of a revision.
@@ -36,6 +34,8 @@ pub(super) enum Purpose {
     Fence(TxnRef),
     /// To know whether a transaction is in it.
     Settle(TxnRef),
+    /// To have what the answer to that has overtaken.
+    Settled(TxnRef),
     /// For somebody who looks around in the storage.
     Browse(Ticket),
     /// For those who read a blob.

@@ -21,6 +21,9 @@ use crate::wire::remote::RemoteError;
 use crate::wire::tree::Value;
 use std::collections::BTreeSet;
 
+/// So many answers of a server behind the one that tells of a transaction say that everything before it was told.
+const OVERTAKEN: u8 = 2;
+
 /// Whether a settlement goes on.
 pub(super) enum Ending {
     Open,
@@ -47,6 +50,8 @@ pub(super) struct Settlement {
     fenced: bool,
     /// How much of the history is asked for.
     count: i64,
+    /// It was committed. What came before it may have been overtaken by the answer that says so, for so many more.
+    found: Option<(Tid, u8)>,
 }
 
 impl Settlement {
@@ -70,11 +75,8 @@ impl Settlement {
             id: TxnId(0),
             fenced: false,
             count: limits::SETTLE_HISTORY,
+            found: None,
         }
-    }
-
-    pub(super) fn ticket(&self) -> Ticket {
-        self.ticket
     }
 
     /// How long it is looked for.
@@ -82,9 +84,11 @@ impl Settlement {
         self.until
     }
 
-    /// Begins, on a connection that is ready; false when there is nothing to go by, which the caller then knows.
+    /// Begins, on a connection that is ready; false when there is nothing to go by or to find out, which the caller then
+    /// knows.
     pub(super) fn start(&mut self, desk: &mut Desk, link: &mut Link, id: TxnId) -> bool {
-        let Some((_, (oid, serial))) = self.clue else {
+        // What was found on a connection that is over was told by the verification of this one.
+        let Some((_, (oid, serial))) = self.clue.filter(|_| self.found.is_none()) else {
             self.give_up(desk);
             return false;
         };
@@ -156,10 +160,10 @@ impl Settlement {
                     let tid = entry.field("tid").and_then(Value::as_tid).ok_or_else(wrong)?;
                     if mark.is_on(entry) {
                         self.leave(desk, link);
-                        let changed = self.changed.iter().copied().collect();
                         desk.log(Event::Settled(Some(tid)));
-                        desk.answer(self.ticket, Ok(Answer::Finished(Finished { tid, changed })));
-                        return Ok(Ending::Done);
+                        desk.finished(tid);
+                        self.found = Some((tid, OVERTAKEN));
+                        return Ok(self.reach(desk, link));
                     }
                     read += 1;
                     reached |= tid <= self.after;
@@ -194,6 +198,31 @@ impl Settlement {
         Ok(Ending::Done)
     }
 
+    /// One more answer is there.
+    pub(super) fn on_overtaken(&mut self, desk: &mut Desk, link: &mut Link) -> Ending {
+        if let Some((_, answers)) = &mut self.found {
+            *answers -= 1;
+        }
+        self.reach(desk, link)
+    }
+
+    /// Tells the caller, once everything up to the transaction is there.
+    fn reach(&self, desk: &mut Desk, link: &mut Link) -> Ending {
+        let (tid, answers) = self.found.expect("it is known to be committed");
+        if answers == 0 || link.in_order() || desk.cache.last_tid() >= Some(tid) {
+            self.tell(desk, tid);
+            return Ending::Done;
+        }
+        mark!("a settlement may have overtaken what came before");
+        link.call(desk, Purpose::Settled(self.at), &Request::Ping);
+        Ending::Open
+    }
+
+    fn tell(&self, desk: &mut Desk, tid: Tid) {
+        let changed = self.changed.iter().copied().collect();
+        desk.answer(self.ticket, Ok(Answer::Finished(Finished { tid, changed })));
+    }
+
     /// The place on the server is given up.
     pub(super) fn leave(&self, desk: &Desk, link: &mut Link) {
         if !link.read_only {
@@ -201,8 +230,11 @@ impl Settlement {
         }
     }
 
-    /// Nobody can tell.
+    /// Nobody can tell more.
     pub(super) fn give_up(&self, desk: &mut Desk) {
+        if let Some((tid, _)) = self.found {
+            return self.tell(desk, tid);
+        }
         desk.answer(self.ticket, Err(Error::OutcomeUnknown(self.why.to_string())));
     }
 }

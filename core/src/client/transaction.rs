@@ -47,6 +47,11 @@ pub(super) struct Commits {
 }
 
 impl Commits {
+    /// Transactions that are not over.
+    pub(super) fn under_way(&self) -> usize {
+        self.queue.len() + usize::from(self.slot.is_some()) + self.unsettled.len()
+    }
+
     /// A transaction is to be voted.
     pub(super) fn vote(
         &mut self,
@@ -413,6 +418,7 @@ impl Commits {
         let ending = match purpose {
             Purpose::Fence(at) if settlement.is_of(at) => settlement.on_fence(desk, link, result),
             Purpose::Settle(at) if settlement.is_of(at) => settlement.on_history(desk, link, result)?,
+            Purpose::Settled(at) if settlement.is_of(at) => settlement.on_overtaken(desk, link),
             // Of one whose time was over.
             _ => return Ok(()),
         };
@@ -435,7 +441,10 @@ impl Commits {
                     self.unsettled.push_back(txn.unsettled(desk, server, ticket, fault));
                 }
                 // The next verification tells of it, and of what came before.
-                Stage::Overtaking(ticket, tid) => desk.answer(ticket, Ok(txn.finished(tid))),
+                Stage::Overtaking(ticket, tid) => {
+                    desk.finished(tid);
+                    desk.answer(ticket, Ok(txn.finished(tid)));
+                }
                 Stage::Voted => {
                     self.lost.insert(txn.at, fault.lost());
                     if self.lost.len() > limits::LOST_TRANSACTIONS {
@@ -499,7 +508,7 @@ impl Commits {
             _ => None,
         };
         for settlement in under_way.into_iter().chain(self.unsettled.drain(..)) {
-            desk.answer(settlement.ticket(), unknown());
+            settlement.give_up(desk);
         }
         *self = Commits::default();
     }

@@ -118,6 +118,18 @@ impl Txn {
 }
 
 impl Changes {
+    /// Whether it is about revisions that there have to be.
+    pub(super) fn is_based(&self) -> bool {
+        self.operations.iter().any(|operation| match operation {
+            Operation::Store { serial, .. }
+            | Operation::StoreBlob { serial, .. }
+            | Operation::Delete { serial, .. }
+            | Operation::ReadCheck { serial, .. } => *serial > Tid::ZERO,
+            Operation::Undo(_) => true,
+            Operation::Restore { .. } => false,
+        })
+    }
+
     pub(super) fn stores(&self, wanted: Oid) -> bool {
         self.operations.iter().any(|operation| match operation {
             Operation::Store { oid, .. } | Operation::StoreBlob { oid, .. } => *oid == wanted,

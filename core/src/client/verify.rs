@@ -23,8 +23,10 @@ pub(super) struct Verification {
     /// What was kept had to be dropped, so that the answer under way is of no use.
     flooded: bool,
     outcome: Option<Verified>,
-    /// What changed since the cache's last transaction, until what the answer has overtaken is there.
-    told: Option<(Tid, Vec<Oid>)>,
+    /// What callers know may be of another history.
+    anew: bool,
+    /// Everything up to here was told by an answer.
+    told: Option<Tid>,
 }
 
 /// Whether the server may be worked with at all.
@@ -32,7 +34,7 @@ pub(super) struct Verification {
 /// # Errors
 /// When it knows less than this client, unless the client is to make do with that.
 pub(super) fn check_behind(desk: &Desk, server: Tid) -> Result<(), Fault> {
-    match desk.seen() {
+    match desk.floor() {
         Some(client) if server < client && desk.config.when_behind == WhenBehind::Refuse => {
             Err(Fault::Behind { server, client })
         }
@@ -44,6 +46,16 @@ impl Verification {
     /// What became of the cache; `None` while it is being verified.
     pub(super) fn outcome(&self) -> Option<Verified> {
         self.outcome
+    }
+
+    /// Whether callers were told that anything may have changed.
+    pub(super) fn is_anew(&self) -> bool {
+        self.anew
+    }
+
+    /// Whether an answer that verified the cache has told of this transaction already.
+    pub(super) fn has_told(&self, tid: Tid) -> bool {
+        self.told.is_some_and(|told| tid <= told)
     }
 
     /// Begins, with what the server said of its last transaction when it registered the client.
@@ -65,7 +77,7 @@ impl Verification {
     fn compare(&mut self, desk: &mut Desk, link: &mut Link, server: Tid) -> Result<(), Fault> {
         check_behind(desk, server)?;
         self.server = server;
-        let behind = desk.seen().is_some_and(|seen| server < seen);
+        let behind = desk.floor().is_some_and(|floor| server < floor);
         match desk.cache.last_tid() {
             _ if behind => self.begin(desk, link, Verified::Behind),
             None => self.begin(desk, link, Verified::Empty),
@@ -109,24 +121,7 @@ impl Verification {
         if self.begins_anew(desk, link) {
             return Ok(());
         }
-        let Some(told) = told else { return self.begin(desk, link, Verified::TooOld) };
-        self.told = Some(told);
-        if link.in_order() {
-            return self.on_caught(desk, link);
-        }
-        link.call(desk, Purpose::Caught, &Request::Ping);
-        Ok(())
-    }
-
-    /// Everything up to what was told is there, or kept.
-    ///
-    /// # Errors
-    /// As [`on_invalidations`](Self::on_invalidations).
-    pub(super) fn on_caught(&mut self, desk: &mut Desk, link: &mut Link) -> Result<(), Fault> {
-        if self.begins_anew(desk, link) {
-            return Ok(());
-        }
-        let (upto, oids) = self.told.take().expect("changes were told");
+        let Some((upto, oids)) = told else { return self.begin(desk, link, Verified::TooOld) };
         for oid in &oids {
             #[cfg(feature = "planted-bugs")]
             if desk.bug == Some(Bug::KeptAcrossReconnect) {
@@ -143,7 +138,6 @@ impl Verification {
     /// More came than is kept meanwhile: the cache is dropped, and begins anew where the server is after that.
     pub(super) fn on_flood(&mut self, desk: &mut Desk, link: &mut Link) {
         drop(link.take_kept());
-        self.told = None;
         desk.cache.clear();
         self.flooded = true;
         let server = desk.config.servers[link.server.0].clone();
@@ -160,13 +154,14 @@ impl Verification {
 
     /// There is nothing to be kept: the cache is empty, as of what the server said last.
     fn begin(&mut self, desk: &mut Desk, link: &mut Link, outcome: Verified) -> Result<(), Fault> {
-        desk.begin_at(self.server);
+        self.anew = desk.begin_at(self.server);
         self.done(desk, link, outcome)
     }
 
     /// The cache is right as of its last transaction: what was kept and is later follows.
     fn done(&mut self, desk: &mut Desk, link: &mut Link, outcome: Verified) -> Result<(), Fault> {
         self.outcome = Some(outcome);
+        self.told = desk.cache.last_tid();
         #[cfg(feature = "planted-bugs")]
         if desk.bug == Some(Bug::KeptInvalidationsDropped) {
             drop(link.take_kept());

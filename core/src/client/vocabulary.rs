@@ -499,7 +499,7 @@ pub enum Error {
     /// The server sent what makes no sense.
     #[error("the server does not keep to the protocol: {0}")]
     Protocol(String),
-    /// The caller's blob could not be read.
+    /// The caller's blob could not be read, or one of the server could not be kept until it was.
     #[error("the blob could not be read: {0}")]
     Blob(String),
     /// The transaction is not one that was voted.

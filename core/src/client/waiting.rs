@@ -26,6 +26,10 @@ impl Waiting {
         self.questions.insert((until, self.asked), (ticket, call));
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.questions.len()
+    }
+
     /// When the first gives up.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.questions.first_key_value().map(|((until, _), _)| *until)

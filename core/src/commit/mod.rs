@@ -1,6 +1,7 @@
 //! The commit path of one storage: begin, store, vote, finish; locks, checks, durability, timeouts.
 
 pub mod durable;
+pub mod held;
 pub mod item;
 pub mod locks;
 pub mod scene;
@@ -253,22 +254,15 @@ impl Commits {
 
     /// Asks for the states of all places that transactions hold; how many.
     pub fn ask_states(&mut self, scene: &mut Scene<'_>) -> usize {
-        let mut asked = 0;
-        for (conn, txn) in self.txns.iter_mut() {
-            for (oid, place) in txn.places() {
-                let context = Context::State { conn, key: txn.key, oid };
-                scene.desk.ask(StoreOp::State { context, place });
-                asked += 1;
-            }
-        }
+        let places = self.txns.places();
+        let asked = places.len();
+        places.into_iter().for_each(|(context, place)| scene.desk.ask(StoreOp::State { context, place }));
         asked
     }
 
     /// Such a state.
     pub fn on_state(&mut self, (conn, key, oid): (ConnId, TxnKey, Oid), state: Option<Bytes>) {
-        if let Some(txn) = self.txns.keyed(conn, key) {
-            txn.state(oid, state);
-        }
+        self.txns.keyed(conn, key).into_iter().for_each(|txn| txn.state(oid, state.clone()));
     }
 
     /// `tpc_abort`. Aborting what is not open does nothing: clients do so after a failed vote.
@@ -457,11 +451,6 @@ impl Commits {
     /// Whether transactions have a deadline.
     pub fn is_limited(&self) -> bool {
         self.timeouts.after().is_some()
-    }
-
-    /// Whether the store takes no more.
-    pub fn has_failed(&self) -> bool {
-        self.durable.failed()
     }
 
     /// Whether nothing is on its way to the disk.

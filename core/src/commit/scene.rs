@@ -70,6 +70,11 @@ impl Desk {
         self.outbox.done.pop_front()
     }
 
+    /// Whether the store takes no more.
+    pub fn has_failed(&self) -> bool {
+        matches!(&self.store, Store::File(store) if store.has_failed())
+    }
+
     /// Objects and bytes.
     pub fn size(&self) -> Size {
         Size { length: self.store.len(), size: self.store.size() }

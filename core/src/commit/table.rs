@@ -2,7 +2,8 @@
 
 use crate::commit::txn::{Header, Phase, Txn};
 use crate::limits::Limits;
-use crate::server::names::{ConnId, TxnKey};
+use crate::server::names::{ConnId, Context, TxnKey};
+use crate::store::Place;
 use crate::wire::call::TxnId;
 use crate::wire::remote::RemoteError;
 use std::collections::BTreeMap;
@@ -108,9 +109,13 @@ impl Table {
         self.txns.values()
     }
 
-    /// All of them, with their connections.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (ConnId, &mut Txn)> {
-        self.txns.iter_mut().map(|(conn, txn)| (*conn, txn))
+    /// The places that they hold, each with the context in which its state is to be asked for.
+    pub(super) fn places(&mut self) -> Vec<(Context, Place)> {
+        let of = |(&conn, txn): (&ConnId, &mut Txn)| {
+            let key = txn.key;
+            txn.places().into_iter().map(move |(oid, place)| (Context::State { conn, key, oid }, place))
+        };
+        self.txns.iter_mut().flat_map(of).collect()
     }
 
     /// How many there are.

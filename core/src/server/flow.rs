@@ -30,6 +30,11 @@ impl Flow {
         self.unsent
     }
 
+    /// Store operations that are not answered.
+    pub(super) fn operations(&self) -> usize {
+        self.operations
+    }
+
     /// A message was put out.
     pub(super) fn put_out(&mut self, bytes: usize) {
         self.unsent += bytes;

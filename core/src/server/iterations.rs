@@ -68,6 +68,11 @@ pub(super) enum Element {
 }
 
 impl Iterations {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Starts on the transactions from `from` up to `upto`.
     pub(super) fn start(&mut self, from: Tid, upto: Tid) -> Result<IteratorId, RemoteError> {
         self.open(Way::Transactions { from, upto, near: None, last: None })

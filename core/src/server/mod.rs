@@ -9,6 +9,7 @@ mod dispatch;
 pub mod event;
 pub mod fault;
 mod flow;
+pub mod held;
 mod iterations;
 pub mod names;
 pub mod output;
@@ -21,6 +22,7 @@ pub mod storage;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod told;
 pub mod undo_log;
 
 use crate::limits;
@@ -421,6 +423,11 @@ impl Server {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: crate::planted::Bug) {
         self.storages.iter_mut().for_each(|storage| storage.plant(bug));
+    }
+
+    /// What it keeps for its clients at the moment: nothing, when none of them waits for anything.
+    pub fn held(&self) -> held::Held {
+        held::held(self)
     }
 
     /// Checks what must always hold between two inputs.

@@ -173,6 +173,11 @@ impl Outputs {
         self.flows.get(&conn).map_or(0, Flow::unsent)
     }
 
+    /// Store operations of a connection that are not answered.
+    pub fn under_way(&self, conn: ConnId) -> usize {
+        self.flows.get(&conn).map_or(0, Flow::operations)
+    }
+
     /// The peer took `bytes`.
     pub fn on_sent(&mut self, conn: ConnId, bytes: usize) {
         if let Some(flow) = self.flows.get_mut(&conn) {

@@ -198,7 +198,7 @@ impl Packs {
             && commits.is_idle()
         {
             running.step = Step::Finishing;
-            let order = match commits.has_failed() {
+            let order = match scene.desk.has_failed() {
                 true => Order::Stop,
                 false => Order::Finish { upto: scene.desk.store.size() },
             };

@@ -39,6 +39,11 @@ impl Session {
         Session { phase: Phase::Handshake, address, label: String::new(), frames: Frames::default() }
     }
 
+    /// Bytes of a message that is not whole yet.
+    pub fn buffered(&self) -> usize {
+        self.frames.buffered()
+    }
+
     /// Whether it works with a storage.
     pub fn is_registered(&self) -> bool {
         matches!(self.phase, Phase::Registered { .. })

@@ -2,37 +2,27 @@
 
 use super::config::{Config, StorageBoot};
 use super::event::Event;
+use super::held::Held;
 use super::iterations::{Element, Iterations, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
 use super::packs::Packs;
 use super::queue::Queue;
 use super::stats::Stats;
+use super::told::{INTERFACES, iterated, revision};
 use super::undo_log::UndoSearch;
 use crate::commit::scene::{Audience, Desk, Oids, Scene};
 use crate::commit::{Commits, txn};
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::store::file::pack::News;
-use crate::store::{CopiedRecord, Current, Past, Revision, StoreDone, StoreError, StoreOp, TransactionHead};
+use crate::store::{Current, Past, Revision, Store, StoreDone, StoreError, StoreOp, TransactionHead};
 use crate::time::{Instant, WallTime};
 use crate::wire::call::IteratorId;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Extensions, Info, PastRevision, Reply, Status};
 use crate::wire::{Codec, Malformed};
 use std::collections::BTreeMap;
-
-/// What Python's client reads from `get_info`: it offers undo, iteration, blobs and external garbage collection only
-/// where the storage's interfaces say so. The first is for those that can undo.
-const INTERFACES: &[(&str, &str)] = &[
-    ("ZODB.interfaces", "IStorageUndoable"),
-    ("ZODB.interfaces", "IStorageRestoreable"),
-    ("ZODB.interfaces", "IStorageIteration"),
-    ("ZODB.interfaces", "IStorageCurrentRecordIteration"),
-    ("ZODB.interfaces", "IExternalGC"),
-    ("ZODB.interfaces", "IStorage"),
-    ("zope.interface", "Interface"),
-];
 
 /// One served storage.
 #[derive(Debug)]
@@ -51,6 +41,8 @@ pub struct Storage {
     closed: bool,
     now: Instant,
     wall: WallTime,
+    #[cfg(feature = "planted-bugs")]
+    bug: Option<crate::planted::Bug>,
 }
 
 impl Storage {
@@ -77,6 +69,8 @@ impl Storage {
             closed: false,
             now: Instant::default(),
             wall,
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
         }
     }
 
@@ -115,8 +109,16 @@ impl Storage {
     /// A client is gone. Whether it had a transaction open.
     pub fn leave(&mut self, conn: ConnId, out: &mut Outputs) -> bool {
         self.audience.members.remove(&conn);
-        self.iterations.remove(&conn);
+        self.drop_iterations(conn);
         self.commit(out, |commits, scene| commits.disconnect(conn, scene))
+    }
+
+    fn drop_iterations(&mut self, conn: ConnId) {
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(crate::planted::Bug::IterationsKept) {
+            return;
+        }
+        self.iterations.remove(&conn);
     }
 
     /// `get_info`.
@@ -555,8 +557,26 @@ impl Storage {
     /// Switches a deliberate fault on.
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: crate::planted::Bug) {
+        self.bug = Some(bug);
         self.commits.plant(bug);
         self.audience.queue.plant(bug);
+    }
+
+    /// Tells what it keeps for its clients.
+    pub(super) fn hold(&self, held: &mut Held) {
+        held.transactions.extend(crate::commit::held::held(&self.commits));
+        for (conn, iterations) in &self.iterations {
+            let number = iterations.len();
+            if number > 0 {
+                held.rest.push(format!("connection {} has {number} iterations", conn.0));
+            }
+        }
+        if let Store::File(store) = &self.desk.store
+            && let reserved = store.reserved()
+            && reserved > 0
+        {
+            held.rest.push(format!("storage {}: {reserved} bytes of the disk are reserved", self.name));
+        }
     }
 
     /// Checks what must always hold between two inputs.
@@ -565,17 +585,5 @@ impl Storage {
     /// When it does not.
     pub fn check_invariants(&self) {
         self.commits.check_invariants();
-    }
-}
-
-fn iterated(record: CopiedRecord) -> Reply {
-    let CopiedRecord { oid, serial: tid, data, same_as: data_txn } = record;
-    Reply::IteratedRecord { oid, tid, data, data_txn }
-}
-
-fn revision(revision: Option<Revision>) -> Reply {
-    match revision {
-        Some(Revision { data, serial, until }) => Reply::Revision { data, serial, until },
-        None => Reply::None,
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use zeolith_core::client::{Answer, Call, Error, Input, Ticket};
 
 /// A machine answers every question unless it stopped at a broken invariant, which is told where it happened.
-const BROKEN: &str = "a client that stopped at a broken invariant answers nothing";
+pub(super) const BROKEN: &str = "a client that stopped at a broken invariant answers nothing";
 
 /// Takes the one kind of answer that fits a question.
 macro_rules! answer {

@@ -1,10 +1,13 @@
 //! Reading much: all transactions, and the bytes of blobs.
 
-use super::asked::{Steps, answer};
-use super::shared::Step;
+use super::asked::{BROKEN, answer};
+use super::shared::{Shared, Waiter};
+use super::spool::{Reader, Spooled, spool};
 use super::{Client, Error};
 use bytes::Bytes;
-use zeolith_core::client::{Answer, Call, CopiedTransaction, IterationId};
+use std::sync::Arc;
+use zeolith_core::client::{Answer, Call, CopiedTransaction, IterationId, Ticket};
+use zeolith_core::ids::{Oid, Tid};
 
 /// Transactions of a storage with all their records, oldest first.
 ///
@@ -37,33 +40,48 @@ impl Drop for Iteration {
     }
 }
 
-/// The bytes of a blob, piece by piece, as they arrive. Pieces that were not taken yet are held in memory.
+/// The bytes of a blob, piece by piece, as they arrive. Of those that were not taken yet some wait in memory, and the rest in a
+/// file of the system's temporary folder.
 #[derive(Debug)]
 pub struct BlobPieces {
-    steps: Steps,
+    shared: Arc<Shared>,
+    ticket: Ticket,
+    reader: Reader,
     ended: bool,
 }
 
 impl BlobPieces {
-    pub(super) fn new(steps: Steps) -> BlobPieces {
-        BlobPieces { steps, ended: false }
+    pub(super) fn ask(shared: &Arc<Shared>, oid: Oid, serial: Tid) -> BlobPieces {
+        let (feeder, reader) = spool();
+        let call = Call::LoadBlob { oid, serial };
+        let ticket = shared.turn(|state| state.ask(call, Waiter::Blob(feeder)));
+        BlobPieces { shared: shared.clone(), ticket, reader, ended: false }
     }
 
     /// The next bytes; `None`: that was all. A future that is dropped has taken nothing.
     ///
     /// # Errors
-    /// As [`Client::load`], and [`Error::Lost`]: the blob may be asked for again.
+    /// As [`Client::load`], [`Error::Lost`]: the blob may be asked for again, and [`Error::Blob`] when what was not taken in time
+    /// could not be kept.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         if self.ended {
             return Ok(None);
         }
-        match self.steps.next().await {
-            Step::Piece(bytes) => Ok(Some(bytes)),
-            Step::Answer(result) => {
+        match self.reader.next().await {
+            Spooled::Piece(bytes) => Ok(Some(bytes)),
+            Spooled::End(result) => {
                 self.ended = true;
                 answer!(result, Answer::Done => None)
             }
-            other => unreachable!("a step of something else: {other:?}"),
+            Spooled::Broken => panic!("{BROKEN}"),
+        }
+    }
+}
+
+impl Drop for BlobPieces {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.shared.last_turn(|state| state.forget(self.ticket));
         }
     }
 }

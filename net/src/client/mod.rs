@@ -74,6 +74,7 @@ mod open;
 mod options;
 mod shared;
 mod snapshot;
+mod spool;
 pub mod trace;
 mod transaction;
 
@@ -89,7 +90,7 @@ pub use zeolith_core::client::{
 };
 pub use zeolith_core::store::Revision;
 
-use asked::{Asked, Steps, answer};
+use asked::{Asked, answer};
 use bytes::Bytes;
 use shared::Shared;
 use std::sync::Arc;
@@ -344,7 +345,7 @@ impl Client {
 
     /// The bytes of an object's blob at revision `serial`. Errors come with the first piece.
     pub fn load_blob(&self, oid: Oid, serial: Tid) -> BlobPieces {
-        BlobPieces::new(Steps::ask(self.shared(), Call::LoadBlob { oid, serial }))
+        BlobPieces::ask(self.shared(), oid, serial)
     }
 
     /// Ends the client, for all of its clones: what is under way fails with [`Error::Closed`], and so does whatever is asked

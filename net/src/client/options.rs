@@ -187,7 +187,8 @@ impl ClientOptions {
     }
 
     /// A server that owes an answer and has been silent so long is given up. Unless told otherwise it is waited for
-    /// for ever, as ZEO does: a pack may take hours.
+    /// for ever, as ZEO does: a pack may take hours. Commits wait likewise, though it be for the answer that says that nothing
+    /// before them is under way any more.
     pub fn silence_timeout(mut self, timeout: Duration) -> ClientOptions {
         self.config.silence_timeout = Some(timeout);
         self

@@ -5,6 +5,7 @@
 
 use super::followers::Followers;
 use super::link::{self, Link};
+use super::spool::Feeder;
 use crate::address::Address;
 use crate::clock::{self, Clock};
 use crate::stream::Stream;
@@ -29,8 +30,6 @@ pub(super) enum Step {
     Resolve(Box<Merge>),
     /// The blob of this operation is to be read on.
     ReadBlob(usize),
-    /// Bytes of a blob.
-    Piece(bytes::Bytes),
     /// The end.
     Answer(Result<Answer, Error>),
 }
@@ -42,6 +41,8 @@ pub(super) enum Waiter {
     Once(oneshot::Sender<Result<Answer, Error>>),
     /// Other things come before it.
     Steps(mpsc::UnboundedSender<Step>),
+    /// The bytes of a blob come before it.
+    Blob(Feeder),
 }
 
 /// The one place of a client.
@@ -275,7 +276,11 @@ impl State {
             Output::Answer { ticket, result } => self.answer(ticket, result),
             Output::Resolve { txn, conflict } => self.step(txn.0, Step::Resolve(conflict)),
             Output::ReadBlob { txn, at } => self.reading.push((txn.0, at)),
-            Output::BlobPiece { ticket, bytes } => self.step(ticket, Step::Piece(bytes)),
+            Output::BlobPiece { ticket, bytes } => {
+                if let Some(Waiter::Blob(feeder)) = self.waiters.get(&ticket) {
+                    feeder.push(bytes);
+                }
+            }
             Output::Changed(change) => self.followers.push(change),
             Output::Log(event) => log(&event),
         }
@@ -286,6 +291,7 @@ impl State {
             // Who dropped the other end has told us, or is about to.
             Some(Waiter::Once(sender)) => drop(sender.send(result)),
             Some(Waiter::Steps(sender)) => drop(sender.send(Step::Answer(result))),
+            Some(Waiter::Blob(feeder)) => feeder.end(result),
             None => {}
         }
     }

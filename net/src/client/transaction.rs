@@ -199,7 +199,6 @@ impl Transaction {
                     let piece = read_piece(blob).await.map_err(|error| error.to_string());
                     steps.tell(Input::BlobRead { txn, piece });
                 }
-                Step::Piece(_) => unreachable!("bytes of a blob that nobody asked for"),
                 Step::Answer(result) => return result,
             }
         }
@@ -240,10 +239,10 @@ impl Voted {
         answer!(self.client.ask(Call::Finish(txn)).await, Answer::Finished(finished) => finished)
     }
 
-    /// Gives it up.
+    /// Gives it up. With a connection that was lost the server has given it up already.
     ///
     /// # Errors
-    /// [`Error::Lost`] when the connection was: the server gave it up as well.
+    /// [`Error::Closed`] when the client is.
     pub async fn abort(mut self) -> Result<(), Error> {
         let txn = self.txn.take().expect("a transaction ends once");
         self.client.done(Call::Abort(txn)).await

@@ -16,6 +16,8 @@ const PAIR: [Oid; 2] = [Oid(1), Oid(2)];
 const COUNTER: Oid = Oid(3);
 /// Objects whose changes depend on one another's revisions.
 const GRAPH: std::ops::Range<u64> = 4..9;
+/// The first of the objects that one transaction makes.
+const OWN: u64 = 1_000_000;
 
 /// A kind of transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,18 +104,33 @@ impl Work {
                 checked.map(check).chain([store(changed, value(changed) + 1, padding)]).collect()
             }
             Work::Bulk => {
-                let first = 1_000_000 * (attempt.client.0 as u64 + 1) + 100 * attempt.number;
                 if rng.chance(1, 2) {
-                    (0..1 + rng.below(20)).map(|n| store(Oid(first + n), n, 0)).collect()
+                    (0..1 + rng.below(20)).map(|n| store(own(attempt, n), n, 0)).collect()
                 } else {
-                    vec![store(Oid(first), 0, 5_000 + rng.below(15_000))]
+                    vec![store(own(attempt, 0), 0, 5_000 + rng.below(15_000))]
                 }
             }
         })
     }
 }
 
-fn state(attempt: Attempt, oid: Oid, value: u64, padding: usize) -> Bytes {
+/// An object that only this transaction makes.
+pub fn own(attempt: Attempt, n: u64) -> Oid {
+    Oid(OWN * (attempt.client.0 as u64 + 1) + 100 * attempt.number + n)
+}
+
+/// Whether it is such an object.
+pub fn is_own(oid: Oid) -> bool {
+    oid >= Oid(OWN)
+}
+
+/// Whether the state before can come back: there was one.
+pub fn has_past(data: &[u8]) -> bool {
+    value(data) > 1
+}
+
+/// A state that a transaction gives an object.
+pub fn state(attempt: Attempt, oid: Oid, value: u64, padding: usize) -> Bytes {
     let mut data = format!("{attempt}.{}.{value}.", oid.0).into_bytes();
     data.resize(data.len() + padding, b'x');
     data.into()

@@ -3,7 +3,7 @@
 use super::{Checker, Seen};
 use crate::event::ClientId;
 use crate::history::Asked;
-use crate::ledger::Books;
+use crate::ledger::{Books, Ledger};
 use zeolith_core::client::{Answer, Call};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::store::Revision;
@@ -25,6 +25,21 @@ fn state(books: &Books, client: ClientId, oid: Oid, revision: &Revision) -> Resu
     Err(format!("client {} is given a state of {oid} that {serial} did not write", client.0))
 }
 
+/// Whether what is current of an object before a tid is its deletion; what nobody was shown yet may not be there yet.
+fn is_gone(ledger: &Ledger, oid: Oid, before: Tid) -> bool {
+    let mut next = before;
+    while let Some(serial) = ledger.serial_before(oid, next) {
+        if ledger.is_deleted(oid, serial) {
+            return true;
+        }
+        if ledger.shown.contains(&serial) {
+            return false;
+        }
+        next = serial;
+    }
+    false
+}
+
 impl Checker for LoadBefore {
     fn promise(&self) -> u32 {
         16
@@ -34,7 +49,8 @@ impl Checker for LoadBefore {
         match *seen {
             Seen::Loaded { conn, oid, before, serial, until } => {
                 let ledger = books.of(conn.server);
-                let is_there = ledger.serial_before(oid, serial.next()) == Some(serial);
+                let is_there = ledger.serial_before(oid, serial.next()) == Some(serial)
+                    && !ledger.is_deleted(oid, serial);
                 let next = ledger.next_change(oid, serial);
                 let is_current = serial < before && next.is_none_or(|next| next >= before);
                 // What nobody was shown yet is not there yet.
@@ -51,7 +67,10 @@ impl Checker for LoadBefore {
                 let first = ledger.next_change(oid, Tid::ZERO);
                 let right = match error {
                     None => first.is_some_and(|first| first >= before),
-                    Some(KEY_ERROR) => first.is_none_or(|first| !ledger.shown.contains(&first)),
+                    Some(KEY_ERROR) => {
+                        first.is_none_or(|first| !ledger.shown.contains(&first))
+                            || is_gone(ledger, oid, before)
+                    }
                     // The disk failed, or its bytes are damaged.
                     Some(_) => true,
                 };
@@ -74,7 +93,7 @@ impl Checker for LoadBefore {
 
 #[cfg(test)]
 mod tests {
-    use super::super::forged::{CLIENT, CONN, books, history, revision};
+    use super::super::forged::{CLIENT, CONN, books, history, ledger, logged, revision};
     use super::*;
     use bytes::Bytes;
 
@@ -113,6 +132,26 @@ mod tests {
         assert!(not_given(4, Tid::MAX, None).is_err());
         assert!(not_given(9, Tid::MAX, None).is_err());
         assert!(not_given(4, Tid(4), Some(KEY_ERROR)).is_err());
+    }
+
+    #[test]
+    fn what_was_deleted_is_not_there_and_nothing_else() {
+        let mut ledger = ledger();
+        let mut deletion = logged(6);
+        deletion.records = vec![(Oid(4), Vec::new())];
+        ledger.enter(deletion);
+        ledger.shown.insert(Tid(6));
+        let books = Books::forged(ledger);
+        let judged = |seen: Seen<'_>| history(&mut LoadBefore, &books, &[seen]);
+        let gone = |oid, before| {
+            judged(Seen::NotLoaded { conn: CONN, oid: Oid(oid), before, error: Some(KEY_ERROR) })
+        };
+        assert_eq!(gone(4, Tid::MAX), Ok(()));
+        assert!(gone(4, Tid(6)).is_err() && gone(0, Tid::MAX).is_err());
+        let (oid, before) = (Oid(4), Tid::MAX);
+        let loaded =
+            |serial| judged(Seen::Loaded { conn: CONN, oid, before, serial: Tid(serial), until: None });
+        assert!(loaded(4).is_err() && loaded(6).is_err());
     }
 
     #[test]

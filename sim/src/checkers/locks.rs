@@ -2,7 +2,7 @@
 
 use super::txns::{Stage, Txns};
 use super::{Checker, ConnName, Seen};
-use crate::ledger::{Attempt, Books};
+use crate::ledger::Books;
 
 /// Nobody has a lock that another has: from the first answered vote to the end; a transaction is in the log only if its
 /// client finished it, and over the revisions it was based on; and every vote is answered in the end.
@@ -13,14 +13,19 @@ pub struct Locks {
 
 impl Locks {
     /// The connection has just been told that it has its locks.
-    fn on_voted(&self, conn: ConnName) -> Result<(), String> {
+    fn on_voted(&self, conn: ConnName, books: &Books) -> Result<(), String> {
         let Some(txn) = self.txns.on(conn) else { return Ok(()) };
+        let history = books.of(conn.server);
+        let changes = txn.changes(history);
         for (other, held) in self.txns.open() {
             if other == conn || other.server != conn.server || !held.locked {
                 continue;
             }
-            let both =
-                txn.stores.keys().find(|oid| held.stores.contains_key(oid) || held.checks.contains_key(oid));
+            if txn.whole || held.whole {
+                return Err(format!("{conn} and {other} have locks, and one of them that of the storage"));
+            }
+            let theirs = held.changes(history);
+            let both = changes.iter().find(|oid| theirs.contains(oid) || held.checks.contains_key(oid));
             if let Some(oid) = both {
                 return Err(format!("{conn} has the lock of {oid}, and so has {other}"));
             }
@@ -37,14 +42,14 @@ impl Checker for Locks {
     fn see(&mut self, seen: &Seen<'_>, books: &Books) -> Result<(), String> {
         self.txns.note(seen);
         match *seen {
-            Seen::Voted { conn, .. } => self.on_voted(conn),
+            Seen::Voted { conn, .. } => self.on_voted(conn, books),
             Seen::Logged(server, transaction) => {
                 let tid = transaction.tid;
-                for (oid, data) in &transaction.records {
-                    let attempt = Attempt::of(data).ok_or_else(|| format!("nobody wrote {oid} so"))?;
-                    if !books.finish_sent.contains(&attempt) {
-                        return Err(format!("{attempt:?} is in the log and was never finished"));
-                    }
+                let attempt = transaction.attempt().ok_or_else(|| format!("{tid} is nobody's"))?;
+                if !books.finish_sent.contains(&attempt) {
+                    return Err(format!("{attempt:?} is in the log and was never finished"));
+                }
+                for (oid, _) in &transaction.records {
                     let stored = self.txns.finished(attempt).and_then(|txn| txn.stores.get(oid));
                     let current = books.of(server).serial_before(*oid, tid);
                     if let (Some(&base), Some(current)) = (stored, current)
@@ -55,6 +60,7 @@ impl Checker for Locks {
                 }
                 Ok(())
             }
+            Seen::Left { locks: [first, ..], .. } => Err(format!("nobody waits, and {first}")),
             Seen::Quiet(_) => match self.txns.open().find(|(_, txn)| txn.stage == Stage::Voting) {
                 Some((conn, _)) => Err(format!("a vote of {conn} waits for ever")),
                 None => Ok(()),
@@ -69,6 +75,7 @@ mod tests {
     use super::super::forged::{CLIENT, CONN, SERVER, attempt, books, conn, history, logged};
     use super::super::txns::forged::{abort, asks, begin, check, finish, store, vote};
     use super::*;
+    use crate::ledger::Attempt;
     use zeolith_core::ids::Oid;
     use zeolith_core::wire::call::Request;
 
@@ -123,6 +130,13 @@ mod tests {
     #[test]
     fn a_transaction_nobody_finished_is_caught() {
         assert!(committed(4, 3).is_err());
+    }
+
+    #[test]
+    fn a_lock_that_is_left_behind_is_caught() {
+        let left = |locks: &[String]| judged(&[Seen::Left { locks, rest: &[] }]);
+        assert_eq!(left(&[]), Ok(()));
+        assert!(left(&["connection 1 has locks".to_owned()]).is_err());
     }
 
     #[test]

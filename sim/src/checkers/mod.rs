@@ -121,7 +121,11 @@ impl Checkers {
         for checker in &mut self.0 {
             let promise = checker.promise();
             // At the end of all faults only what is still missing can be seen.
-            let kind = if matches!(seen, Seen::Quiet(_)) { Kind::Liveness } else { Kind::Safety };
+            let kind = if matches!(seen, Seen::Quiet(_) | Seen::Left { .. }) {
+                Kind::Liveness
+            } else {
+                Kind::Safety
+            };
             checker.see(seen, books).map_err(|what| Violation { promise, kind, what })?;
         }
         Ok(())

@@ -41,6 +41,7 @@ impl Checker for Progress {
             Seen::Quiet([(client, waits), ..]) => {
                 return Err(format!("client {} waits for ever {waits}", client.0));
             }
+            Seen::Left { rest: [first, ..], .. } => return Err(format!("nobody waits, and {first}")),
             Seen::Quiet([]) => {
                 for (client, conn) in &self.conns {
                     let newest = books.of(conn.server).last();
@@ -71,6 +72,14 @@ mod tests {
     fn a_client_that_waits_for_ever_is_caught() {
         let waiting = [(CLIENT, "for its vote".to_owned())];
         assert!(history(&mut Progress::default(), &books(), &[Seen::Quiet(&waiting)]).is_err());
+    }
+
+    #[test]
+    fn what_is_left_behind_is_caught() {
+        let left =
+            |rest: &[String]| history(&mut Progress::default(), &books(), &[Seen::Left { locks: &[], rest }]);
+        assert_eq!(left(&[]), Ok(()));
+        assert!(left(&["connection 1 has 3 iterations".to_owned()]).is_err());
     }
 
     #[test]

@@ -148,6 +148,13 @@ pub enum Seen<'a> {
     Calm,
     /// Faults are over, and everybody had time to end what it was doing: these clients wait for an answer.
     Quiet(&'a [(ClientId, String)]),
+    /// Nobody waits for anything, and this is kept for somebody all the same.
+    Left {
+        /// Transactions and locks, each with whose it is.
+        locks: &'a [String],
+        /// All else.
+        rest: &'a [String],
+    },
 }
 
 impl Seen<'_> {

@@ -32,7 +32,7 @@ fn is_certain(error: &Error) -> bool {
 }
 
 impl LostFinish {
-    fn on_logged(&mut self, server: ServerNo, transaction: &Logged) -> Result<(), String> {
+    fn on_logged(&mut self, server: ServerNo, transaction: &Logged, books: &Books) -> Result<(), String> {
         let Some(attempt) = transaction.attempt() else { return Ok(()) };
         let tid = transaction.tid;
         if self.failed.contains(&attempt) {
@@ -41,8 +41,7 @@ impl LostFinish {
         if !self.logged.insert((server, attempt)) {
             return Err(format!("{attempt:?} is in the log twice"));
         }
-        let stored: Option<BTreeSet<Oid>> =
-            self.txns.finished(attempt).map(|txn| txn.stores.keys().copied().collect());
+        let stored = self.txns.finished(attempt).map(|txn| txn.changes(books.of(server)));
         let written: BTreeSet<Oid> = transaction.records.iter().map(|(oid, _)| *oid).collect();
         match stored {
             Some(stored) if stored != written => {
@@ -91,7 +90,7 @@ impl Checker for LostFinish {
     fn see(&mut self, seen: &Seen<'_>, books: &Books) -> Result<(), String> {
         self.txns.note(seen);
         match *seen {
-            Seen::Logged(server, transaction) => self.on_logged(server, transaction)?,
+            Seen::Logged(server, transaction) => self.on_logged(server, transaction, books)?,
             Seen::Reopened(server, log) | Seen::Restored(server, log) => {
                 self.logged.retain(|(other, _)| *other != server);
                 self.logged.extend(log.iter().filter_map(Logged::attempt).map(|attempt| (server, attempt)));

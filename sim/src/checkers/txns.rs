@@ -1,8 +1,8 @@
 //! What transactions consist of, as servers were handed them.
 
 use super::{ConnName, Seen};
-use crate::ledger::Attempt;
-use std::collections::BTreeMap;
+use crate::ledger::{Attempt, Ledger};
+use std::collections::{BTreeMap, BTreeSet};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::wire::call::{Request, TxnId};
 
@@ -26,11 +26,26 @@ pub(super) struct Txn {
     pub(super) stage: Stage,
     /// A vote of it was answered: it has its locks.
     pub(super) locked: bool,
-    /// The revisions that its changes are based on.
+    /// It has the whole storage, since it is copied.
+    pub(super) whole: bool,
+    /// The transaction that it undoes.
+    undoes: Option<Tid>,
+    /// The objects that are to be as another storage had them.
+    restores: BTreeSet<Oid>,
+    /// The revisions that its changes and deletions are based on.
     pub(super) stores: BTreeMap<Oid, Tid>,
     /// The revisions that are to be held.
     pub(super) checks: BTreeMap<Oid, Tid>,
     pub(super) attempt: Option<Attempt>,
+}
+
+impl Txn {
+    /// The objects that it changes, in this history.
+    pub(super) fn changes(&self, history: &Ledger) -> BTreeSet<Oid> {
+        let undone = self.undoes.and_then(|undone| history.changes.get(&undone));
+        let stored = self.stores.keys().chain(&self.restores).copied();
+        stored.chain(undone.into_iter().flatten().copied()).collect()
+    }
 }
 
 /// The transactions under way, and those that were to be finished.
@@ -62,8 +77,17 @@ impl Txns {
 
     fn on_asked(&mut self, conn: ConnName, request: &Request<'_>) {
         if let Request::TpcBegin(begin) = request {
-            let (stores, checks) = (BTreeMap::new(), BTreeMap::new());
-            let txn = Txn { id: begin.txn, stage: Stage::Open, locked: false, stores, checks, attempt: None };
+            let txn = Txn {
+                id: begin.txn,
+                stage: Stage::Open,
+                locked: false,
+                whole: begin.tid.is_some(),
+                undoes: None,
+                restores: BTreeSet::new(),
+                stores: BTreeMap::new(),
+                checks: BTreeMap::new(),
+                attempt: Attempt::of(begin.description),
+            };
             self.open.insert(conn, txn);
         }
         let Some(open) = self.open.get_mut(&conn) else { return };
@@ -72,6 +96,13 @@ impl Txns {
                 open.stores.insert(oid, serial);
                 open.attempt = open.attempt.or(Attempt::of(data));
             }
+            Request::DeleteObject { oid, serial, txn } if txn == open.id => {
+                open.stores.insert(oid, serial);
+            }
+            Request::Restorea { oid, txn, .. } if txn == open.id => {
+                open.restores.insert(oid);
+            }
+            Request::Undoa { tid, txn } if txn == open.id => open.undoes = Some(tid),
             Request::CheckCurrent { oid, serial, txn } if txn == open.id => {
                 open.checks.insert(oid, serial);
             }

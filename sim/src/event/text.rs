@@ -44,6 +44,7 @@ impl fmt::Display for Event {
         match *self {
             Event::Connect(wire) => write!(f, "connect {wire}"),
             Event::Act(client, dice) => write!(f, "act {} {dice:x}", client.0),
+            Event::Admin(client, dice) => write!(f, "admin {} {dice:x}", client.0),
             Event::Begin(client, dice) => write!(f, "begin {} {dice:x}", client.0),
             Event::ToServer(wire, bytes) => write!(f, "to-server {wire} {}", Piece(bytes)),
             Event::ToClient(wire, bytes) => write!(f, "to-client {wire} {}", Piece(bytes)),
@@ -64,6 +65,7 @@ impl fmt::Display for Event {
             Event::FailDisk(server, Failure::Full) => write!(f, "fail-disk{} full", At(server)),
             Event::FailDisk(server, Failure::Write) => write!(f, "fail-disk{} write", At(server)),
             Event::FailDisk(server, Failure::End(at)) => write!(f, "fail-disk{} end {at}", At(server)),
+            Event::Forget(server) => write!(f, "forget{}", At(server)),
             Event::Rot(server, dice) => write!(f, "rot{} {dice:x}", At(server)),
             Event::Backup => f.write_str("backup"),
             Event::Restore(server) => write!(f, "restore{}", At(server)),
@@ -123,6 +125,7 @@ impl<'a> Arguments<'a> {
         Some(match name {
             "connect" => (self.wire().map(Event::Connect), "connect CLIENT [@SERVER]"),
             "act" => (self.client_and(hex, Event::Act), "act CLIENT DICE"),
+            "admin" => (self.client_and(hex, Event::Admin), "admin CLIENT DICE"),
             "begin" => (self.client_and(hex, Event::Begin), "begin CLIENT DICE"),
             "to-server" => (self.wire_and(piece, Event::ToServer), "to-server CLIENT [@SERVER] BYTES|all"),
             "to-client" => (self.wire_and(piece, Event::ToClient), "to-client CLIENT [@SERVER] BYTES|all"),
@@ -140,6 +143,7 @@ impl<'a> Arguments<'a> {
             "end-disk" => (self.server_and(number, Event::EndDisk), "end-disk [@SERVER] PLACE"),
             "disk" => (self.alone(Event::Disk), "disk [@SERVER]"),
             "fail-disk" => (self.fail_disk(), "fail-disk [@SERVER] full|write|end PLACE"),
+            "forget" => (self.alone(Event::Forget), "forget [@SERVER]"),
             "rot" => (self.server_and(hex, Event::Rot), "rot [@SERVER] DICE"),
             "backup" => (self.plain(Event::Backup), "backup"),
             "restore" => (self.alone(Event::Restore), "restore [@SERVER]"),

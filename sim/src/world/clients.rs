@@ -8,12 +8,30 @@ use crate::record::Sign;
 use zeolith_core::client::event::Event as Said;
 use zeolith_core::client::fault::Fault;
 use zeolith_core::client::{Change, Input, Output};
+use zeolith_core::ids::Tid;
 use zeolith_core::rng::{Rng, Seed};
 
 /// A program takes its next step.
 pub(super) fn act(world: &mut World, id: ClientId, dice: u64) -> Result<bool, Violation> {
     let (app, mut scene) = world.programs[id.0].scene(world.now, &mut world.notes);
     let moved = app.act(&mut scene, &mut Rng::new(Seed(dice)));
+    drain(world, id)?;
+    Ok(moved)
+}
+
+/// A program does what administrators do.
+pub(super) fn administrate(world: &mut World, id: ClientId, dice: u64) -> Result<bool, Violation> {
+    let now = Tid::at(world.right_time());
+    let (app, mut scene) = world.programs[id.0].scene(world.now, &mut world.notes);
+    let moved = app.administrate(&mut scene, now, &mut Rng::new(Seed(dice)));
+    drain(world, id)?;
+    Ok(moved)
+}
+
+/// A program gives up what it has open and does not wait for.
+pub(crate) fn rest(world: &mut World, id: ClientId) -> Result<bool, Violation> {
+    let (app, mut scene) = world.programs[id.0].scene(world.now, &mut world.notes);
+    let moved = app.rest(&mut scene);
     drain(world, id)?;
     Ok(moved)
 }
@@ -34,8 +52,21 @@ pub(crate) fn finish(world: &mut World, id: ClientId) -> Result<bool, Violation>
     Ok(moved)
 }
 
-/// A program ends, and is started again. Its servers find out when they do.
+/// A program ends, and is started again, with all its clients. Its servers find out when they do.
 pub(super) fn restart(world: &mut World, id: ClientId, loss: Loss) -> Result<bool, Violation> {
+    let together = world.setup.together;
+    let others = (0..world.programs.len()).map(ClientId);
+    let others = others.filter(|&other| other != id && together.has(id) && together.has(other));
+    // A cache file may get lost alone.
+    let others_lose = if loss == Loss::Cache { Loss::Process } else { loss };
+    for other in others {
+        restart_one(world, other, others_lose)?;
+    }
+    restart_one(world, id, loss)?;
+    Ok(true)
+}
+
+fn restart_one(world: &mut World, id: ClientId, loss: Loss) -> Result<(), Violation> {
     let now = world.now;
     let program = &mut world.programs[id.0];
     program.app.on_end(&mut world.notes);
@@ -48,8 +79,7 @@ pub(super) fn restart(world: &mut World, id: ClientId, loss: Loss) -> Result<boo
     world.network.leave(id);
     let kept = world.programs[id.0].machine.last_tid();
     world.see(&Seen::Reset { client: id, kept })?;
-    drain(world, id)?;
-    Ok(true)
+    drain(world, id)
 }
 
 /// What is due is done.

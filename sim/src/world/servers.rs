@@ -67,7 +67,8 @@ pub(super) fn backup(world: &mut World) -> bool {
     let node = &world.nodes[0];
     let image = node.disk.durable(FileId::Log);
     let (_, end) = log::read(image, 0);
-    let is_quiet = node.is_up() && node.disk.begun() == 0 && !node.disk.can_begin();
+    let is_quiet =
+        node.is_up() && !node.disk.has_failed() && node.disk.begun() == 0 && !node.disk.can_begin();
     let is_there = is_quiet && image.len() >= end;
     if is_there {
         world.backup = image[..end].to_vec();
@@ -87,7 +88,8 @@ pub(super) fn restore(world: &mut World, server: ServerNo) -> Result<bool, Viola
     if server == ServerNo(0) {
         let (at, last) = (world.notes.place(), log.last());
         let kept = last.map_or(Tid::ZERO, |transaction| transaction.tid);
-        world.notes.history.restores.push(Restore { at, kept });
+        let time = Tid::at(world.wall(server));
+        world.notes.history.restores.push(Restore { at, kept, time });
     }
     world.see(&Seen::Restored(server, &log))?;
     world.books.restored(server, &world.nodes[server.0].disk);

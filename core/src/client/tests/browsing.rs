@@ -158,6 +158,44 @@ fn an_iteration_ends_when_told_so_and_with_its_connection() {
 }
 
 #[test]
+fn an_iteration_that_nobody_waits_for_any_more_is_ended_when_it_begins() {
+    Scripted::ready(|mut rig| {
+        let ticket = rig.ask(Call::Iterate { start: None, stop: None });
+        rig.input(Input::Forget { ticket });
+        rig.reply("iterator_start", 7.into());
+        assert_eq!(rig.called("iterator_gc").args, row![row![7]]);
+        assert_eq!(rig.client.held(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn an_iteration_that_is_ended_while_it_is_asked_ends_after_that_and_one_that_failed_at_once() {
+    Scripted::ready(|mut rig| {
+        let iteration = |rig: &mut Scripted, number: i64| {
+            rig.ask(Call::Iterate { start: None, stop: None });
+            rig.reply("iterator_start", number.into());
+            IterationId { conn: rig.conn(), number }
+        };
+        let ended = iteration(&mut rig, 7);
+        rig.ask(Call::IterateNext(ended));
+        let end = rig.ask(Call::IterateEnd(ended));
+        assert_eq!(rig.answer(end), Some(Ok(Answer::Done)));
+        assert_eq!(rig.count("iterator_gc"), 0);
+        rig.reply("iterator_next", row![Tid(50), " ", b"".to_vec(), b"".to_vec(), Owned::Dict(vec![])]);
+        rig.reply("iterator_record_start", 8.into());
+        rig.reply("iterator_record_next", none());
+        assert_eq!(rig.called("iterator_gc").args, row![row![7]]);
+        let failed = iteration(&mut rig, 9);
+        rig.ask(Call::IterateNext(failed));
+        rig.reply("iterator_next", row![Tid(50), " ", b"".to_vec(), b"".to_vec(), Owned::Dict(vec![])]);
+        rig.reply("iterator_record_start", 10.into());
+        rig.fail("iterator_record_next", "ZODB.POSException.StorageError", row![]);
+        assert_eq!(rig.called("iterator_gc").args, row![row![9, 10]]);
+        assert_eq!(rig.client.held(), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn so_many_iterations_are_open_and_no_more() {
     Scripted::ready(|mut rig| {
         for number in 0..limits::ITERATIONS as i64 {

@@ -48,7 +48,7 @@ fn a_first_connect() {
     0.1 > 3 vote(1)
     0.1 < reply 3 = []
     0.1 > 4 tpc_finish(1)
-    0.1 < info(1 objects, 116 bytes)
+    0.1 < info(1 objects, 122 bytes)
     0.1 < reply 4 = T1
     0 tells Objects { tid: T1, oids: [1] }
     0 answers 1 with Finished(Finished { tid: T1, changed: [] })
@@ -226,7 +226,7 @@ fn a_conflict_that_is_resolved_in_two_rounds() {
     0.1 < reply 6 = []
     0.1 > 7 tpc_finish(1)
     1.1 < invalidateTransaction(T3, [1, 2])
-    0.1 < info(2 objects, 435 bytes)
+    0.1 < info(2 objects, 453 bytes)
     0.1 < reply 7 = T3
     0 tells Objects { tid: T3, oids: [1, 2] }
     0 answers 3 with Finished(Finished { tid: T3, changed: [1] })
@@ -292,7 +292,7 @@ fn a_fallback_and_the_return_to_a_writable_server() {
     1.3 < reply 4 = []
     1.3 > 5 tpc_finish(1)
     0.2 < invalidateTransaction(T2, [1])
-    1.3 < info(1 objects, 232 bytes)
+    1.3 < info(1 objects, 244 bytes)
     1.3 < reply 5 = T2
     0 tells Objects { tid: T2, oids: [1] }
     1 tells Objects { tid: T2, oids: [1] }
@@ -319,7 +319,7 @@ fn a_lost_finish_reply_of_a_transaction_that_was_committed() {
     0.1 > 5 vote(2)
     0.1 < reply 5 = []
     0.1 > 6 tpc_finish(2)
-    0.1 < info(1 objects, 232 bytes)
+    0.1 < info(1 objects, 244 bytes)
     0.1 < reply 6 = T2
     0.1 is cut
     0 logs server-0: disconnected: connection reset

@@ -1,7 +1,7 @@
 //! Lost answers to finishes, settled by asking the server.
 
-use super::super::testing::{Scripted, World, changes, client_config, info, none, store};
-use super::super::{Answer, Call, Error, Finished, Operation, Ticket};
+use super::super::testing::{Scripted, World, changes, client_config, info, none, python_info, store};
+use super::super::{Answer, Call, Error, Finished, Input, Operation, Ticket};
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::server::testing::{CODECS, row};
@@ -13,8 +13,8 @@ fn lose(rig: &mut Scripted, operations: Vec<Operation>) -> (Ticket, Owned) {
     let ticket = rig.ask(Call::Vote(Box::new(changes(operations))));
     let Owned::Tuple(begin) = rig.called("tpc_begin").args else { panic!("no arguments") };
     let mark = match &begin[3] {
-        // Sixteen bytes before SETITEM and STOP.
-        Owned::Bytes(pickled) => Owned::Bytes(pickled[pickled.len() - 18..pickled.len() - 2].to_vec()),
+        // Sixteen bytes before BINPUT with its place, SETITEM and STOP.
+        Owned::Bytes(pickled) => Owned::Bytes(pickled[pickled.len() - 20..pickled.len() - 4].to_vec()),
         other => other.clone(),
     };
     rig.reply("vote", row![]);
@@ -46,6 +46,78 @@ fn a_transaction_that_is_found_was_committed() {
         let finished = Finished { tid: Tid(110), changed: vec![] };
         assert_eq!(rig.answer(ticket), Some(Ok(Answer::Finished(finished))));
         assert_eq!(rig.count("tpc_abort"), 1);
+    });
+}
+
+/// A client whose transaction was lost, ready again with a server whose answers overtake what is due before them, which has
+/// said that the transaction was committed as 110.
+fn found_by_an_answer_that_overtakes(test: impl Fn(Scripted, Ticket)) {
+    Scripted::ready(|mut rig| {
+        let (ticket, mark) = lose(&mut rig, vec![store(1, Tid(50), "one")]);
+        rig.wait_for_attempt();
+        rig.greet(0);
+        rig.reply("register", Tid(100).into());
+        rig.reply("get_info", python_info());
+        rig.called("checkCurrentSerialInTransaction");
+        rig.reply("vote", row![]);
+        rig.reply("history", row![entry(110, Some(&mark)), entry(50, None)]);
+        assert_eq!((rig.answer(ticket), rig.client.last_tid()), (None, Some(Tid(100))));
+        test(rig, ticket);
+    });
+}
+
+fn is_finished(rig: &mut Scripted, ticket: Ticket) -> bool {
+    matches!(rig.answer(ticket), Some(Ok(Answer::Finished(Finished { tid: Tid(110), .. }))))
+}
+
+#[test]
+fn a_transaction_that_is_found_is_told_when_what_the_answer_overtook_is_there() {
+    found_by_an_answer_that_overtakes(|mut rig, ticket| {
+        rig.reply("ping", none());
+        assert_eq!(rig.answer(ticket), None, "by up to two turns");
+        rig.invalidate(110, &[1]);
+        rig.reply("ping", none());
+        assert!(is_finished(&mut rig, ticket));
+        assert_eq!((rig.client.last_tid(), rig.faults().len()), (Some(Tid(110)), 1));
+    });
+    found_by_an_answer_that_overtakes(|mut rig, ticket| {
+        rig.invalidate(110, &[1]);
+        rig.reply("ping", none());
+        assert!(is_finished(&mut rig, ticket), "what is there is not waited for");
+    });
+}
+
+#[test]
+fn a_transaction_that_is_found_is_told_by_the_next_verification_if_the_connection_is_lost_meanwhile() {
+    found_by_an_answer_that_overtakes(|mut rig, ticket| {
+        rig.cut();
+        assert_eq!(rig.answer(ticket), None);
+        // A server without it will not do.
+        rig.wait_for_attempt();
+        rig.greet(0);
+        rig.reply("register", Tid(105).into());
+        assert!(!rig.is_linked());
+        rig.calls.clear();
+        rig.wait_for_attempt();
+        rig.greet(0);
+        rig.reply("register", Tid(110).into());
+        rig.reply("get_info", python_info());
+        assert_eq!(rig.answer(ticket), None);
+        rig.reply("getInvalidations", row![Tid(110), row![Oid(1)]]);
+        assert!(is_finished(&mut rig, ticket));
+        assert_eq!((rig.count("vote"), rig.client.last_tid()), (0, Some(Tid(110))));
+    });
+}
+
+#[test]
+fn a_transaction_that_is_found_is_told_though_the_server_falls_silent() {
+    found_by_an_answer_that_overtakes(|mut rig, ticket| {
+        rig.pass(Duration::from_secs(100));
+        assert!(is_finished(&mut rig, ticket));
+    });
+    found_by_an_answer_that_overtakes(|mut rig, ticket| {
+        rig.input(Input::Close);
+        assert!(is_finished(&mut rig, ticket));
     });
 }
 

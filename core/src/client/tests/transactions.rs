@@ -472,6 +472,20 @@ fn a_finish_whose_connection_is_lost_before_what_it_overtook_came_is_a_finish_an
         rig.cut();
         assert!(matches!(rig.answer(ticket), Some(Ok(Answer::Finished(Finished { tid: Tid(120), .. })))));
         assert_eq!(rig.client.last_tid(), Some(Tid(100)), "the next verification tells of what came before");
+
+        // A server without it is behind.
+        rig.wait_for_attempt();
+        rig.greet(0);
+        rig.reply("register", Tid(110).into());
+        rig.calls.clear();
+        let behind = Error::ServerBehind { server: Tid(110), client: Tid(120) };
+        assert_eq!(rig.faults()[0].disconnected(), behind);
+        rig.wait_for_attempt();
+        rig.greet(0);
+        rig.reply("register", Tid(120).into());
+        rig.reply("get_info", python_info());
+        rig.reply("getInvalidations", row![Tid(120), row![Oid(1), Oid(2)]]);
+        assert_eq!((rig.client.is_ready(), rig.client.last_tid()), (true, Some(Tid(120))));
     });
 }
 

@@ -3,8 +3,8 @@
 use super::super::config::WhenBehind;
 use super::super::event::{Event, Verified};
 use super::super::fault::Fault;
-use super::super::testing::{Scripted, client_config, info, none, python_info, revision};
-use super::super::{Change, Error};
+use super::super::testing::{Scripted, changes, client_config, info, none, python_info, revision, store};
+use super::super::{Call, Change, Error, Ticket};
 use crate::cache::Cache;
 use crate::ids::{Oid, Tid};
 use crate::limits;
@@ -103,6 +103,38 @@ fn a_cache_that_is_too_old_is_dropped_and_what_was_kept_is_told() {
         assert_eq!(verified(&rig), Some(Verified::TooOld));
         assert_eq!(rig.client.cached(Oid(1), Tid(60)), None);
     });
+}
+
+/// A transaction that waits while a client connects whose server cannot say what changed, or says that nothing did.
+fn vote_over(serial: u64, nothing_changed: bool, then: impl Fn(&mut Scripted, Ticket)) {
+    with_cache(|mut rig| {
+        let vote = rig.ask(Call::Vote(Box::new(changes(vec![store(1, Tid(serial), "new")]))));
+        rig.greet(0);
+        rig.reply("register", Tid(if nothing_changed { 100 } else { 120 }).into());
+        rig.reply("get_info", info());
+        if !nothing_changed {
+            rig.reply("getInvalidations", none());
+        }
+        then(&mut rig, vote);
+    });
+}
+
+#[test]
+fn a_transaction_that_waited_for_a_server_which_cannot_say_what_changed_is_not_sent() {
+    vote_over(50, false, |rig, vote| {
+        assert!(matches!(rig.error(vote), Error::Lost(_)));
+        assert_eq!(rig.count("tpc_begin"), 0);
+    });
+}
+
+#[test]
+fn one_that_is_based_on_nothing_or_on_what_the_server_has_is_sent() {
+    for (serial, nothing_changed) in [(0, false), (50, true), (0, true)] {
+        vote_over(serial, nothing_changed, |rig, vote| {
+            assert_eq!(rig.count("tpc_begin"), 1);
+            assert_eq!(rig.answer(vote), None);
+        });
+    }
 }
 
 #[test]
@@ -214,17 +246,22 @@ fn nothing_is_loaded_before_the_cache_is_verified() {
 }
 
 #[test]
-fn what_an_answer_has_overtaken_is_waited_for() {
+fn what_an_answer_has_overtaken_was_told_by_it() {
     with_cache(|mut rig| {
         rig.greet(0);
         rig.reply("register", Tid(120).into());
         rig.reply("get_info", python_info());
-        // 130 was due before the answer, and comes after it.
+        // 115 to 130 were due before the answer, and come behind it: as soon as it, or much later.
         rig.reply("getInvalidations", row![Tid(130), oids(&[2])]);
-        rig.invalidate(130, &[2]);
+        assert!(rig.client.is_ready());
+        assert_eq!(rig.client.cached(Oid(2), Tid::MAX), None);
+        rig.invalidate(115, &[2]);
         rig.invalidate(140, &[3]);
-        assert!(!rig.client.is_ready());
-        rig.reply("ping", none());
+        let load = rig.load(2, 0);
+        rig.reply("loadBefore", revision("new", 130, None));
+        assert_eq!(rig.loaded(load), ("new".to_owned(), 130));
+        rig.invalidate(130, &[2]);
+        assert!(rig.client.cached(Oid(2), Tid::MAX).is_some(), "what was told again is no news");
         assert_eq!(
             rig.changes,
             [
@@ -233,5 +270,36 @@ fn what_an_answer_has_overtaken_is_waited_for() {
             ]
         );
         assert!(rig.client.is_ready() && rig.faults().is_empty());
+        rig.invalidate(140, &[3]);
+        assert_eq!(rig.faults().len(), 1, "what came in order does not come again");
+    });
+}
+
+#[test]
+fn what_a_registration_or_the_last_transaction_has_overtaken_is_no_fault() {
+    for registered in [Owned::from(Tid(100)), none()] {
+        with_cache(|mut rig| {
+            rig.greet(0);
+            rig.reply("register", registered.clone());
+            rig.reply("get_info", python_info());
+            if registered == none() {
+                rig.reply("lastTransaction", Tid(100).into());
+            }
+            rig.invalidate(100, &[1]);
+            assert!(rig.client.is_ready() && rig.faults().is_empty());
+            assert_eq!((rig.client.last_tid(), rig.changes.len()), (Some(Tid(100)), 0));
+        });
+    }
+}
+
+#[test]
+fn a_server_that_keeps_the_order_is_held_to_it() {
+    with_cache(|mut rig| {
+        rig.greet(0);
+        rig.reply("register", Tid(120).into());
+        rig.reply("get_info", info());
+        rig.reply("getInvalidations", row![Tid(130), oids(&[2])]);
+        rig.invalidate(130, &[2]);
+        assert_eq!(rig.faults().len(), 1);
     });
 }

@@ -215,6 +215,11 @@ impl<C> FileStore<C> {
         self.reservations.release(bytes);
     }
 
+    /// Bytes of the disk that are kept for transactions which were voted, or wait for room.
+    pub fn reserved(&self) -> u64 {
+        self.reservations.reserved()
+    }
+
     /// Takes the outcome of a disk operation. A failed write must be told before the answer to a sync that covers it.
     pub fn on_disk(&mut self, done: DiskDone<C>, out: &mut Outbox<C>) {
         match done {
@@ -348,6 +353,11 @@ impl<C> FileStore<C> {
             let result = self.unsaved.take().map_or(Ok(()), |error| Err(StoreError::Disk(error)));
             out.done.push_back(StoreDone::Closed { result });
         }
+    }
+
+    /// Whether it refused an append, and takes no more.
+    pub fn has_failed(&self) -> bool {
+        self.appender.as_ref().is_some_and(append::Appender::failed)
     }
 
     /// The last durable transaction; zero in an empty store.

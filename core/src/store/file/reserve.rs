@@ -50,6 +50,11 @@ impl<C> Reservations<C> {
         self.grant(out);
     }
 
+    /// Bytes that were promised, or that somebody waits for.
+    pub(super) fn reserved(&self) -> u64 {
+        self.waiting.iter().fold(self.promised, |sum, (_, bytes)| sum.saturating_add(*bytes))
+    }
+
     /// Gives back a promise.
     pub(super) fn release(&mut self, bytes: u64) {
         self.promised = self.promised.saturating_sub(bytes);

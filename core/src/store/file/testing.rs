@@ -70,6 +70,12 @@ pub(crate) struct Disk {
     pub(crate) dies_after: Option<usize>,
     /// Syncs of this file fail.
     pub(crate) broken: Option<FileId>,
+    /// Operations after which the next fails, if it is a sync.
+    pub(crate) fails_after: Option<usize>,
+    /// Bytes written to the log.
+    pub(crate) written: u64,
+    /// Operations after which memory gets short.
+    pub(crate) forgets_after: Option<usize>,
     pid: u32,
 }
 
@@ -147,6 +153,14 @@ impl Disk {
         self.dies_after = None;
     }
 
+    /// Memory gets short: what is taken for written is read from the disk again.
+    pub(crate) fn forget(&mut self) {
+        for file in &mut self.files {
+            file.current = file.durable.clone();
+            file.unsynced.iter().for_each(|change| change.apply(&mut file.current));
+        }
+    }
+
     pub(crate) fn dead(&self) -> bool {
         self.dies_after.is_some_and(|after| self.ops >= after)
     }
@@ -156,6 +170,10 @@ impl Disk {
         if self.dead() {
             return None;
         }
+        if self.forgets_after == Some(self.ops) {
+            self.forget();
+        }
+        let fails = self.fails_after == Some(self.ops);
         self.ops += 1;
         match op {
             DiskOp::Read { file, span, pending } => {
@@ -165,15 +183,20 @@ impl Disk {
                 let bytes = Bytes::copy_from_slice(&bytes[from..upto]);
                 return Some(DiskDone::Read { pending, result: Ok(bytes) });
             }
-            DiskOp::Write { file, at, chunks } => self.write(file, at, &chunks.concat()),
+            DiskOp::Write { file, at, chunks } => {
+                let bytes = chunks.concat();
+                self.written += if file == FileId::Log { bytes.len() as u64 } else { 0 };
+                self.write(file, at, &bytes);
+            }
             DiskOp::SetLen { file, len } => self.file(file).change(Change::Len(len)),
-            DiskOp::Sync { file } if self.broken == Some(file) => {
+            DiskOp::Sync { file } if fails || self.broken == Some(file) => {
+                // As Linux has it: what could not be written is taken for written from then on.
+                self.file(file).unsynced.clear();
                 return Some(DiskDone::Synced { file, result: Err(DiskError::Io("a broken disk".into())) });
             }
             DiskOp::Sync { file } => {
                 let entry = self.file(file);
-                entry.durable = entry.current.clone();
-                entry.unsynced.clear();
+                entry.unsynced.drain(..).for_each(|change| change.apply(&mut entry.durable));
                 return Some(DiskDone::Synced { file, result: Ok(()) });
             }
             DiskOp::Replace { file, contents } => {

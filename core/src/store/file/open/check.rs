@@ -45,6 +45,8 @@ pub(super) struct Check {
     last: Tid,
     warnings: Vec<Damaged>,
     damaged: Vec<Range<u64>>,
+    /// The checksums of sound transactions that nothing tells to be durable.
+    doubted: Vec<Entry>,
 }
 
 /// What a pass went through.
@@ -103,6 +105,10 @@ pub(super) struct Checked {
     pub(super) warnings: Vec<Damaged>,
     /// What differs from what was written.
     pub(super) damaged: Vec<Range<u64>>,
+    /// What lies before was durable, as far as the checksums are this log's.
+    pub(super) durable: u64,
+    /// The checksums of what lies behind.
+    pub(super) doubted: Vec<Entry>,
     /// Nonce of the checksums and how many entries belong to the log, if they cover it to the end.
     pub(super) sums: Option<(Nonce, u64)>,
     /// Why there are none although there were.
@@ -135,6 +141,7 @@ impl Check {
             last,
             warnings: Vec::new(),
             damaged: Vec::new(),
+            doubted: Vec::new(),
         }
     }
 
@@ -161,7 +168,11 @@ impl Check {
 
     /// Whether what stands at the boundary was durable.
     pub(super) fn is_durable(&self) -> bool {
-        self.boundary() < self.durable.max(self.vouch.as_ref().map_or(0, |vouch| vouch.durable))
+        self.boundary() < self.durable_upto()
+    }
+
+    fn durable_upto(&self) -> u64 {
+        self.durable.max(self.vouch.as_ref().map_or(0, |vouch| vouch.durable))
     }
 
     /// Whether an index that was rejected claims that what stands at the boundary was durable.
@@ -179,6 +190,8 @@ impl Check {
         Checked {
             last: self.last,
             end: self.boundary(),
+            durable: self.durable_upto(),
+            doubted: self.doubted,
             counts: self.so_far,
             sums: self.vouch.map(|vouch| (vouch.nonce, vouch.number)),
             index: self.index,
@@ -362,7 +375,12 @@ impl Check {
                 mark!("an acknowledged transaction is damaged");
                 self.damaged.push(entry.offset..entry.end());
             }
-            Some(_) => self.so_far.compared += len,
+            Some(entry) => {
+                self.so_far.compared += len;
+                if !durable {
+                    self.doubted.push(entry);
+                }
+            }
             None => self.so_far.structure += len,
         }
         for (oid, at, size) in self.records.drain(..) {

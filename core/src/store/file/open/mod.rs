@@ -11,6 +11,7 @@ mod phase;
 mod plan;
 mod recent;
 mod report;
+mod rewrite;
 mod sanity;
 mod sums;
 mod tail;
@@ -22,6 +23,7 @@ pub use report::{Cut, Found, IndexUse, OpenError, OpenOptions, Opened, Report, S
 pub use tail::Tail;
 
 use crate::ids::Tid;
+use crate::limits;
 use crate::rng::{Rng, Seed};
 use crate::store::disk::{DiskDone, DiskOp, FileId, Span};
 use crate::store::file::FileStore;
@@ -39,6 +41,7 @@ use check::{Check, Verdict};
 use phase::{Phase, ReadMagic, Start};
 use plan::{LogSoFar, SumsInPlace};
 use recent::{History, Recent};
+use rewrite::Doubt;
 use sanity::{Sane, Sanity};
 use std::collections::VecDeque;
 use std::mem;
@@ -336,7 +339,9 @@ impl<C> Opening<C> {
         let last = if from == FIRST { Tid::ZERO } else { self.log.last };
         if let Some(closed) = lockfile::closed(&self.found.lock).filter(|left| left.len == self.log_len()) {
             self.log.durable = self.log.durable.max(closed.len);
+            self.log.clean = true;
         }
+        self.log.known = self.log.durable;
         if vouch.is_some() {
             // Nobody else wrote since, so that the index is this log's.
             self.log.durable = self.log.durable.max(self.log.claimed);
@@ -413,8 +418,16 @@ impl<C> Opening<C> {
         self.report.structure = checked.counts.structure;
         self.report.warnings = checked.warnings;
         self.report.damaged = checked.damaged;
-        self.log.sums =
-            checked.sums.map(|(nonce, entries)| SumsInPlace { nonce, len: sums::offset_of(entries) });
+        self.log.sums = checked.sums.map(|(nonce, entries)| SumsInPlace { nonce, entries });
+        let end = checked.end;
+        self.log.doubt = match self.log.sums {
+            Some(_) => Doubt { from: checked.durable.min(end), upto: end, entries: checked.doubted },
+            // Python's server has one transaction under way at a time, and ends when a sync of it fails.
+            None => {
+                let from = self.log.known.max(end.saturating_sub(limits::DOUBTED)).min(end);
+                Doubt { from, upto: end, entries: Vec::new() }
+            }
+        };
         self.log.index = checked.index;
         self.log.end = checked.end;
         self.log.last = checked.last;
@@ -429,6 +442,10 @@ impl<C> Opening<C> {
     /// Everything is known: begins to write.
     fn write(&mut self) {
         self.report.objects = self.log.index.len();
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(Bug::DoubtNotWritten) && self.log.doubt.from >= FIRST {
+            self.log.doubt = Doubt::default();
+        }
         let steps = if self.options.read_only {
             Vec::new()
         } else {
@@ -454,7 +471,9 @@ impl<C> Opening<C> {
         let LogSoFar { index, end, last, sums, history, .. } = mem::take(&mut self.log);
         let book = Book::new(index, end, last, report.damaged.clone());
         let appender = match sums {
-            Some(sums) if !self.options.read_only => Some(Appender::new(sums.nonce, sums.len)),
+            Some(sums) if !self.options.read_only => {
+                Some(Appender::new(sums.nonce, sums::offset_of(sums.entries)))
+            }
             Some(_) | None => None,
         };
         let owner = sums.filter(|_| appender.is_some()).map(|sums| (self.found.pid, sums.nonce));

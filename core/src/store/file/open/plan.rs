@@ -7,7 +7,7 @@ use crate::store::file::index::Index;
 use crate::store::file::index_file;
 use crate::store::file::lockfile::{self, Nonce};
 use crate::store::file::open::recent::History;
-use crate::store::file::open::sums;
+use crate::store::file::open::rewrite::Doubt;
 use crate::store::file::open::writes::Step;
 use crate::store::file::open::{IndexUse, Report};
 use crate::store::file::sidecar::Header;
@@ -26,6 +26,12 @@ pub(super) struct LogSoFar {
     pub(super) durable: u64,
     /// What lies before was durable as well, if an index that was rejected is this log's.
     pub(super) claimed: u64,
+    /// What lies before is durable even if the checksums are another log's.
+    pub(super) known: u64,
+    /// The log is as a clean end of ours left it.
+    pub(super) clean: bool,
+    /// The end of the log that may not be on the disk.
+    pub(super) doubt: Doubt,
     /// The log is to be created.
     pub(super) create: bool,
     /// The checksums are in order up to `end`; `None`: there are none of use.
@@ -36,8 +42,8 @@ pub(super) struct LogSoFar {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SumsInPlace {
     pub(super) nonce: Nonce,
-    /// Bytes of the sidecar that are of use.
-    pub(super) len: u64,
+    /// Entries of the sidecar that are of use.
+    pub(super) entries: u64,
 }
 
 impl Default for LogSoFar {
@@ -48,6 +54,9 @@ impl Default for LogSoFar {
             last: Tid::ZERO,
             durable: 0,
             claimed: 0,
+            known: 0,
+            clean: false,
+            doubt: Doubt::default(),
             create: false,
             sums: None,
             history: History::default(),
@@ -63,22 +72,32 @@ impl LogSoFar {
         if self.create {
             mark!("a log is created");
             steps.push(Step::CreateLog);
-        } else if report.cut.is_some() {
-            steps.extend([Step::KeepTail { from: end }, Step::CutLog { len: end }]);
-        } else {
-            mark!("a log is whole and served as it is");
-            // A process that died may have written what it had no time to sync; it is served from now on.
+        } else if self.clean {
+            mark!("a log is as a clean end left it");
             steps.push(Step::SyncLog);
+        } else {
+            if report.cut.is_some() {
+                steps.push(Step::KeepTail { from: end });
+            } else {
+                mark!("a log is whole and served as it is");
+            }
+            if self.doubt.from < self.doubt.upto {
+                mark!("what may not be on the disk is written again");
+                steps.push(Step::Rewrite(self.doubt.clone()));
+            }
+            // An earlier cut may not be on the disk either.
+            steps.push(Step::CutLog { len: end });
         }
         let sums = match self.sums {
             Some(sums) => {
-                steps.push(Step::CutSums { len: sums.len });
+                let (at, entries) = self.doubt.sums(sums.nonce, sums.entries);
+                steps.push(Step::CutSums { at, entries });
                 sums
             }
             None => {
                 let header = Header { nonce: Nonce(rng.next_u64()), base: end };
                 steps.push(Step::StartSums { header: header.bytes() });
-                SumsInPlace { nonce: header.nonce, len: sums::offset_of(0) }
+                SumsInPlace { nonce: header.nonce, entries: 0 }
             }
         };
         self.sums = Some(sums);

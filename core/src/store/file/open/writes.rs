@@ -1,11 +1,12 @@
 //! What an opening writes, one synced step after the other, once everything is read.
 //!
 //! The order makes a crash anywhere harmless. The log is cut and synced before the sidecar forgets what was cut, and
-//! before a new sidecar vouches for it. A new sidecar is in place before the lock file names its nonce: until then
+//! before a new sidecar vouches for it. What may not be on the disk is written again before anything says that it is. A new sidecar is in place before the lock file names its nonce: until then
 //! the nonces differ, and the next opening judges the tail by structure, of which there is none any more.
 
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::file::format::MAGIC;
+use crate::store::file::open::rewrite::{Doubt, Rewrite};
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -16,14 +17,16 @@ pub(super) enum Step {
     CreateLog,
     /// Copies what will be cut off from there on.
     KeepTail { from: u64 },
-    /// Cuts the log.
+    /// Writes the end of the log again.
+    Rewrite(Doubt),
+    /// Cuts the log, and syncs it.
     CutLog { len: u64 },
     /// Makes sure that what was read from the log stays.
     SyncLog,
     /// Starts a new sidecar.
     StartSums { header: Bytes },
-    /// Cuts the sidecar.
-    CutSums { len: u64 },
+    /// Writes the last of the sidecar's entries again, and cuts it behind them.
+    CutSums { at: u64, entries: Bytes },
     /// Says whose storage it is.
     WriteLock { contents: Bytes },
     /// Saves the index. The only step that may fail.
@@ -34,6 +37,7 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct Writes {
     steps: VecDeque<Step>,
+    rewrite: Option<Box<Rewrite>>,
     /// The name of the file that keeps the tail.
     pub(super) kept: Option<String>,
     pub(super) index_unsaved: Option<DiskError>,
@@ -52,11 +56,15 @@ pub(super) enum Progress {
 
 impl Writes {
     pub(super) fn new(steps: Vec<Step>) -> Writes {
-        Writes { steps: steps.into(), kept: None, index_unsaved: None }
+        Writes { steps: steps.into(), rewrite: None, kept: None, index_unsaved: None }
     }
 
     /// Puts out the next step.
     pub(super) fn go<C>(&mut self, out: &mut VecDeque<DiskOp<C>>) -> Progress {
+        if self.rewrite.as_ref().is_some_and(|rewrite| rewrite.go(out)) {
+            return Progress::Going;
+        }
+        self.rewrite = None;
         let Some(step) = self.steps.pop_front() else { return Progress::Finished };
         match step {
             Step::CreateLog => {
@@ -66,6 +74,10 @@ impl Writes {
                 out.push_back(DiskOp::Sync { file: FileId::Log });
             }
             Step::KeepTail { from } => out.push_back(DiskOp::KeepTail { from }),
+            Step::Rewrite(doubt) => {
+                self.rewrite = Some(Box::new(Rewrite::new(doubt)));
+                return self.go(out);
+            }
             Step::CutLog { len } => {
                 out.push_back(DiskOp::SetLen { file: FileId::Log, len });
                 out.push_back(DiskOp::Sync { file: FileId::Log });
@@ -74,7 +86,11 @@ impl Writes {
             Step::StartSums { header } => {
                 out.push_back(DiskOp::Replace { file: FileId::Sidecar, contents: vec![header] });
             }
-            Step::CutSums { len } => {
+            Step::CutSums { at, entries } => {
+                let len = at + entries.len() as u64;
+                if !entries.is_empty() {
+                    out.push_back(DiskOp::Write { file: FileId::Sidecar, at, chunks: vec![entries] });
+                }
                 out.push_back(DiskOp::SetLen { file: FileId::Sidecar, len });
                 out.push_back(DiskOp::Sync { file: FileId::Sidecar });
             }
@@ -102,10 +118,15 @@ impl Writes {
             DiskDone::Synced { file, result: Err(error) } | DiskDone::WriteFailed { file, error } => {
                 return Progress::Failed(file, error);
             }
-            DiskDone::Read { .. }
-            | DiskDone::Reserved { .. }
-            | DiskDone::Free { .. }
-            | DiskDone::Named { .. } => unreachable!("nothing of that is asked for now"),
+            DiskDone::Read { result, .. } => {
+                let rewrite = self.rewrite.as_mut().expect("only what is written again is read now");
+                if let Err(error) = rewrite.on_read(result, out) {
+                    return Progress::Failed(FileId::Log, error);
+                }
+            }
+            DiskDone::Reserved { .. } | DiskDone::Free { .. } | DiskDone::Named { .. } => {
+                unreachable!("nothing of that is asked for now")
+            }
         }
         self.go(out)
     }

@@ -1,7 +1,8 @@
 //! Crashes and power losses at every operation: what was acknowledged is there, and what is there is a prefix.
 
 use crate::ids::Tid;
-use crate::store::file::open::OpenOptions;
+use crate::store::disk::FileId;
+use crate::store::file::open::{OpenError, OpenOptions};
 use crate::store::file::testing::{Disk, Session, coins, options, store_one, transaction};
 use crate::store::file::tests::loads::compare;
 use crate::store::memory::MemoryStore;
@@ -19,8 +20,8 @@ fn life() -> Vec<Vec<Transaction>> {
 
 /// Opens the storage and commits what of [`life`] it does not hold yet; gives the last tid it acknowledged.
 fn live(disk: &mut Disk) -> Tid {
-    let Some(opened) = disk.try_open(options()) else { return Tid::ZERO };
-    let mut session = Session { store: opened.unwrap().store, disk };
+    let Some(Ok(opened)) = disk.try_open(options()) else { return Tid::ZERO };
+    let mut session = Session { store: opened.store, disk };
     let mut acknowledged = session.store.last_tid();
     for batch in life() {
         // What a crash left of a batch is a prefix of it.
@@ -30,7 +31,7 @@ fn live(disk: &mut Disk) -> Tid {
             continue;
         }
         match session.append(batch)[..] {
-            [] => return acknowledged,
+            [] | [StoreDone::Refused { .. }] => return acknowledged,
             [StoreDone::Durable { upto }] => acknowledged = upto,
             ref other => panic!("{other:?}"),
         }
@@ -140,4 +141,119 @@ fn a_read_only_opening_of_a_crashed_storage_shows_a_prefix_too() {
             check(&mut disk, last);
         }
     }
+}
+
+/// A life in which the sync fails that is operation `at`, if it is one; and what was acknowledged in it.
+fn failing(at: usize) -> (Disk, Tid) {
+    let mut disk = Disk::default();
+    disk.fails_after = Some(at);
+    let acknowledged = live(&mut disk);
+    disk.fails_after = None;
+    (disk, acknowledged)
+}
+
+#[test]
+fn what_a_start_after_a_failed_sync_serves_survives_a_power_loss() {
+    let mut whole = Disk::default();
+    live(&mut whole);
+    for at in 0..whole.ops {
+        let (failed, acknowledged) = failing(at);
+        for forgets in [false, true] {
+            let mut failed = failed.clone();
+            if forgets {
+                failed.forget();
+            }
+            for seed in 0..4 {
+                let mut disk = failed.clone();
+                let served = disk.open().store.last_tid();
+                assert!(served >= acknowledged);
+                disk.crash(coins(seed));
+                check(&mut disk, served);
+                assert_eq!(live(&mut disk), Tid(70));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_power_loss_or_another_failed_sync_anywhere_in_a_start_after_a_failed_sync_loses_nothing_acknowledged() {
+    let mut whole = Disk::default();
+    live(&mut whole);
+    for at in 0..whole.ops {
+        let (mut failed, acknowledged) = failing(at);
+        failed.ops = 0;
+        let opening = {
+            let mut disk = failed.clone();
+            disk.open();
+            disk.ops
+        };
+        for second in 0..=opening {
+            let mut dies = failed.clone();
+            dies.dies_after = Some(second);
+            dies.try_open(options());
+            dies.crash(coins(second as u64));
+            check(&mut dies, acknowledged);
+            let mut fails = failed.clone();
+            fails.fails_after = Some(second);
+            fails.try_open(options());
+            let served = fails.open().store.last_tid();
+            fails.crash(coins(second as u64));
+            check(&mut fails, served.max(acknowledged));
+        }
+    }
+}
+
+#[test]
+fn a_start_during_which_the_system_forgets_what_it_could_not_write_serves_what_is_on_the_disk() {
+    let mut whole = Disk::default();
+    live(&mut whole);
+    let mut refused = 0;
+    for at in 0..whole.ops {
+        let (mut failed, acknowledged) = failing(at);
+        failed.ops = 0;
+        let opening = {
+            let mut disk = failed.clone();
+            disk.open();
+            disk.ops
+        };
+        for second in 0..opening {
+            let mut disk = failed.clone();
+            disk.forgets_after = Some(second);
+            match disk.try_open(options()).expect("it lives") {
+                Ok(opened) => {
+                    let served = opened.store.last_tid();
+                    assert!(served >= acknowledged);
+                    disk.crash(coins(second as u64));
+                    check(&mut disk, served);
+                }
+                Err(error) => {
+                    refused += usize::from(matches!(error, OpenError::Disk { file: FileId::Log, .. }));
+                    check(&mut disk, acknowledged);
+                }
+            }
+        }
+    }
+    assert!(refused > 0, "nothing was forgotten between two readings");
+}
+
+#[test]
+fn what_is_written_again_is_one_batch_after_a_crash_and_nothing_after_a_clean_end() {
+    let rewritten = |disk: &mut Disk| {
+        let before = disk.written;
+        disk.open();
+        disk.written - before
+    };
+    let mut disk = Disk::default();
+    live(&mut disk);
+    assert_eq!(rewritten(&mut disk.clone()), 0);
+    let mut disk = Disk::default();
+    let store = disk.open().store;
+    let mut session = Session { store, disk: &mut disk };
+    session.append(vec![store_one(10, 0, 100_000)]);
+    session.append(vec![store_one(20, 0, 1_000)]);
+    let log = rewritten(&mut disk.clone());
+    assert!((1_000..1_200).contains(&log), "{log} bytes");
+    // Without checksums nobody knows where the last batch starts.
+    disk.remove(FileId::Sidecar);
+    assert_eq!(rewritten(&mut disk), disk.bytes(FileId::Log).len() as u64);
 }

@@ -8,12 +8,15 @@ use crate::store::file::testing::{Disk, Session};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every object's revisions: its state with what it refers to, or `None` for a deletion.
-type Model = BTreeMap<u64, Vec<(u64, Option<(String, Vec<u64>)>)>>;
+type Model = BTreeMap<u64, Vec<Written>>;
+
+/// By which transaction, and what.
+type Written = (u64, Option<(String, Vec<u64>)>);
 
 const OBJECTS: u64 = 9;
 
 /// What an object was just before `before`.
-fn at(model: &Model, oid: u64, before: u64) -> Option<&(u64, Option<(String, Vec<u64>)>)> {
+fn at(model: &Model, oid: u64, before: u64) -> Option<&Written> {
     model.get(&oid)?.iter().rev().find(|(tid, _)| *tid < before)
 }
 

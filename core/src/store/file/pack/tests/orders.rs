@@ -2,7 +2,6 @@
 
 use super::{End, begin, pack, settle, state, swap, transaction};
 use crate::ids::{Oid, Tid};
-use crate::record::BadRecord;
 use crate::store::disk::FileId;
 use crate::store::file::pack::{News, Nothing, Order, PackError, Packing};
 use crate::store::file::testing::{Disk, Session};
@@ -136,17 +135,15 @@ fn the_newest_transaction_stays_without_its_records() {
 
 #[test]
 fn what_cannot_be_packed_says_why_and_leaves_nothing_behind() {
-    let cases: [(Bytes, fn(&PackError) -> bool); 2] = [
-        (state("root", &[9]), |error| *error == PackError::Missing { oid: Oid(9), by: Oid(0) }),
-        (Bytes::from_static(b"no pickle"), |error| {
-            matches!(error, PackError::Unreadable { oid: Oid(0), why: BadRecord::Pickle(_) })
-        }),
+    let cases = [
+        (state("root", &[9]), "object 0000000000000000 refers to object 0000000000000009"),
+        (Bytes::from_static(b"no pickle"), "the references in object 0000000000000000 cannot be read"),
     ];
     for (root, expected) in cases {
         with(&mut Disk::default(), |session| {
             session.append(vec![transaction(40, vec![(0, Some(root))])]);
             match pack(session, 40, true, true) {
-                End::Failed(error) => assert!(expected(&error), "{error}"),
+                End::Failed(error) => assert!(error.to_string().contains(expected), "{error}"),
                 other => panic!("{other:?}"),
             }
             assert_eq!(session.disk.len(FileId::Packed), None);
