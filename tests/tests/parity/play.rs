@@ -9,7 +9,7 @@ use rustix::net::{RecvFlags, recv};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::AddAssign;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::Duration;
