@@ -161,7 +161,7 @@ impl MemoryStore {
         let (tid, kept) = self.transactions.range(from..).next()?;
         let [user, description, extension] = kept.strings.clone();
         let end = kept.oids.len() as u64;
-        let records = RecordsLeft { tid: *tid, txn: 0, at: 0, end };
+        let records = RecordsLeft { tid: *tid, log: 0, given: 0, txn: 0, at: 0, end };
         let status = kept.status;
         Some(TransactionHead {
             tid: *tid,

@@ -64,6 +64,9 @@ pub struct TransactionHead {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordsLeft {
     pub(super) tid: Tid,
+    /// The log that these are good for, and how many records were given.
+    pub(super) log: u32,
+    pub(super) given: u64,
     /// Where the transaction starts, where its next record is, and where the last one ends.
     pub(super) txn: u64,
     pub(super) at: u64,

@@ -2,6 +2,7 @@
 
 use crate::ids::{Oid, Tid};
 use crate::store::file::asked::{Asked, Query};
+use crate::store::file::book::Book;
 use crate::store::file::format::{Broken, DATA_HEADER};
 use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
@@ -80,6 +81,12 @@ impl Walk for Find {
 impl Query for Find {
     fn purpose<C>(asked: Asked<C, Find>) -> Purpose<C> {
         Purpose::Find(Box::new(asked))
+    }
+
+    fn restart(&mut self, book: &Book) -> Option<Result<Self::Answer, StoreError>> {
+        let Some(entry) = book.index.get(self.oid) else { return Some(Ok(None)) };
+        self.at = entry.at;
+        None
     }
 
     fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {

@@ -5,6 +5,7 @@
 
 use crate::ids::{Oid, Tid};
 use crate::store::file::asked::{Asked, Query};
+use crate::store::file::book::Book;
 use crate::store::file::format::{Broken, DATA_HEADER, DataHeader};
 use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
@@ -230,6 +231,11 @@ impl Walk for Undo {
 impl Query for Undo {
     fn purpose<C>(asked: Asked<C, Undo>) -> Purpose<C> {
         Purpose::Undo(Box::new(asked))
+    }
+
+    fn restart(&mut self, _: &Book) -> Option<Result<Self::Answer, StoreError>> {
+        // What is to be undone may be gone.
+        Some(Ok(Err(UndoRefusal::Packed)))
     }
 
     fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {

@@ -1,0 +1,41 @@
+//! Packs over the wire, asked for by Python's client while others commit.
+
+use std::fs;
+use std::time::Duration;
+
+use zeolith_core::wire::Codec;
+use zeolith_tests::python::Script;
+use zeolith_tests::repetitions;
+use zeolith_tests::server::{Config, Home, Server};
+
+fn packs(codec: Codec) {
+    let home = Home::new();
+    let server = Server::start(&home, &Config::new(codec));
+    let rounds = repetitions(100, 2000);
+    let limit = Duration::from_secs(repetitions(120, 1200) as u64);
+    Script::new("packs.py").arg(server.address()).arg(rounds.to_string()).limit(limit).run();
+    assert!(home.path("Data.fs.old").exists(), "the log of before the last pack is kept");
+    assert!(server.own_log().contains("packed: "), "{}", server.own_log());
+    server.stop();
+    // Python's own readers find the file sound too.
+    let file = home.path("Data.fs");
+    Script::module("ZODB.scripts.fstest").arg(&file).run();
+    let dangling = Script::module("ZODB.scripts.fsrefs").arg(&file).run();
+    assert_eq!(dangling, "", "references that lead nowhere");
+    // Restarted, it finds its checksums and its index of use, and what a pack left behind goes.
+    fs::write(home.path("Data.fs.pack"), b"FS30half a pack").expect("a folder of our own");
+    let server = Server::start(&home, &Config::new(codec));
+    assert!(!home.path("Data.fs.pack").exists());
+    assert!(server.own_log().contains("index: used; checksums: used"), "{}", server.own_log());
+    server.stop();
+}
+
+#[test]
+fn packs_beside_commits_lose_nothing_in_pickle() {
+    packs(Codec::Pickle);
+}
+
+#[test]
+fn packs_beside_commits_lose_nothing_in_msgpack() {
+    packs(Codec::Msgpack);
+}
