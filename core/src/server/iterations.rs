@@ -111,15 +111,6 @@ impl Iterations {
         Ok(id)
     }
 
-    /// The store keeps everything elsewhere now.
-    pub(super) fn forget_places(&mut self) {
-        for iteration in self.open.values_mut() {
-            if let Way::Transactions { near, .. } = &mut iteration.way {
-                *near = None;
-            }
-        }
-    }
-
     /// Ends an iteration; gives the calls that waited for it. Does nothing for an unknown one.
     pub(super) fn end(&mut self, id: IteratorId) -> Vec<Next> {
         let waiting = self.open.remove(&id).map(|iteration| iteration.waiting).unwrap_or_default();

@@ -454,7 +454,6 @@ impl Storage {
                 });
             }
             StoreDone::Swapped { result } => {
-                self.iterations.values_mut().for_each(Iterations::forget_places);
                 self.pack_step(out, |packs, commits, scene| packs.on_swapped(result, commits, scene));
             }
             StoreDone::Durable { upto } => {

@@ -8,6 +8,9 @@ use crate::store::{
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
+/// It is not asked for places.
+const NOWHERE: Place = Place { at: 0, log: 0 };
+
 /// A storage that answers everything at once and keeps every revision.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
@@ -170,9 +173,9 @@ impl MemoryStore {
             description,
             extension,
             size: 0,
-            at: Place(0),
+            at: NOWHERE,
             records,
-            behind: Place(0),
+            behind: NOWHERE,
         })
     }
 

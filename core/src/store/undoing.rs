@@ -12,8 +12,6 @@ pub struct UndoTarget {
     pub oid: Oid,
     /// The transaction.
     pub tid: Tid,
-    /// The log that the place is good for.
-    pub(super) log: u32,
     pub(super) record: Place,
 }
 

@@ -17,6 +17,7 @@ mod locks;
 mod packs;
 mod read_only;
 mod stop;
+mod swaps;
 mod timeouts;
 mod tx;
 mod undo;

@@ -18,6 +18,8 @@ pub struct Find {
     data: Option<Bytes>,
     /// The record to look at next.
     at: u64,
+    /// The log that it goes through.
+    log: u32,
 }
 
 /// What one record says.
@@ -30,9 +32,9 @@ pub enum Found {
 }
 
 impl Find {
-    /// A search from the record at `at`.
-    pub(super) fn new(oid: Oid, serial: Tid, data: Option<Bytes>, at: u64) -> Find {
-        Find { oid, serial, data, at }
+    /// A search in log `log` from the record at `at`.
+    pub(super) fn new(oid: Oid, serial: Tid, data: Option<Bytes>, at: u64, log: u32) -> Find {
+        Find { oid, serial, data, at, log }
     }
 }
 
@@ -52,7 +54,7 @@ impl Walk for Find {
         if header.tid > self.serial && header.prev != 0 {
             return Ok(Found::Later(header.prev));
         }
-        let here = Some(Place(self.at));
+        let here = Some(Place { at: self.at, log: self.log });
         if header.tid != self.serial {
             return Ok(Found::Over(None));
         }
@@ -85,7 +87,7 @@ impl Query for Find {
 
     fn restart(&mut self, book: &Book) -> Option<Result<Self::Answer, StoreError>> {
         let Some(entry) = book.index.get(self.oid) else { return Some(Ok(None)) };
-        self.at = entry.at;
+        (self.at, self.log) = (entry.at, book.log);
         None
     }
 

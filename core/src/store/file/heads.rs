@@ -62,13 +62,13 @@ impl Heads {
     }
 
     /// The transaction before the one at `behind`, or the last of a log that ends there.
-    pub(super) fn before(behind: Place, log: u32, ahead: usize) -> Heads {
-        Heads { from: Tid::ZERO, at: FIRST, seek: Seek::Last(behind.0), log, ahead }
+    pub(super) fn before(behind: Place, ahead: usize) -> Heads {
+        Heads { from: Tid::ZERO, at: FIRST, seek: Seek::Last(behind.at), log: behind.log, ahead }
     }
 
     /// From the transaction at `near` on.
-    pub(super) fn at(near: Place, from: Tid, log: u32, ahead: usize) -> Heads {
-        Heads { from, at: near.0, seek: Seek::Forwards, log, ahead }
+    pub(super) fn at(near: Place, from: Tid, ahead: usize) -> Heads {
+        Heads { from, at: near.at, seek: Seek::Forwards, log: near.log, ahead }
     }
 
     fn look_at_txn(&self, log: &View<'_>) -> Result<Found, Need> {
@@ -142,7 +142,7 @@ impl Walk for Heads {
                     description: strings.split_to(header.description.into()),
                     extension: strings,
                     size: header.length,
-                    at: Place(start),
+                    at: Place { at: start, log: self.log },
                     records: RecordsLeft {
                         tid: header.tid,
                         log: self.log,
@@ -151,7 +151,7 @@ impl Walk for Heads {
                         at: start + records,
                         end: start + header.length,
                     },
-                    behind: Place(self.at),
+                    behind: Place { at: self.at, log: self.log },
                 }));
             }
             (found, seek) => unreachable!("{found:?} on a way {seek:?}"),

@@ -16,6 +16,7 @@ mod onward;
 pub mod open;
 pub mod origin;
 pub mod pack;
+mod put_off;
 pub mod read;
 pub mod records;
 pub mod sidecar;
@@ -51,6 +52,7 @@ use lockfile::{Closed, Nonce};
 use onward::Onward;
 use origin::Origin;
 use pack::{Begin, Packed};
+use put_off::PutOff;
 use read::{Lookup, Pending, Purpose};
 use swap::Swap;
 use targets::Targets;
@@ -71,7 +73,8 @@ pub struct FileStore<C> {
     /// Process and nonce in the lock file; `None` in a read-only storage.
     owner: Option<(u32, Nonce)>,
     /// A packed log is being put in place.
-    swap: Option<swap::Swap>,
+    swap: Option<Swap>,
+    put_off: Vec<PutOff<C>>,
     /// Syncs that a close waits for, and what went wrong with one.
     closing: usize,
     unsaved: Option<DiskError>,
@@ -88,6 +91,7 @@ impl<C> FileStore<C> {
         FileStore {
             owner,
             swap: None,
+            put_off: Vec::new(),
             closing: 0,
             unsaved: None,
             reservations: reserve::Reservations::new(book.end),
@@ -105,6 +109,9 @@ impl<C> FileStore<C> {
     pub fn ask(&mut self, op: StoreOp<C>, out: &mut Outbox<C>) {
         let book = &mut self.book;
         match op {
+            op if self.swap.as_ref().is_some_and(Swap::is_ahead) && put_off::asks_for_place(&op) => {
+                self.put_off.push(PutOff::Asked(op));
+            }
             StoreOp::LoadBefore { context, oid, before } => {
                 #[cfg(feature = "planted-bugs")]
                 let before = if self.bug == Some(Bug::CurrentForOlder) { Tid::MAX } else { before };
@@ -127,8 +134,9 @@ impl<C> FileStore<C> {
                 }
             },
             StoreOp::NextTransaction { context, from, near } => {
-                let walk = match near {
-                    Some(near) => Heads::at(near, from, book.log, limits::FIRST_READ),
+                // After a pack it has to look for it.
+                let walk = match near.filter(|near| near.log == book.log) {
+                    Some(near) => Heads::at(near, from, limits::FIRST_READ),
                     None => Heads::new(from, book.last, book.end, book.log, limits::FIRST_READ),
                 };
                 Asked::start(context, walk, book, out);
@@ -137,13 +145,15 @@ impl<C> FileStore<C> {
                 Asked::start(context, Onward::new(left, book, limits::FIRST_READ), book, out);
             }
             StoreOp::Find { context, oid, serial, data } => match book.index.get(oid) {
-                Some(entry) => Asked::start(context, Find::new(oid, serial, data, entry.at), book, out),
+                Some(entry) => {
+                    Asked::start(context, Find::new(oid, serial, data, entry.at, book.log), book, out);
+                }
                 None => out.done.push_back(StoreDone::Found { context, result: Ok(None) }),
             },
             StoreOp::Targets { context, tid } => {
                 Asked::start(context, Targets::new(tid, book.end, book.log), book, out);
             }
-            StoreOp::Undo { context, target, .. } if target.log != book.log => {
+            StoreOp::Undo { context, target, .. } if target.record.log != book.log => {
                 mark!("a vote undoes what was packed since it began");
                 let result = Ok(Err(UndoRefusal::Packed));
                 out.done.push_back(StoreDone::Undone { context, result });
@@ -153,11 +163,12 @@ impl<C> FileStore<C> {
                 Asked::start(context, Undo::new(target, entry.at, so_far), book, out);
             }
             StoreOp::Origin { context, oid, place } => {
+                assert_eq!(place.log, book.log, "who holds a place is asked before a pack voids it");
                 Asked::start(context, Origin::new(oid, place), book, out);
             }
             StoreOp::PreviousTransaction { context, before } => {
-                let behind = before.unwrap_or(Place(book.end));
-                Asked::start(context, Heads::before(behind, book.log, limits::FIRST_READ), book, out);
+                let behind = before.unwrap_or(Place { at: book.end, log: book.log });
+                Asked::start(context, Heads::before(behind, limits::FIRST_READ), book, out);
             }
             StoreOp::Reserve { context, bytes } => self.reserve(context, bytes, out),
         }
@@ -174,6 +185,9 @@ impl<C> FileStore<C> {
         if appender.failed() {
             return out.done.push_back(StoreDone::Refused { why: StoreError::Failed });
         }
+        let mut places =
+            batch.iter().flat_map(|transaction| &transaction.records).filter_map(|record| record.same_as);
+        assert!(places.all(|place| place.log == self.book.log), "no record points into a log that went");
         let bytes = appender.append(batch, &self.book, out);
         self.reservations.appended(bytes);
         #[cfg(feature = "planted-bugs")]
@@ -190,7 +204,7 @@ impl<C> FileStore<C> {
     /// A search for the place where transaction `serial` gave `oid` the state `data`; `None`: there is no such object.
     pub fn find(&self, oid: Oid, serial: Tid, data: Option<Bytes>) -> Option<Errand<Find>> {
         let entry = self.book.index.get(oid)?;
-        Some(Errand::new(Find::new(oid, serial, data, entry.at)))
+        Some(Errand::new(Find::new(oid, serial, data, entry.at, self.book.log)))
     }
 
     /// A search for the revision of `oid` that was current just before `before`; `None`: there is no such object.
@@ -227,6 +241,10 @@ impl<C> FileStore<C> {
     pub fn on_disk(&mut self, done: DiskDone<C>, out: &mut Outbox<C>) {
         match done {
             done if self.swap.is_some() && Swap::concerns(&done) => self.on_swapping(done, out),
+            done if self.swap.as_ref().is_some_and(Swap::is_ahead) && put_off::finds_place(&done) => {
+                mark!("a walk to a place waits since the log is to go");
+                self.put_off.push(PutOff::Read(done));
+            }
             DiskDone::Read { pending: Pending(Purpose::Load(lookup)), result } => {
                 let relook = self.relooks();
                 lookup.resume(result, relook, &mut self.book, out);
@@ -306,7 +324,10 @@ impl<C> FileStore<C> {
         let swap = self.swap.as_mut().expect("a swap that goes on");
         let result = match swap.on_disk(done, &mut out.disk) {
             swap::Progress::Going => return,
-            swap::Progress::Placed(packed) => return self.take_up(*packed, out),
+            swap::Progress::Placed(packed) => {
+                self.take_up(*packed, out);
+                return self.resume(out);
+            }
             swap::Progress::Over => Ok(()),
             swap::Progress::Kept(error) => Err(error.into()),
             swap::Progress::Uncertain(error) => {
@@ -316,6 +337,17 @@ impl<C> FileStore<C> {
         };
         self.swap = None;
         out.done.push_back(StoreDone::Swapped { result });
+        self.resume(out);
+    }
+
+    /// Goes on with what was put off.
+    fn resume(&mut self, out: &mut Outbox<C>) {
+        for put_off in std::mem::take(&mut self.put_off) {
+            match put_off {
+                PutOff::Asked(op) => self.ask(op, out),
+                PutOff::Read(done) => self.on_disk(done, out),
+            }
+        }
     }
 
     fn take_up(&mut self, packed: Packed, out: &mut Outbox<C>) {

@@ -30,8 +30,8 @@ pub enum Found {
 
 impl Origin {
     /// Of the state that `oid` has by its record at `place`.
-    pub(super) fn new(oid: Oid, Place(at): Place) -> Origin {
-        Origin { oid, at }
+    pub(super) fn new(oid: Oid, place: Place) -> Origin {
+        Origin { oid, at: place.at }
     }
 }
 

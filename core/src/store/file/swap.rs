@@ -80,6 +80,11 @@ impl Swap {
         }
     }
 
+    /// Whether the new log is still to be put in place.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.packed.is_some()
+    }
+
     /// Takes the answer to a step, and puts out the next.
     pub(super) fn on_disk<C>(&mut self, done: DiskDone<C>, out: &mut VecDeque<DiskOp<C>>) -> Progress {
         let error = match done {

@@ -80,7 +80,7 @@ impl Walk for Targets {
                     return damaged(at, Broken::RecordLength);
                 }
                 Ok(Found::Record(
-                    UndoTarget { oid: header.oid, tid: self.tid, log: self.log, record: Place(at) },
+                    UndoTarget { oid: header.oid, tid: self.tid, record: Place { at, log: self.log } },
                     len,
                 ))
             }
