@@ -11,7 +11,7 @@ use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::server::Context;
 use zeolith_core::store::blob::BlobOp;
-use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Span};
+use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Naming, Span};
 
 /// What survives a power loss is decided in pieces of this size.
 const SECTOR: usize = 512;
@@ -148,6 +148,8 @@ impl SimDisk {
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::KeepTail { from } => format!("keep the tail from {from}"),
             DiskOp::Blob(op) => describe(op),
+            DiskOp::Free => "look for room".to_owned(),
+            DiskOp::Name(naming) => format!("change names: {naming:?}"),
         })
     }
 
@@ -181,6 +183,11 @@ impl SimDisk {
             DiskOp::Blob(op) => {
                 self.blobs.begin(&op);
                 self.begun.push(Begun::Blob(op));
+            }
+            DiskOp::Free => return Some(DiskDone::Free { result: Ok(u64::MAX) }),
+            DiskOp::Name(naming) => {
+                self.name(naming);
+                return Some(DiskDone::Named { result: Ok(()) });
             }
         }
         None
@@ -216,6 +223,8 @@ impl SimDisk {
             DiskOp::KeepTail { .. } => DiskDone::Kept { result: Err(error) },
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::Blob(op) => DiskDone::Blob(self.blobs.fail(op.clone(), false, error).ok()?),
+            DiskOp::Free => DiskDone::Free { result: Err(error) },
+            DiskOp::Name(_) => DiskDone::Named { result: Err(error) },
         };
         self.queue.pop_front();
         Some(done)
@@ -313,6 +322,28 @@ impl SimDisk {
             }
         }
         self.files.entry(id).or_default().unsynced.drain(..changes).collect()
+    }
+
+    /// Changes names, for good: no power loss takes it back.
+    fn name(&mut self, naming: Naming) {
+        match naming {
+            Naming::Remove(file) => drop(self.files.remove(&file)),
+            Naming::Link { from, to } => {
+                let SimFile { durable, current, .. } = self.files.entry(from).or_default();
+                let linked =
+                    SimFile { durable: durable.clone(), current: current.clone(), unsynced: Vec::new() };
+                self.files.insert(to, linked);
+            }
+            Naming::Rename { from, to } => {
+                let file = self.files.remove(&from).unwrap_or_default();
+                if to == FileId::Log {
+                    self.rot.clear();
+                    self.ends = [file.durable.len(); 2];
+                }
+                self.files.insert(to, file);
+            }
+            Naming::Sync => {}
+        }
     }
 
     fn change(&mut self, file: FileId, mut change: Change) {
