@@ -14,6 +14,7 @@ use crate::ledger::Attempt;
 use admin::Admin;
 use questions::{Purpose, Questions};
 use txns::Txns;
+pub use work::Storage;
 use zeolith_core::client::{Answer, Call, Error, Input, Ticket};
 use zeolith_core::ids::Tid;
 use zeolith_core::rng::Rng;
@@ -29,15 +30,14 @@ pub struct App {
     questions: Questions,
     txns: Txns,
     admin: Admin,
-    /// Its storage has blobs.
-    blobs: bool,
+    storage: Storage,
 }
 
 impl App {
     /// One that has asked nothing yet.
-    pub fn new(id: ClientId, writes: bool, blobs: bool) -> App {
-        let (questions, txns) = (Questions::default(), Txns::new(id, writes, blobs));
-        App { id, questions, txns, admin: Admin::default(), blobs }
+    pub fn new(id: ClientId, writes: bool, storage: Storage) -> App {
+        let (questions, txns) = (Questions::default(), Txns::new(id, writes, storage));
+        App { id, questions, txns, admin: Admin::default(), storage }
     }
 
     /// Whether it has nothing under way.
@@ -86,7 +86,7 @@ impl App {
         if self.is_voted() && rng.chance(2, 3) {
             return self.decide(scene, rng.chance(1, 10));
         }
-        if self.blobs && rng.chance(1, 2) && self.txns.upload(scene) {
+        if self.storage.blobs && rng.chance(1, 2) && self.txns.upload(scene) {
             return true;
         }
         match rng.below(16) {
@@ -111,6 +111,10 @@ impl App {
             return false;
         }
         let attempt = Attempt { client: self.id, number: self.txns.number() + 1 };
+        if self.storage.packs && rng.chance(1, 4) {
+            self.admin.pack(scene, &mut self.questions, &self.txns, now, rng);
+            return true;
+        }
         self.admin.act(scene, &mut self.questions, &mut self.txns, (attempt, now), rng)
     }
 
@@ -142,10 +146,14 @@ impl App {
         let known = (!known.is_empty()).then(|| known[rng.below(known.len() as u64) as usize]);
         let snapshot = scene.machine.last_tid().map_or(Tid::MAX, Tid::next);
         match (rng.below(12), known) {
-            (0..3, Some((oid, serial))) if self.blobs => {
+            (0..3, Some((oid, serial))) if self.storage.blobs => {
                 let blob = self.txns.known.iter().rev().find(|(oid, _)| work::has_blob(*oid));
                 let (oid, serial) = blob.copied().unwrap_or((oid, serial));
                 Call::LoadBlob { oid, serial }
+            }
+            (3, _) if self.storage.packs && !self.txns.own.is_empty() => {
+                let (oid, _) = self.txns.own[rng.below(self.txns.own.len() as u64) as usize];
+                Call::Load { oid, before: if rng.chance(1, 2) { Tid::MAX } else { snapshot } }
             }
             (0..4, _) => Call::Load { oid, before: Tid::MAX },
             (4, Some((oid, serial))) => Call::Load { oid, before: serial },

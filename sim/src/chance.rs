@@ -56,6 +56,9 @@ fn storage(world: &World, server: ServerNo, rng: &mut Rng) -> Option<Event> {
     if node.is_down() {
         return Some(Event::Start(server)).filter(|_| rng.chance(1, 8));
     }
+    if node.can_pack() && rng.chance(1, 2) {
+        return Some(Event::Pack(server));
+    }
     let begun = node.disk.begun() as u64;
     if begun > 0 && rng.chance(1, 2) {
         return Some(Event::EndDisk(server, rng.below(begun) as usize));
@@ -94,6 +97,9 @@ fn fault(world: &World, options: &Options, wire: Wire, rng: &mut Rng) -> Option<
         Fault::Crashes => Some(Event::Crash(server, Fate::Process)),
         Fault::PowerLosses => Some(Event::Crash(server, Fate::Power(rng.next_u64()))),
         Fault::DiskFailures => Some(match rng.below(8) {
+            _ if world.nodes()[server.0].can_pack() && rng.chance(1, 4) => {
+                Event::FailDisk(server, Failure::Pack)
+            }
             _ if options.setup.blobs && rng.chance(1, 3) => Event::FailDisk(server, Failure::Blob),
             0 | 1 => Event::FailDisk(server, Failure::Full),
             2 | 3 => Event::FailDisk(server, Failure::Write),

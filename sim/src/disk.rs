@@ -45,6 +45,20 @@ struct SimFile {
     unsynced: Vec<Change>,
 }
 
+/// What becomes of names in one step.
+#[derive(Clone, Copy, Debug)]
+struct Renamed {
+    gone: Option<FileId>,
+    made: Option<(FileId, usize)>,
+}
+
+impl Renamed {
+    fn apply(self, names: &mut BTreeMap<FileId, usize>) {
+        self.gone.and_then(|gone| names.remove(&gone));
+        names.extend(self.made);
+    }
+}
+
 fn apply(image: &mut Vec<u8>, change: &Change) {
     match change {
         Change::Write { at, bytes } => put(image, *at as usize, bytes),
@@ -67,6 +81,7 @@ enum Begun {
     /// It covers the first `changes` unsynced changes.
     Sync {
         file: FileId,
+        inode: usize,
         changes: usize,
     },
     Blob(BlobOp),
@@ -75,7 +90,13 @@ enum Begun {
 /// The disk of one server.
 #[derive(Debug, Default)]
 pub struct SimDisk {
-    files: BTreeMap<FileId, SimFile>,
+    inodes: Vec<SimFile>,
+    /// Which of them has a name.
+    names: BTreeMap<FileId, usize>,
+    /// Which has it for certain after a power loss.
+    kept: BTreeMap<FileId, usize>,
+    /// What makes the one into the other, in order.
+    renamed: Vec<Renamed>,
     /// The folder of the blobs.
     pub blobs: Folder,
     /// Operations not begun: they begin in order.
@@ -120,7 +141,35 @@ impl SimDisk {
 
     /// Its files, as a reader sees them.
     pub fn files(&self) -> BTreeMap<FileId, Vec<u8>> {
-        self.files.iter().map(|(&id, file)| (id, file.current.clone())).collect()
+        self.names.iter().map(|(&id, &inode)| (id, self.inodes[inode].current.clone())).collect()
+    }
+
+    /// Which file is the log: another one after a pack.
+    pub fn log_file(&self) -> Option<usize> {
+        self.names.get(&FileId::Log).copied()
+    }
+
+    fn file(&self, id: FileId) -> Option<&SimFile> {
+        self.names.get(&id).map(|&inode| &self.inodes[inode])
+    }
+
+    /// The file of a name, which is made when there is none.
+    fn inode(&mut self, id: FileId) -> usize {
+        if let Some(&inode) = self.names.get(&id) {
+            return inode;
+        }
+        let inode = self.inodes.len();
+        self.inodes.push(SimFile::default());
+        let made = Renamed { gone: None, made: Some((id, inode)) };
+        made.apply(&mut self.names);
+        // An empty file more or less makes no difference; another file of this name does.
+        if self.kept.contains_key(&id) { self.renamed.push(made) } else { made.apply(&mut self.kept) }
+        inode
+    }
+
+    fn file_mut(&mut self, id: FileId) -> &mut SimFile {
+        let inode = self.inode(id);
+        &mut self.inodes[inode]
     }
 
     /// Whether it has failed since the machine started.
@@ -193,6 +242,25 @@ impl SimDisk {
         None
     }
 
+    /// Carries out an operation that nobody else waits behind, as a thread of its own does; fails at it if it `fails`.
+    pub fn run(&mut self, op: DiskOp<Context>, fails: bool) -> Option<DiskDone<Context>> {
+        let error = || DiskError::Io("a bad sector".into());
+        match op {
+            DiskOp::Free if fails => Some(DiskDone::Free { result: Ok(0) }),
+            DiskOp::Read { pending, .. } if fails => Some(DiskDone::Read { pending, result: Err(error()) }),
+            DiskOp::Sync { file } if fails => Some(DiskDone::Synced { file, result: Err(error()) }),
+            op => {
+                self.queue.push_front(op);
+                if fails {
+                    return self.fail_to_begin(&error());
+                }
+                let begun = self.begun.len();
+                let done = self.begin();
+                if self.begun.len() > begun { Some(self.end(begun)) } else { done }
+            }
+        }
+    }
+
     /// From now on the next operation in the folder of the blobs that can fail does so at its end.
     pub fn fail_blob(&mut self) {
         self.fails_blob = true;
@@ -203,7 +271,7 @@ impl SimDisk {
         let done = match failure {
             Failure::Full => self.fail_to_begin(&DiskError::Full),
             Failure::Write => self.fail_to_begin(&DiskError::Io("a bad sector".into())),
-            Failure::Blob => unreachable!("what fails later has no answer now"),
+            Failure::Blob | Failure::Pack => unreachable!("what fails elsewhere has no answer here"),
             Failure::End(at) => (at < self.begun.len()).then(|| self.fail_to_end(at)).flatten(),
         };
         // What fails in the folder of the blobs fails for one transaction.
@@ -239,8 +307,8 @@ impl SimDisk {
                 DiskOp::Read { pending, .. } => DiskDone::Read { pending, result: Err(error) },
                 op => unreachable!("only reads are begun as reads: {op:?}"),
             },
-            Begun::Sync { file, changes } => {
-                self.lose(file, changes);
+            Begun::Sync { file, inode, changes } => {
+                self.lose(inode, changes);
                 DiskDone::Synced { file, result: Err(error) }
             }
             Begun::Blob(op) => match self.blobs.fail(op, true, error) {
@@ -275,7 +343,7 @@ impl SimDisk {
     /// Takes everything away, and puts this log and these blobs there.
     pub fn restore(&mut self, log: Vec<u8>, blobs: Folder) {
         *self = SimDisk { blobs, ..SimDisk::default() };
-        self.files.insert(FileId::Log, SimFile { durable: log.clone(), current: log, unsynced: Vec::new() });
+        *self.file_mut(FileId::Log) = SimFile { durable: log.clone(), current: log, unsynced: Vec::new() };
     }
 
     /// Somebody looks after the disk: what has turned is as it was.
@@ -287,7 +355,7 @@ impl SimDisk {
     /// Memory gets short: what only reads gave is read from the disk from now on. Whether that is something else.
     pub fn forget(&mut self) -> bool {
         let mut forgot = false;
-        for file in self.files.values_mut() {
+        for file in &mut self.inodes {
             let mut current = file.durable.clone();
             file.unsynced.iter().for_each(|change| apply(&mut current, change));
             forgot |= current != file.current;
@@ -298,59 +366,57 @@ impl SimDisk {
 
     /// What a sync covered is not on the disk, and no later one brings it there; but a file that has the name of another is
     /// the one that has it.
-    fn lose(&mut self, id: FileId, changes: usize) {
-        let covered = self.synced(id, changes);
+    fn lose(&mut self, inode: usize, changes: usize) {
+        let covered = self.synced(inode, changes);
         let named: Vec<Change> =
             covered.into_iter().filter(|change| matches!(change, Change::Replace(_))).collect();
         for begun in &mut self.begun {
-            if let Begun::Sync { file, changes } = begun
-                && *file == id
+            if let Begun::Sync { inode: other, changes, .. } = begun
+                && *other == inode
             {
                 *changes += named.len();
             }
         }
-        self.files.entry(id).or_default().unsynced.splice(0..0, named);
+        self.inodes[inode].unsynced.splice(0..0, named);
     }
 
     /// The changes that a sync covered.
-    fn synced(&mut self, id: FileId, changes: usize) -> Vec<Change> {
+    fn synced(&mut self, inode: usize, changes: usize) -> Vec<Change> {
         for begun in &mut self.begun {
-            if let Begun::Sync { file, changes: other } = begun
-                && *file == id
+            if let Begun::Sync { inode: other, changes: left, .. } = begun
+                && *other == inode
             {
-                *other = other.saturating_sub(changes);
+                *left = left.saturating_sub(changes);
             }
         }
-        self.files.entry(id).or_default().unsynced.drain(..changes).collect()
+        self.inodes[inode].unsynced.drain(..changes).collect()
     }
 
-    /// Changes names, for good: no power loss takes it back.
+    /// Changes names.
     fn name(&mut self, naming: Naming) {
-        match naming {
-            Naming::Remove(file) => drop(self.files.remove(&file)),
-            Naming::Link { from, to } => {
-                let SimFile { durable, current, .. } = self.files.entry(from).or_default();
-                let linked =
-                    SimFile { durable: durable.clone(), current: current.clone(), unsynced: Vec::new() };
-                self.files.insert(to, linked);
-            }
+        let renamed = match naming {
+            Naming::Remove(file) => Renamed { gone: Some(file), made: None },
+            Naming::Link { from, to } => Renamed { gone: None, made: Some((to, self.inode(from))) },
             Naming::Rename { from, to } => {
-                let file = self.files.remove(&from).unwrap_or_default();
+                let inode = self.inode(from);
                 if to == FileId::Log {
+                    // What has turned is in the file that goes.
                     self.rot.clear();
-                    self.ends = [file.durable.len(); 2];
+                    self.ends = [self.inodes[inode].durable.len(); 2];
                 }
-                self.files.insert(to, file);
+                Renamed { gone: Some(from), made: Some((to, inode)) }
             }
-            Naming::Sync => {}
-        }
+            Naming::Sync => return self.renamed.drain(..).for_each(|it| it.apply(&mut self.kept)),
+        };
+        renamed.apply(&mut self.names);
+        self.renamed.push(renamed);
     }
 
     fn change(&mut self, file: FileId, mut change: Change) {
         if let (FileId::Log, Change::Write { at, bytes }) = (file, &mut change) {
             self.write_over_rot(*at as usize, bytes);
         }
-        let file = self.files.entry(file).or_default();
+        let file = self.file_mut(file);
         apply(&mut file.current, &change);
         file.unsynced.push(change);
     }
@@ -361,7 +427,7 @@ impl SimDisk {
             return;
         }
         let mut written = bytes.to_vec();
-        let current = self.files.get(&FileId::Log).map_or(&[][..], |log| &log.current);
+        let current = self.contents(FileId::Log).to_vec();
         self.rot.retain(|&place, bit| {
             let Some(byte) = place.checked_sub(at).and_then(|place| written.get_mut(place)) else {
                 return true;
@@ -376,8 +442,9 @@ impl SimDisk {
     }
 
     fn begin_sync(&mut self, file: FileId) {
-        let changes = self.files.entry(file).or_default().unsynced.len();
-        self.begun.push(Begun::Sync { file, changes });
+        let inode = self.inode(file);
+        let changes = self.inodes[inode].unsynced.len();
+        self.begun.push(Begun::Sync { file, inode, changes });
     }
 
     /// Ends the operation at place `at` of those begun.
@@ -392,12 +459,12 @@ impl SimDisk {
                 }
                 op => unreachable!("only reads are begun as reads: {op:?}"),
             },
-            Begun::Sync { file: id, changes } => {
-                let changes = self.synced(id, changes);
-                let file = self.files.entry(id).or_default();
+            Begun::Sync { file: id, inode, changes } => {
+                let changes = self.synced(inode, changes);
+                let file = &mut self.inodes[inode];
                 let before = file.durable.len();
                 changes.iter().for_each(|change| apply(&mut file.durable, change));
-                if id == FileId::Log && file.durable.len() > before {
+                if self.names.get(&FileId::Log) == Some(&inode) && file.durable.len() > before {
                     self.ends = [before, self.ends[0].min(before)];
                 }
                 DiskDone::Synced { file: id, result: Ok(()) }
@@ -412,7 +479,7 @@ impl SimDisk {
     }
 
     fn read(&self, id: FileId, span: Span) -> Bytes {
-        let Some(file) = self.files.get(&id) else { return Bytes::new() };
+        let Some(file) = self.file(id) else { return Bytes::new() };
         let start = file.current.len().min(span.at as usize);
         let end = file.current.len().min(start + span.len);
         let mut bytes = file.current[start..end].to_vec();
@@ -426,17 +493,17 @@ impl SimDisk {
 
     /// What was written to the file, whatever became of it on the disk; empty when it is not there.
     pub fn contents(&self, file: FileId) -> &[u8] {
-        self.files.get(&file).map_or(&[], |file| &file.current)
+        self.file(file).map_or(&[], |file| &file.current)
     }
 
-    /// What a power loss would leave of the file for certain.
+    /// What a power loss would leave of the file for certain, if it keeps its name.
     pub fn durable(&self, file: FileId) -> &[u8] {
-        self.files.get(&file).map_or(&[], |file| &file.durable)
+        self.file(file).map_or(&[], |file| &file.durable)
     }
 
     /// The length of a file; `None` when it was never written.
     pub fn length(&self, file: FileId) -> Option<u64> {
-        self.files.get(&file).map(|file| file.current.len() as u64)
+        self.file(file).map(|file| file.current.len() as u64)
     }
 
     /// The machine goes down: operations not answered are forgotten, and unsynced changes share their fate.
@@ -446,7 +513,13 @@ impl SimDisk {
         self.failed = false;
         let Fate::Power(dice) = fate else { return };
         let mut rng = Rng::new(Seed(dice));
-        for file in self.files.values_mut() {
+        for renamed in self.renamed.drain(..) {
+            if rng.chance(1, 2) {
+                renamed.apply(&mut self.kept);
+            }
+        }
+        self.names = self.kept.clone();
+        for file in &mut self.inodes {
             let keep_all = rng.chance(1, 4);
             for change in file.unsynced.drain(..) {
                 if let Change::Write { at, bytes } = &change {

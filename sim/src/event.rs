@@ -67,6 +67,8 @@ pub enum Failure {
     End(usize),
     /// End the next operation in the folder of the blobs.
     Blob,
+    /// Do what the pack asks for next, or find room for it.
+    Pack,
 }
 
 /// Stands for all bytes that are on their way.
@@ -106,8 +108,10 @@ pub enum Event {
     BeginDisk(ServerNo),
     /// The disk ends one of the operations it has begun.
     EndDisk(ServerNo, usize),
-    /// The disk does all that it is asked, in order.
+    /// The disk does all that it is asked, in order, and for a pack.
     Disk(ServerNo),
+    /// The pack that goes on beside a server takes its next step.
+    Pack(ServerNo),
     /// The disk fails at an operation.
     FailDisk(ServerNo, Failure),
     /// A server's memory gets short: what its disk failed to write is not read any more.
@@ -149,6 +153,7 @@ impl Event {
             | Event::BeginDisk(server)
             | Event::EndDisk(server, _)
             | Event::Disk(server)
+            | Event::Pack(server)
             | Event::FailDisk(server, _)
             | Event::Forget(server)
             | Event::Rot(server, _)

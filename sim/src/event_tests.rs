@@ -14,6 +14,7 @@ fn events() -> impl Strategy<Value = Event> {
         Just(Failure::Full),
         Just(Failure::Write),
         Just(Failure::Blob),
+        Just(Failure::Pack),
         any::<usize>().prop_map(Failure::End)
     ];
     let fate = prop_oneof![Just(Fate::Process), any::<u64>().prop_map(Fate::Power)];
@@ -38,6 +39,7 @@ fn events() -> impl Strategy<Value = Event> {
         server().prop_map(Event::BeginDisk),
         (server(), any::<usize>()).prop_map(|(server, at)| Event::EndDisk(server, at)),
         server().prop_map(Event::Disk),
+        server().prop_map(Event::Pack),
         (server(), failure).prop_map(|(server, failure)| Event::FailDisk(server, failure)),
         (server(), any::<u64>()).prop_map(|(server, dice)| Event::Rot(server, dice)),
         server().prop_map(Event::Forget),

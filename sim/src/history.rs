@@ -128,6 +128,8 @@ pub struct History {
     pub restores: Vec<Restore>,
     /// Who wrote a revision, as its data said to somebody who merged it: what was read is in the transactions.
     pub writers: BTreeMap<(Oid, Tid), Attempt>,
+    /// When packs were asked for, and to which times.
+    pub packs: Vec<(Place, Tid)>,
     /// When programs were started again: what one began with says nothing of the one before.
     pub restarts: Vec<(ClientId, Place)>,
 }

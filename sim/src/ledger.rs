@@ -47,8 +47,14 @@ impl fmt::Display for Attempt {
 /// What stands in one server's log: its history, as far as the world can read it.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    /// Every transaction in the log, in its order.
+    /// Every transaction of the history in its order, with all its records, whatever a pack has taken out of the log.
     pub logged: Vec<Logged>,
+    /// Revisions that are not in the log, since a pack took them out.
+    gone: BTreeSet<(Oid, Tid)>,
+    /// Those that were not there at some time.
+    ever_gone: BTreeSet<(Oid, Tid)>,
+    /// Which file of the disk was read.
+    file: Option<usize>,
     /// Where the log was read up to.
     read_to: usize,
     /// Transactions that a power loss now would leave.
@@ -65,6 +71,7 @@ pub struct Ledger {
 impl Ledger {
     /// Looks at the disk; returns the transactions that are new in the log.
     pub fn look(&mut self, disk: &SimDisk) -> &[Logged] {
+        self.file = disk.log_file();
         let (durable, to) = log::read(disk.durable(FileId::Log), self.durable_to);
         self.durable.extend(durable.iter().map(|transaction| transaction.tid));
         self.durable_to = to;
@@ -85,11 +92,71 @@ impl Ledger {
         self.logged.push(transaction);
     }
 
-    /// The server came up again: what is in the log now is all there is.
+    /// Whether the log is not the file that was read before.
+    pub fn is_other(&self, disk: &SimDisk) -> bool {
+        self.file.is_some() && self.file != disk.log_file()
+    }
+
+    /// A packed log is in the place of the one that was read.
+    pub fn repacked(&mut self, disk: &SimDisk) {
+        let (log, to) = log::read(disk.contents(FileId::Log), 0);
+        (self.file, self.read_to, self.durable_to) = (disk.log_file(), to, to);
+        self.miss(&log);
+    }
+
+    /// Notes which revisions are not in the log.
+    fn miss(&mut self, log: &[Logged]) {
+        let revisions = |log: &[Logged]| -> BTreeSet<(Oid, Tid)> {
+            log.iter().flat_map(|it| it.records.iter().map(|(oid, _)| (*oid, it.tid))).collect()
+        };
+        self.gone = revisions(&self.logged);
+        let left = revisions(log);
+        self.gone.retain(|revision| !left.contains(revision));
+        self.ever_gone.extend(&self.gone);
+    }
+
+    /// The server came up again: what is in the log now is all there is, but for what a pack took out.
     pub fn reopened(&mut self, disk: &SimDisk) {
-        let shown = std::mem::take(&mut self.shown);
-        *self = Ledger { shown, ..Ledger::default() };
-        self.look(disk);
+        let (log, _) = log::read(disk.contents(FileId::Log), 0);
+        let last = log.last().map_or(Tid::ZERO, |transaction| transaction.tid);
+        let Ledger { shown, logged, ever_gone, .. } = std::mem::take(self);
+        let mut fresh = Ledger { shown, ever_gone, ..Ledger::default() };
+        fresh.look(disk);
+        if fresh.ever_gone.is_empty() {
+            *self = fresh;
+            return;
+        }
+        (self.file, self.read_to, self.durable_to) = (fresh.file, fresh.read_to, fresh.durable_to);
+        (self.shown, self.ever_gone, self.durable) = (fresh.shown, fresh.ever_gone, fresh.durable);
+        let is_there = |tid: Tid| log.binary_search_by_key(&tid, |transaction| transaction.tid).is_ok();
+        for transaction in logged.into_iter().filter(|transaction| transaction.tid <= last) {
+            // What is not there is packed, and what was packed was durable.
+            self.durable.extend(Some(transaction.tid).filter(|tid| !is_there(*tid)));
+            self.enter(transaction);
+        }
+        self.miss(&log);
+    }
+
+    /// A pack took a revision out of a forged history.
+    #[cfg(test)]
+    pub fn forge_gone(&mut self, oid: Oid, serial: Tid) {
+        self.gone.insert((oid, serial));
+        self.ever_gone.insert((oid, serial));
+    }
+
+    /// Whether a revision is not in the log any more.
+    pub fn is_gone(&self, oid: Oid, serial: Tid) -> bool {
+        self.gone.contains(&(oid, serial))
+    }
+
+    /// Whether it was not in the log at some time.
+    pub fn was_gone(&self, oid: Oid, serial: Tid) -> bool {
+        self.ever_gone.contains(&(oid, serial))
+    }
+
+    /// Whether a pack has taken anything out of the log.
+    pub fn is_packed(&self) -> bool {
+        !self.ever_gone.is_empty()
     }
 
     /// The last transaction in the log.
@@ -105,6 +172,17 @@ impl Ledger {
     /// The last transaction before `before` that changed an object; `None` when there was none.
     pub fn serial_before(&self, oid: Oid, before: Tid) -> Option<Tid> {
         self.touched.get(&oid)?.range(..before).next_back().copied()
+    }
+
+    /// The same, of those that are in the log.
+    pub fn left_before(&self, oid: Oid, before: Tid) -> Option<Tid> {
+        let mut earlier = self.touched.get(&oid)?.range(..before).rev();
+        earlier.find(|&&serial| !self.is_gone(oid, serial)).copied()
+    }
+
+    /// The first transaction that changed an object, of those that are in the log.
+    pub fn first_left(&self, oid: Oid) -> Option<Tid> {
+        self.touched.get(&oid)?.iter().find(|&&serial| !self.is_gone(oid, serial)).copied()
     }
 
     /// The first transaction after `after` that changed an object; `None` when there is none yet.

@@ -7,6 +7,7 @@ pub use crate::setup::{CLIENTS_MAX, OptionError, SERVERS_MAX, Setup};
 use std::str::FromStr;
 use std::time::Duration;
 use zeolith_core::rng::{Rng, Seed};
+use zeolith_core::server::packs::PackOptions;
 use zeolith_core::wire::Codec;
 
 /// A kind of event that is on or off for a whole run: what never happens in one run gives room to what happens in
@@ -158,6 +159,7 @@ impl Options {
         }
         let together = if rng.chance(1, 4) { (0..2).collect() } else { Clients::default() };
         let blobs = rng.chance(1, 2);
+        let pack = rng.chance(1, 2).then(|| PackOptions { gc: rng.chance(2, 3), keep_old: rng.chance(1, 2) });
         let bug = asked.bug;
         let setup = Setup {
             codec,
@@ -172,6 +174,7 @@ impl Options {
             files,
             cache,
             blobs,
+            pack,
             bug,
         };
         (Options { setup, faults }, rng)

@@ -16,6 +16,7 @@ use crate::history::{Alters, History, Outcome, Place, Read, Transaction};
 use crate::ledger::Attempt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Bound;
 use zeolith_core::ids::{Oid, Tid};
 
 /// Stands for the oracle where a promise's number is told.
@@ -238,6 +239,15 @@ impl<'a> Present<'a> {
         self.eras[era].get(&oid)?.range(..before).next_back().map(|(tid, _)| *tid)
     }
 
+    /// Whether a pack may have taken out what was current of an object when a transaction began: it was asked for before the
+    /// transaction ended, and to a time when something else was current.
+    fn is_packed(&self, history: &History, era: usize, oid: Oid, transaction: &Transaction) -> bool {
+        let after = (Bound::Excluded(transaction.start), Bound::Unbounded);
+        let next = self.eras[era].get(&oid).and_then(|revisions| revisions.range(after).next());
+        let asked = history.packs.iter().filter(|(at, _)| *at < transaction.ended);
+        next.is_some_and(|(next, _)| asked.map(|(_, stop)| stop).any(|stop| next <= stop))
+    }
+
     /// Whether a revision was not stored, but set by an undo, a deletion or a copy.
     fn is_set(&self, era: usize, oid: Oid, serial: Option<Tid>) -> bool {
         let revisions = self.eras[era].get(&oid);
@@ -249,8 +259,8 @@ impl<'a> Present<'a> {
     /// read has to agree with one order.
     fn judge(&self, history: &History, transaction: &Transaction) -> Result<(), Contradiction> {
         let newest = era_at(history, transaction.ended);
-        let result = self.judge_reads(newest, transaction);
-        if result.is_err() && (0..newest).all(|era| self.judge_reads(era, transaction).is_err()) {
+        let result = self.judge_reads(history, newest, transaction);
+        if result.is_err() && (0..newest).all(|era| self.judge_reads(history, era, transaction).is_err()) {
             return result;
         }
         match self.by_attempt.get(&transaction.attempt) {
@@ -259,12 +269,18 @@ impl<'a> Present<'a> {
         }
     }
 
-    fn judge_reads(&self, era: usize, transaction: &Transaction) -> Result<(), Contradiction> {
+    fn judge_reads(
+        &self,
+        history: &History,
+        era: usize,
+        transaction: &Transaction,
+    ) -> Result<(), Contradiction> {
         let (reader, start) = (Name(transaction.attempt), transaction.start);
         for &Read { oid, serial, .. } in &transaction.reads {
             let current = self.before(era, oid, start.next());
             // An undo or a deletion may have left nothing.
-            let is_gone = serial.is_none() && self.is_set(era, oid, current);
+            let is_gone = serial.is_none()
+                && (self.is_set(era, oid, current) || self.is_packed(history, era, oid, transaction));
             if serial != current && !is_gone {
                 return Err(Contradiction::Snapshot { reader, start, oid, read: serial, current });
             }

@@ -5,6 +5,7 @@ use crate::event::ClientId;
 use std::fmt;
 use std::time::Duration;
 use zeolith_core::server::config::Config;
+use zeolith_core::server::packs::PackOptions;
 use zeolith_core::wire::Codec;
 
 /// The most clients a world has.
@@ -70,6 +71,8 @@ pub struct Setup {
     pub cache: u64,
     /// Whether the storage has blobs.
     pub blobs: bool,
+    /// How the storage is packed when somebody asks for it; `None`: nobody does.
+    pub pack: Option<PackOptions>,
     /// A deliberate fault.
     pub bug: Option<Bug>,
 }
@@ -90,6 +93,7 @@ impl Default for Setup {
             files: none,
             cache: 65_536,
             blobs: false,
+            pack: None,
             bug: None,
         }
     }
@@ -161,6 +165,12 @@ impl Setup {
             }
             "blobs" if value == "yes" => self.blobs = true,
             "blobs" => return Err(wrong("blobs", "'yes'")),
+            "pack" => {
+                let manner = PACKS.iter().find(|(name, ..)| *name == value);
+                let &(_, gc, keep_old) =
+                    manner.ok_or_else(|| wrong("pack", "'gc', 'gc-old', 'all' or 'all-old'"))?;
+                self.pack = Some(PackOptions { gc, keep_old });
+            }
             "bug" => {
                 self.bug = Some(bug::named(value).ok_or_else(|| OptionError::Bug(value.to_owned()))?);
             }
@@ -190,6 +200,11 @@ impl Setup {
         Setup { clients: used.len().max(1), readers, fallbacks, files, together, ..self }
     }
 }
+
+/// Manners to pack: what they are called, whether objects that the root does not reach go, and whether the log stays beside
+/// the packed one.
+const PACKS: [(&str, bool, bool); 4] =
+    [("gc", true, false), ("gc-old", true, true), ("all", false, false), ("all-old", false, true)];
 
 /// What names clients.
 const CLIENTS: &str = "numbers of clients with commas between";
@@ -240,6 +255,11 @@ impl fmt::Display for Setup {
         }
         if self.blobs {
             writeln!(f, "option blobs yes")?;
+        }
+        for (name, gc, keep_old) in PACKS {
+            if self.pack == Some(PackOptions { gc, keep_old }) {
+                writeln!(f, "option pack {name}")?;
+            }
         }
         match self.bug {
             Some(bug) => writeln!(f, "option bug {}", bug.name()),

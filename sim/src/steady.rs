@@ -29,7 +29,7 @@ pub fn schedule(seed: Seed, events: usize) -> Result<Schedule, Violation> {
     let real = |fault: &Fault| options.faults.has(*fault) && !UNREAL.contains(fault);
     options.faults = Fault::ALL.iter().copied().filter(real).collect();
     // What is done with them is done on other threads, in any order.
-    options.setup.blobs = false;
+    (options.setup.blobs, options.setup.pack) = (false, None);
     let mut steady = Steady { player: Player::new(options.setup), schedule: Vec::new() };
     for _ in 0..events {
         steady.step(&options, &mut rng)?;

@@ -155,6 +155,7 @@ impl World {
             Event::Restart(client, loss) => clients::restart(self, client, loss),
             Event::BeginDisk(server) => servers::begin_disk(self, server),
             Event::EndDisk(server, at) => servers::end_disk(self, server, at),
+            Event::Pack(server) => servers::pack(self, server, false),
             Event::Disk(server) => settle::drain_disk(self, server),
             Event::FailDisk(server, failure) => servers::fail_disk(self, server, failure),
             Event::Forget(server) => Ok(self.nodes[server.0].forget()),

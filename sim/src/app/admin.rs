@@ -7,7 +7,7 @@ use super::work;
 use crate::history::Alters;
 use crate::ledger::Attempt;
 use zeolith_core::client::{Call, IterationId, Operation};
-use zeolith_core::ids::{Oid, Tid};
+use zeolith_core::ids::Tid;
 use zeolith_core::rng::Rng;
 
 /// Iterations that one application has open at most.
@@ -78,6 +78,27 @@ impl Admin {
         };
         questions.ask(scene, call, Purpose::Look, None);
         true
+    }
+
+    /// Asks for a pack: to now, to a transaction that it came across, or to a time that is still to come.
+    pub(super) fn pack(
+        &mut self,
+        scene: &mut Scene<'_>,
+        questions: &mut Questions,
+        txns: &Txns,
+        now: Tid,
+        rng: &mut Rng,
+    ) {
+        let known = pick(&txns.known, rng).map_or(now, |(_, tid)| tid);
+        let time = match rng.below(6) {
+            0..3 => now.time(),
+            3 | 4 => known.time(),
+            _ => now.time() + 3_600.0,
+        };
+        let stop = Tid::of_time(time).expect("a time of this century");
+        let at = scene.notes.place();
+        scene.notes.history.packs.push((at, stop));
+        questions.ask(scene, Call::Pack { time }, Purpose::Look, None);
     }
 
     fn iterate(&mut self, scene: &mut Scene<'_>, questions: &mut Questions, rng: &mut Rng) -> bool {

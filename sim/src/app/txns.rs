@@ -2,7 +2,7 @@
 
 use super::notes::{Notes, Scene};
 use super::questions::{Purpose, Questions};
-use super::work::{self, Pieces, Work};
+use super::work::{self, Pieces, Storage, Work};
 use crate::event::ClientId;
 use crate::history::{Alters, Outcome, Read, Transaction, Write};
 use crate::ledger::Attempt;
@@ -67,8 +67,7 @@ impl Txn {
 pub(super) struct Txns {
     id: ClientId,
     writes: bool,
-    /// Its storage has blobs.
-    blobs: bool,
+    storage: Storage,
     number: u64,
     open: BTreeMap<u64, Txn>,
     /// It tries until a transaction is committed.
@@ -82,9 +81,9 @@ pub(super) struct Txns {
 }
 
 impl Txns {
-    pub(super) fn new(id: ClientId, writes: bool, blobs: bool) -> Txns {
+    pub(super) fn new(id: ClientId, writes: bool, storage: Storage) -> Txns {
         let (known, undoable, own) = (Vec::new(), Vec::new(), Vec::new());
-        Txns { id, writes, blobs, number: 0, open: BTreeMap::new(), wants: false, known, undoable, own }
+        Txns { id, writes, storage, number: 0, open: BTreeMap::new(), wants: false, known, undoable, own }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -153,8 +152,8 @@ impl Txns {
     pub(super) fn start(&mut self, scene: &mut Scene<'_>, questions: &mut Questions, rng: &mut Rng) -> bool {
         let Some(last) = scene.machine.last_tid() else { return false };
         let (number, at) = self.note(scene.notes, last);
-        let (work, dice, before) = (Work::any(self.blobs, rng), rng.next_u64(), last.next());
-        let missing: BTreeSet<Oid> = work.reads(rng).into_iter().collect();
+        let (work, dice, before) = (Work::any(self.storage, rng), rng.next_u64(), last.next());
+        let missing: BTreeSet<Oid> = work.reads(self.storage, rng).into_iter().collect();
         self.open.insert(number, Txn { missing: missing.clone(), ..Txn::new(at, work, dice, before) });
         for oid in missing {
             let attempt = Some(self.attempt(number));
@@ -220,8 +219,8 @@ impl Txns {
         let attempt = self.attempt(number);
         let Some(txn) = self.open.get_mut(&number).filter(|txn| txn.missing.is_empty()) else { return };
         let mut rng = Rng::new(Seed(txn.dice));
-        let operations = match txn.work.changes(attempt, &txn.found, &mut rng) {
-            Ok(operations) if self.writes => operations,
+        let operations = match txn.work.changes(attempt, &txn.found, self.storage, &mut rng) {
+            Ok(operations) if self.writes && !operations.is_empty() => operations,
             Ok(_) => return self.end(scene.notes, number, Outcome::Failed),
             Err(what) => {
                 scene.notes.broken = Some(format!("client {} sees at {}: {what}", self.id.0, txn.before));
@@ -301,7 +300,7 @@ impl Txns {
         if noted.writes.iter().any(|write| work::has_blob(write.oid) && write.base > Tid::ZERO) {
             remember(&mut self.undoable, tid);
         }
-        for oid in noted.writes.iter().map(|write| write.oid).filter(|&oid| work::is_own(oid)) {
+        for oid in noted.writes.iter().map(|write| write.oid).filter(|&oid| work::is_loose(oid)) {
             remember(&mut self.own, (oid, tid));
         }
         self.end(notes, number, Outcome::Committed(tid));
@@ -365,7 +364,7 @@ impl Txns {
         let Some(txn) = self.open.get_mut(&number) else { return };
         let (oid, committed) = (merge.conflict.oid, merge.conflict.committed);
         // Some applications cannot: which, is decided by what this one has done so far.
-        let can = number % 8 != 7 && !work::has_blob(oid);
+        let can = number % 8 != 7 && work::can_merge(oid);
         let state: Option<Bytes> = can.then(|| work::merged(attempt, merge));
         if state.is_some() {
             let writes = &mut scene.notes.history.transactions[txn.at].writes;

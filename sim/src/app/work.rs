@@ -9,6 +9,17 @@ use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::Rng;
 use zeolith_core::store::Revision;
 
+/// What a storage has that transactions can use.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Storage {
+    /// Blobs.
+    pub blobs: bool,
+    /// It is packed: what everybody changes is reached from a root.
+    pub packs: bool,
+}
+
+/// Every object that everybody changes is made together with a reference from here.
+const ROOT: Oid = Oid::ZERO;
 /// Two objects that are kept in step: whoever sees one ahead of the other sees no state of the storage.
 const PAIR: [Oid; 2] = [Oid(1), Oid(2)];
 /// An object that counts; changes of it can be merged.
@@ -22,6 +33,8 @@ const OWN: u64 = 1_000_000;
 /// How many it makes at most, and which of them is the first that has a blob.
 const OWN_EACH: u64 = 100;
 const OWN_BLOB: u64 = 90;
+/// The one that a node of the graph refers to.
+const OWN_NODE: u64 = 80;
 
 /// A kind of transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +62,9 @@ pub fn all() -> Vec<Oid> {
 }
 
 impl Work {
-    /// Chance's choice, where there are `blobs` or not.
-    pub fn any(blobs: bool, rng: &mut Rng) -> Work {
-        if blobs && rng.chance(1, 3) {
+    /// Chance's choice.
+    pub fn any(storage: Storage, rng: &mut Rng) -> Work {
+        if storage.blobs && rng.chance(1, 3) {
             return Work::Blob;
         }
         match rng.below(10) {
@@ -63,7 +76,13 @@ impl Work {
     }
 
     /// What it reads first.
-    pub fn reads(self, rng: &mut Rng) -> Vec<Oid> {
+    pub fn reads(self, storage: Storage, rng: &mut Rng) -> Vec<Oid> {
+        let mut reads = self.bases(rng);
+        reads.extend(storage.packs.then_some(ROOT));
+        reads
+    }
+
+    fn bases(self, rng: &mut Rng) -> Vec<Oid> {
         match self {
             Work::Pair => PAIR.to_vec(),
             Work::Counter => vec![COUNTER],
@@ -86,6 +105,21 @@ impl Work {
         self,
         attempt: Attempt,
         read: &BTreeMap<Oid, Revision>,
+        storage: Storage,
+        rng: &mut Rng,
+    ) -> Result<Vec<Operation>, String> {
+        let mut operations = self.change(attempt, read, storage, rng)?;
+        if storage.packs {
+            operations.extend(link(attempt, read, &operations));
+        }
+        Ok(operations)
+    }
+
+    fn change(
+        self,
+        attempt: Attempt,
+        read: &BTreeMap<Oid, Revision>,
+        storage: Storage,
         rng: &mut Rng,
     ) -> Result<Vec<Operation>, String> {
         let value = |oid: Oid| read.get(&oid).map_or(0, |revision| value(&revision.data));
@@ -98,6 +132,10 @@ impl Work {
         Ok(match self {
             Work::Pair => {
                 let values = PAIR.map(value);
+                if storage.packs && PAIR.iter().filter(|oid| read.contains_key(oid)).count() == 1 {
+                    // A pack took the other away, for it is not what is current any more: so nothing can be done.
+                    return Ok(Vec::new());
+                }
                 if values[0] != values[1] {
                     return Err(format!("the pair is out of step: {values:?}"));
                 }
@@ -111,7 +149,21 @@ impl Work {
                 let changed = nodes.first().copied().filter(|_| rng.chance(4, 5)).unwrap_or(fresh);
                 let checked = nodes.iter().filter(|&&oid| oid != changed);
                 let check = |&oid: &Oid| Operation::ReadCheck { oid, serial: read[&oid].serial };
-                checked.map(check).chain([store(changed, value(changed) + 1, padding)]).collect()
+                let new = own(attempt, OWN_NODE);
+                let refers = (storage.packs && rng.chance(1, 2)).then_some(new);
+                let made = refers.map(|new| store(new, 1, 0));
+                let node = Operation::Store {
+                    oid: changed,
+                    serial: read.get(&changed).map_or(Tid::ZERO, |revision| revision.serial),
+                    data: state::record(
+                        Class::Thing,
+                        (attempt, changed),
+                        value(changed) + 1,
+                        padding as usize,
+                        refers.as_slice(),
+                    ),
+                };
+                checked.map(check).chain(made).chain([node]).collect()
             }
             Work::Bulk => {
                 if rng.chance(1, 2) {
@@ -139,6 +191,27 @@ impl Work {
             }
         })
     }
+}
+
+/// The root with references to the objects that these operations make, if they are for everybody.
+fn link(
+    attempt: Attempt,
+    read: &BTreeMap<Oid, Revision>,
+    operations: &[Operation],
+) -> Option<Operation> {
+    let made = operations.iter().filter_map(|operation| match *operation {
+        Operation::Store { oid, serial: Tid::ZERO, .. } | Operation::StoreBlob { oid, serial: Tid::ZERO, .. } => {
+            Some(oid).filter(|oid| !is_own(*oid))
+        }
+        _ => None,
+    });
+    let (serial, root) =
+        read.get(&ROOT).map_or((Tid::ZERO, &[][..]), |revision| (revision.serial, &revision.data[..]));
+    let mut to = state::references(root);
+    let new: Vec<Oid> = made.filter(|oid| !to.contains(oid)).collect();
+    to.extend(&new);
+    let data = state::record(Class::Thing, (attempt, ROOT), value(root) + 1, 0, &to);
+    (!new.is_empty()).then_some(Operation::Store { oid: ROOT, serial, data })
 }
 
 /// Bytes of a blob, piece by piece; or something that went wrong with it.
@@ -171,6 +244,16 @@ pub fn own(attempt: Attempt, n: u64) -> Oid {
 /// Whether an object has a blob in all its revisions.
 pub fn has_blob(oid: Oid) -> bool {
     BLOBS.contains(&oid.0) || (is_own(oid) && oid.0 % OWN_EACH >= OWN_BLOB)
+}
+
+/// Whether its changes can be merged with others', as the counter's can.
+pub fn can_merge(oid: Oid) -> bool {
+    oid != ROOT && !has_blob(oid)
+}
+
+/// Whether nothing refers to an object that is one's own.
+pub fn is_loose(oid: Oid) -> bool {
+    is_own(oid) && oid.0 % OWN_EACH != OWN_NODE
 }
 
 /// Whether it is such an object.

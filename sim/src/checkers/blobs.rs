@@ -72,7 +72,8 @@ impl Blobs {
 
     /// The blobs of transactions in a log.
     fn of<'a>(&'a self, ledger: &'a Ledger) -> impl Iterator<Item = (Oid, Tid, &'a [u8])> + 'a {
-        let all = self.blobs.iter().filter(|((_, tid), _)| ledger.changes.contains_key(tid));
+        let is_in = |oid: Oid, tid: Tid| ledger.changes.contains_key(&tid) && !ledger.is_gone(oid, tid);
+        let all = self.blobs.iter().filter(move |((oid, tid), _)| is_in(*oid, *tid));
         all.map(|(&(oid, tid), blob)| (oid, tid, &blob[..]))
     }
 
@@ -90,7 +91,9 @@ impl Blobs {
             return Ok(());
         }
         let expected: BTreeSet<Name> = self.of(ledger).map(|(oid, tid, _)| Name::Blob(oid, tid)).collect();
-        match folder.names().find(|name| !expected.contains(name)) {
+        // A pack may have taken the record out.
+        let is_gone = |name: &Name| matches!(*name, Name::Blob(oid, tid) if ledger.was_gone(oid, tid));
+        match folder.names().find(|name| !expected.contains(name) && !is_gone(name)) {
             Some(left) => Err(format!("nobody needs {left:?}, and it is there")),
             None => Ok(()),
         }
@@ -127,6 +130,7 @@ impl Checker for Blobs {
                     Err(KEY_ERROR)
                         if ledger.shown.contains(&serial)
                             && ledger.knows(serial)
+                            && !ledger.is_gone(oid, serial)
                             && self.blobs.contains_key(&(oid, serial)) =>
                     {
                         return Err(format!("{conn} is not given the blob that {serial} stored for {oid}"));

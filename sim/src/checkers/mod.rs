@@ -18,6 +18,7 @@ mod lost;
 mod order;
 mod overtaking;
 mod own;
+mod pack;
 mod progress;
 mod reconnect;
 mod seen;
@@ -95,13 +96,14 @@ impl Default for Checkers {
         // Where one thing breaks several promises, the closest to it is named.
         Checkers(vec![
             Box::new(durable::DurableThenVisible),
+            Box::new(last::LastTransaction::default()),
             Box::new(lost::NothingLost),
+            Box::new(pack::Pack),
             Box::new(blobs::Blobs::default()),
             Box::new(join::JoinAndLeave::default()),
             Box::new(overtaking::NoOvertaking::default()),
             Box::new(window::VerifyWindow::default()),
             Box::new(own::OwnFinish::default()),
-            Box::new(last::LastTransaction::default()),
             Box::new(diverged::BehindOrDiverged::default()),
             Box::new(reconnect::Reconnect::default()),
             Box::new(order::ApplyInOrder::default()),

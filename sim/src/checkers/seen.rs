@@ -162,6 +162,17 @@ pub enum Seen<'a> {
     },
     /// A transaction appeared in a server's log.
     Logged(ServerNo, &'a Logged),
+    /// A packed log is in the place of a server's; the ledger still holds the one before.
+    Packed {
+        /// Which server.
+        server: ServerNo,
+        /// The packed log.
+        log: &'a [Logged],
+        /// The last transaction of which only what was still current stays.
+        stop: Tid,
+        /// Whether what the root did not reach goes.
+        gc: bool,
+    },
     /// A server came up again over this log; the ledger still holds the one before.
     Reopened(ServerNo, &'a [Logged]),
     /// An older backup was put in place of a server's log; the ledger still holds the one before.

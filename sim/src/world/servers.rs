@@ -7,12 +7,20 @@ use crate::event::{Failure, ServerNo, Way};
 use crate::folder::Folder;
 use crate::history::Restore;
 use crate::log;
-use crate::node::Came;
+use crate::node::{Came, Packs};
 use crate::record::Sign;
 use zeolith_core::ids::Tid;
 use zeolith_core::server::output::Output;
 use zeolith_core::server::{ConnId, Context, Input};
 use zeolith_core::store::disk::{DiskDone, FileId};
+
+/// The pack that goes on beside a server takes a step, or fails at it.
+pub(super) fn pack(world: &mut World, server: ServerNo, fails: bool) -> Result<bool, Violation> {
+    let outputs = world.nodes[server.0].pack(world.now, fails);
+    let moved = outputs.is_some();
+    carry_out(world, outputs.unwrap_or_default())?;
+    Ok(moved)
+}
 
 /// The disk begins its next operation.
 pub(super) fn begin_disk(world: &mut World, server: ServerNo) -> Result<bool, Violation> {
@@ -24,10 +32,10 @@ pub(super) fn begin_disk(world: &mut World, server: ServerNo) -> Result<bool, Vi
         world.sign(|| Sign::Disk(server, what));
     }
     let done = world.nodes[server.0].disk.begin();
+    look(world, server)?;
     if let Some(done) = done {
         on_disk(world, server, done)?;
     }
-    look(world, server)?;
     Ok(begins)
 }
 
@@ -50,6 +58,9 @@ pub(super) fn end_disk(world: &mut World, server: ServerNo, at: usize) -> Result
 
 /// The disk fails at an operation.
 pub(super) fn fail_disk(world: &mut World, server: ServerNo, failure: Failure) -> Result<bool, Violation> {
+    if failure == Failure::Pack {
+        return pack(world, server, true);
+    }
     if failure == Failure::Blob {
         world.nodes[server.0].disk.fail_blob();
         return Ok(world.setup.blobs);
@@ -187,6 +198,9 @@ fn look(world: &mut World, server: ServerNo) -> Result<(), Violation> {
     if !world.nodes[server.0].is_up() {
         return Ok(());
     }
+    if world.books.of(server).is_other(&world.nodes[server.0].disk) {
+        take_up(world, server)?;
+    }
     let ledger = world.books.of_mut(server);
     let known = ledger.logged.len();
     ledger.look(&world.nodes[server.0].disk);
@@ -197,6 +211,16 @@ fn look(world: &mut World, server: ServerNo) -> Result<(), Violation> {
         see_blobs(world, server, Look::Logged(tid))?;
         world.sign(|| Sign::Logged(server, tid));
     }
+    Ok(())
+}
+
+/// A packed log is in the place of the old one.
+fn take_up(world: &mut World, server: ServerNo) -> Result<(), Violation> {
+    let node = &world.nodes[server.0];
+    let Packs { stop, gc } = node.packs().expect("another log is that of a pack");
+    let (log, _) = log::read(node.disk.contents(FileId::Log), 0);
+    world.see(&Seen::Packed { server, log: &log, stop, gc })?;
+    world.books.of_mut(server).repacked(&world.nodes[server.0].disk);
     Ok(())
 }
 

@@ -117,6 +117,11 @@ impl<C> Packing<C> {
         self.out.pop_front()
     }
 
+    /// Whether there is an operation for the disk.
+    pub fn has_work(&self) -> bool {
+        !self.out.is_empty()
+    }
+
     /// What there is to tell.
     pub fn news(&mut self) -> Option<News> {
         self.news.pop_front()
