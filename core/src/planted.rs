@@ -40,6 +40,14 @@ pub enum Bug {
     LocksLetGoBetweenRounds,
     /// Promise 14: a load joins one of the same object before another tid.
     OtherLoadJoined,
+    /// Promise 5: a pack to the time of the newest transaction drops it when nothing of it stays.
+    LastTidPacked,
+    /// Promise 15: a pack follows all references of an object but the last.
+    ReachableDropped,
+    /// Promise 15: a record behind the time of a pack points to where the state was in the old log.
+    PointerIntoOldLog,
+    /// Promise 19: the names of a packed log are not synced before commits go on.
+    PackedNameUnsynced,
     /// Promise 16: a load before a tid is answered with whatever is current.
     CurrentForOlder,
     /// Promise 17: a transaction is appended while its blobs are still being put where their readers look.
@@ -78,11 +86,15 @@ impl Bug {
         Bug::LocksKeptAtTimeout,
         Bug::LocksLetGoBetweenRounds,
         Bug::OtherLoadJoined,
+        Bug::LastTidPacked,
+        Bug::ReachableDropped,
+        Bug::PointerIntoOldLog,
         Bug::CurrentForOlder,
         Bug::BlobNotAwaited,
         Bug::UploadsMixed,
         Bug::ReadCheckNotHeld,
         Bug::TornTailKept,
+        Bug::PackedNameUnsynced,
         Bug::IterationsKept,
         Bug::QuestionForgotten,
     ];
@@ -108,6 +120,10 @@ impl Bug {
             Bug::LocksKeptAtTimeout => "locks-kept-at-timeout",
             Bug::LocksLetGoBetweenRounds => "locks-let-go-between-rounds",
             Bug::OtherLoadJoined => "other-load-joined",
+            Bug::LastTidPacked => "last-tid-packed",
+            Bug::ReachableDropped => "reachable-dropped",
+            Bug::PointerIntoOldLog => "pointer-into-old-log",
+            Bug::PackedNameUnsynced => "packed-name-unsynced",
             Bug::CurrentForOlder => "current-for-older",
             Bug::BlobNotAwaited => "blob-not-awaited",
             Bug::UploadsMixed => "uploads-mixed",
@@ -125,7 +141,7 @@ impl Bug {
             Bug::StaleRead => 2,
             Bug::AppliedLate => 3,
             Bug::KeptAcrossReconnect => 4,
-            Bug::LastTidAhead => 5,
+            Bug::LastTidAhead | Bug::LastTidPacked => 5,
             Bug::FinishUntold => 6,
             Bug::InvalidationCutShort => 7,
             Bug::MissedWhenCommitterLeft => 8,
@@ -135,10 +151,11 @@ impl Bug {
             Bug::LostFinishDenied => 12,
             Bug::LocksKeptAtDisconnect | Bug::LocksKeptAtTimeout | Bug::LocksLetGoBetweenRounds => 13,
             Bug::OtherLoadJoined => 14,
+            Bug::ReachableDropped | Bug::PointerIntoOldLog => 15,
             Bug::CurrentForOlder => 16,
             Bug::BlobNotAwaited | Bug::UploadsMixed => 17,
             Bug::ReadCheckNotHeld => 18,
-            Bug::TornTailKept => 19,
+            Bug::TornTailKept | Bug::PackedNameUnsynced => 19,
             Bug::IterationsKept | Bug::QuestionForgotten => 20,
         }
     }

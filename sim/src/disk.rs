@@ -461,6 +461,10 @@ impl SimDisk {
             },
             Begun::Sync { file: id, inode, changes } => {
                 let changes = self.synced(inode, changes);
+                if changes.iter().any(|change| matches!(change, Change::Replace(_))) {
+                    // With the name of this file all others are synced.
+                    self.name(Naming::Sync);
+                }
                 let file = &mut self.inodes[inode];
                 let before = file.durable.len();
                 changes.iter().for_each(|change| apply(&mut file.durable, change));

@@ -245,10 +245,11 @@ impl Books {
         &mut self.servers[server.0]
     }
 
-    /// An older backup was put in place of a server's log: another history begins, of which nobody was shown anything.
-    pub fn restored(&mut self, server: ServerNo, disk: &SimDisk) {
-        let mut ledger = Ledger::default();
-        ledger.look(disk);
+    /// An older backup of this history was put in place of a server's log: another history begins, of which nobody was shown
+    /// anything.
+    pub fn restored(&mut self, server: ServerNo, mut ledger: Ledger, disk: &SimDisk) {
+        ledger.shown.clear();
+        ledger.reopened(disk);
         self.past.push(std::mem::replace(&mut self.servers[server.0], ledger));
     }
 

@@ -184,7 +184,10 @@ impl Node {
                     let covered = &self.disk.durable(FileId::Log)[..begin.upto as usize];
                     let last = log::read(covered, 0).0.last().map_or(Tid::ZERO, |last| last.tid);
                     self.packs = Some(Packs { stop: begin.stop.min(last), gc: begin.gc });
-                    self.packing = Some(Packing::new(begin));
+                    let packing = self.packing.insert(Packing::new(begin));
+                    if let Some(bug) = self.setup.bug {
+                        bug::plant_in_pack(bug, packing);
+                    }
                 }
                 Output::Pack { job: PackJob::Order(order), .. } => {
                     self.packing.as_mut().expect("a pack that has begun").order(order);

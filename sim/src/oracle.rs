@@ -16,7 +16,6 @@ use crate::history::{Alters, History, Outcome, Place, Read, Transaction};
 use crate::ledger::Attempt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::Bound;
 use zeolith_core::ids::{Oid, Tid};
 
 /// Stands for the oracle where a promise's number is told.
@@ -239,15 +238,6 @@ impl<'a> Present<'a> {
         self.eras[era].get(&oid)?.range(..before).next_back().map(|(tid, _)| *tid)
     }
 
-    /// Whether a pack may have taken out what was current of an object when a transaction began: it was asked for before the
-    /// transaction ended, and to a time when something else was current.
-    fn is_packed(&self, history: &History, era: usize, oid: Oid, transaction: &Transaction) -> bool {
-        let after = (Bound::Excluded(transaction.start), Bound::Unbounded);
-        let next = self.eras[era].get(&oid).and_then(|revisions| revisions.range(after).next());
-        let asked = history.packs.iter().filter(|(at, _)| *at < transaction.ended);
-        next.is_some_and(|(next, _)| asked.map(|(_, stop)| stop).any(|stop| next <= stop))
-    }
-
     /// Whether a revision was not stored, but set by an undo, a deletion or a copy.
     fn is_set(&self, era: usize, oid: Oid, serial: Option<Tid>) -> bool {
         let revisions = self.eras[era].get(&oid);
@@ -280,7 +270,7 @@ impl<'a> Present<'a> {
             let current = self.before(era, oid, start.next());
             // An undo or a deletion may have left nothing.
             let is_gone = serial.is_none()
-                && (self.is_set(era, oid, current) || self.is_packed(history, era, oid, transaction));
+                && (self.is_set(era, oid, current) || may_miss(history, transaction));
             if serial != current && !is_gone {
                 return Err(Contradiction::Snapshot { reader, start, oid, read: serial, current });
             }
@@ -338,6 +328,12 @@ impl<'a> Present<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a pack may have taken out what was current when a transaction began: it was asked for before that ended, and to a
+/// later time.
+fn may_miss(history: &History, transaction: &Transaction) -> bool {
+    history.packs.iter().any(|&(at, stop)| at < transaction.ended && stop > transaction.start)
 }
 
 /// The revisions that undos, deletions and copies left.

@@ -10,7 +10,7 @@ use crate::checkers::{Checkers, Kind, Look, Seen, Violation};
 use crate::coverage::State;
 use crate::event::{ClientId, Event, ServerNo, Wire};
 use crate::folder::Folder;
-use crate::ledger::Books;
+use crate::ledger::{Books, Ledger};
 use crate::network::Network;
 use crate::node::Node;
 use crate::options::Setup;
@@ -44,8 +44,8 @@ pub struct World {
     notes: Notes,
     books: Books,
     checkers: Checkers,
-    /// The last copy of the first server's storage: its log, which is empty while there is none, and its blobs.
-    backup: (Vec<u8>, Folder),
+    /// The last copy of the first server's storage: its log, which is empty while there is none, its blobs, and its history.
+    backup: (Vec<u8>, Folder, Ledger),
     /// Clients that something happened to in the event at hand.
     touched: BTreeSet<ClientId>,
     /// What happened.

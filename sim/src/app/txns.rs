@@ -297,7 +297,7 @@ impl Txns {
         if noted.alters == Some(Alters::Undo) {
             noted.sets = changed.to_vec();
         }
-        if noted.writes.iter().any(|write| work::has_blob(write.oid) && write.base > Tid::ZERO) {
+        if noted.writes.iter().any(|write| write.base > Tid::ZERO) {
             remember(&mut self.undoable, tid);
         }
         for oid in noted.writes.iter().map(|write| write.oid).filter(|&oid| work::is_loose(oid)) {

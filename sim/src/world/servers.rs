@@ -92,7 +92,7 @@ pub(super) fn backup(world: &mut World) -> bool {
             let oids = transaction.records.iter().map(|(oid, _)| (*oid, transaction.tid));
             oids.filter_map(|(oid, tid)| Some(((oid, tid), folder.blob(oid, tid)?.to_vec())))
         });
-        world.backup = (image[..end].to_vec(), Folder::of(blobs));
+        world.backup = (image[..end].to_vec(), Folder::of(blobs), world.books.of(ServerNo(0)).clone());
     }
     is_there
 }
@@ -103,7 +103,7 @@ pub(super) fn restore(world: &mut World, server: ServerNo) -> Result<bool, Viola
         return Ok(false);
     }
     crash(world, server, Fate::Process)?;
-    let (image, blobs) = world.backup.clone();
+    let (image, blobs, ledger) = world.backup.clone();
     let (log, _) = log::read(&image, 0);
     world.nodes[server.0].disk.restore(image, blobs);
     if server == ServerNo(0) {
@@ -113,7 +113,7 @@ pub(super) fn restore(world: &mut World, server: ServerNo) -> Result<bool, Viola
         world.notes.history.restores.push(Restore { at, kept, time });
     }
     world.see(&Seen::Restored(server, &log))?;
-    world.books.restored(server, &world.nodes[server.0].disk);
+    world.books.restored(server, ledger, &world.nodes[server.0].disk);
     Ok(true)
 }
 
