@@ -36,6 +36,8 @@ pub struct FileConfig {
     pub msgpack: Option<bool>,
     /// `invalidation-queue-size`.
     pub invalidation_queue: Option<usize>,
+    /// `invalidation-age`, zero when absent.
+    pub invalidation_age: Duration,
     /// `transaction-timeout`.
     pub transaction_timeout: Option<Duration>,
     /// `pid-filename`.
@@ -90,6 +92,7 @@ fn understand(document: &Document, host: &dyn Host) -> Result<FileConfig, Config
         read_only: zeo.read_only,
         msgpack: zeo.msgpack,
         invalidation_queue: zeo.invalidation_queue,
+        invalidation_age: zeo.invalidation_age,
         transaction_timeout: zeo.transaction_timeout,
         pid_file: zeo.pid_file,
         merged: defined::merged(&document.defines)?,

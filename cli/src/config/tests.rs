@@ -127,7 +127,7 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         .variable("ZEO_INVALIDATION_QUEUE_SIZE", "500")
         .variable("ZEO_PACK_KEEP_OLD", "true");
     let config = parse(PLONE, Path::new("zeo.conf"), &host).unwrap();
-    let format = "zeo.conf:21: format has no effect: a line is time, level and message".to_owned();
+    let format = "zeo.conf:21: format has no effect: a line is time, level, name and message".to_owned();
     let keep_old = "zeo.conf:14: pack-keep-old has no effect yet: this server does not pack".to_owned();
     let expected = FileConfig {
         address: Address::Tcp { host: "0.0.0.0".to_owned(), port: 8100 },
@@ -135,6 +135,7 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         read_only: false,
         msgpack: None,
         invalidation_queue: Some(500),
+        invalidation_age: Duration::ZERO,
         transaction_timeout: None,
         pid_file: Some("/app/var/zeo.pid".into()),
         merged: Vec::new(),
@@ -228,6 +229,23 @@ fn every_key_of_zeo_is_understood() {
 }
 
 #[test]
+fn an_age_of_invalidations_is_any_number_of_seconds() {
+    for (text, age) in [
+        ("3600.5", Duration::from_millis(3_600_500)),
+        ("0", Duration::ZERO),
+        ("-7", Duration::ZERO),
+        ("1e300", Duration::MAX),
+        ("inf", Duration::MAX),
+    ] {
+        assert_eq!(
+            read(&zeo_with(&format!("invalidation-age {text}"))).unwrap().invalidation_age,
+            age,
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn tls_takes_two_files_and_a_place_of_certificates() {
     let tls = |lines| read(&ssl_with(lines)).unwrap().tls;
     let expected = ServerTls {
@@ -264,11 +282,6 @@ fn only_a_read_only_file_is_not_created() {
 #[test]
 fn what_has_no_effect_is_told() {
     for (text, expected) in [
-        (
-            zeo_with("invalidation-age 3600.5"),
-            "zeo.conf:3: invalidation-age has no effect: the queue is filled from the log at start, up to \
-             invalidation-queue-size",
-        ),
         (file_with("pack-gc false"), "zeo.conf:6: pack-gc has no effect yet: this server does not pack"),
         (
             file_with("create true"),
@@ -406,6 +419,7 @@ fn every_problem_names_its_line() {
             zeo_with("invalidation-queue-size -1"),
             ":3: '-1' is no value for 'invalidation-queue-size': expected 0 to 10000000",
         ),
+        (zeo_with("invalidation-age nan"), ":3: 'nan' is no value for 'invalidation-age': expected a number"),
         (zeo_with("invalidation-age x"), ":3: 'x' is no value for 'invalidation-age': expected a number"),
         (
             zeo_with("transaction-timeout x"),

@@ -43,6 +43,7 @@ pub(super) struct Zeo {
     pub(super) read_only: bool,
     pub(super) msgpack: Option<bool>,
     pub(super) invalidation_queue: Option<usize>,
+    pub(super) invalidation_age: Duration,
     pub(super) transaction_timeout: Option<Duration>,
     pub(super) pid_file: Option<PathBuf>,
 }
@@ -63,15 +64,6 @@ pub(super) fn understand(
     let tls = super::only(section, "ssl")?.map(|ssl| ssl::understand(ssl, host)).transpose()?;
 
     let keys = Keys::of(section, &KEYS)?;
-    if keys.read("invalidation-age", float)?.is_some() {
-        notices.extend(keys.find("invalidation-age").map(|key| {
-            Notice::Warning(format!(
-                "{}: invalidation-age has no effect: the queue is filled from the log at start, up to \
-                 invalidation-queue-size",
-                key.at
-            ))
-        }));
-    }
     if keys.read("client-conflict-resolution", boolean)? == Some(false) {
         notices.extend(keys.find("client-conflict-resolution").map(|key| {
             Notice::Info(format!(
@@ -93,9 +85,20 @@ pub(super) fn understand(
         invalidation_queue: keys
             .read("invalidation-queue-size", integer_in(0, MAX_QUEUE))?
             .map(|size| size as usize),
+        invalidation_age: keys.read("invalidation-age", age)?.unwrap_or_default(),
         transaction_timeout: keys.read("transaction-timeout", timeout)?,
         pid_file: keys.read("pid-filename", pid_file)?.flatten(),
     })
+}
+
+/// Seconds. As for Python's server nothing is that young where they are not positive, and everything where they go on for
+/// ever.
+fn age(text: &str) -> Result<Duration, ValueError> {
+    let seconds = float(text)?;
+    if seconds.is_nan() {
+        return Err(ValueError::NotNumber);
+    }
+    Ok(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
 fn timeout(text: &str) -> Result<Duration, ValueError> {

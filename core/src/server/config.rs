@@ -7,6 +7,7 @@ use crate::server::names::Context;
 use crate::store::Store;
 use crate::store::file::open::Opened;
 use crate::store::memory::MemoryStore;
+use crate::store::reach::Reach;
 use crate::wire::Codec;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub struct Config {
     /// How long a transaction may hold its locks; `None` for as long as it likes, which is Python's default.
     pub transaction_timeout: Option<Duration>,
     /// Transactions remembered for clients that come back.
-    pub invalidation_queue: usize,
+    pub invalidation_queue: Reach,
     /// What it takes at most.
     pub limits: Limits,
     /// Whose conflicts the client that undoes something is asked to merge.
@@ -33,7 +34,7 @@ impl Default for Config {
             codec: Codec::Pickle,
             read_only: false,
             transaction_timeout: None,
-            invalidation_queue: limits::INVALIDATION_QUEUE,
+            invalidation_queue: limits::INVALIDATION_QUEUE.into(),
             limits: Limits::default(),
             merged: Merged::default(),
         }
