@@ -83,7 +83,8 @@ fn understand(document: &Document, host: &dyn Host) -> Result<FileConfig, Config
     }
     only(root, "runner")?;
     let zeo = only(root, "zeo")?.ok_or_else(|| root.at.says(Problem::NoZeo))?;
-    let zeo = zeo::understand(zeo, host, &mut notices)?;
+    let defined = defined::read(&document.defines, host)?;
+    let zeo = zeo::understand(zeo, defined.key_password, host, &mut notices)?;
     let storages = storage::understand(root, host, &mut notices)?;
     let log = only(root, "eventlog")?.map(|log| eventlog::understand(log, &mut notices)).transpose()?;
     Ok(FileConfig {
@@ -95,7 +96,7 @@ fn understand(document: &Document, host: &dyn Host) -> Result<FileConfig, Config
         invalidation_age: zeo.invalidation_age,
         transaction_timeout: zeo.transaction_timeout,
         pid_file: zeo.pid_file,
-        merged: defined::merged(&document.defines)?,
+        merged: defined.merged,
         storages,
         log,
         notices,

@@ -146,17 +146,6 @@ fn the_file_of_plones_container_is_served_as_it_is() {
 }
 
 #[test]
-fn classes_to_merge_are_named_where_python_reads_over_them() {
-    let merged = |line: &str| read(&format!("{line}\n{ZEO}{STORAGE}")).map(|config| config.merged);
-    assert_eq!(
-        merged("%define Zeolith_Merged app.Counter  app.sub.Box.Lid"),
-        Ok(vec!["app.Counter".to_owned(), "app.sub.Box.Lid".to_owned()])
-    );
-    assert_eq!(merged("%define zeolith_merged"), Ok(Vec::new()));
-    assert_eq!(merged("%define other zeolith"), Ok(Vec::new()));
-}
-
-#[test]
 fn blobs_lie_beside_a_file_or_around_any_storage() {
     let blobs = |text: &str| read(text).expect(text).storages.remove(0);
     assert_eq!(blobs(&file_with("blob-dir var/blobs")), storage("1", file("Data.fs"), Some("var/blobs")));
@@ -250,6 +239,7 @@ fn tls_takes_two_files_and_a_place_of_certificates() {
     let expected = ServerTls {
         certificate: "server.pem".into(),
         key: Some("server_key.pem".into()),
+        key_password: None,
         authenticate: "clients".into(),
     };
     assert_eq!(tls("key server_key.pem\nauthenticate clients"), Some(expected.clone()));
@@ -405,11 +395,6 @@ fn every_problem_names_its_line() {
             ssl_with("authenticate a\nkey /missing/key.pem"),
             ":6: '/missing/key.pem' is no value for 'key': the directory /missing does not exist",
         ),
-        (
-            ssl_with("password-function a.b"),
-            ":5: 'password-function' is not supported yet: Zeolith runs no Python code; decrypt the key with openssl \
-             pkey, for the server's eyes only",
-        ),
         (ssl_with("check-hostname no"), ":5: unknown key 'check-hostname' in <ssl>"),
         (ssl_with("keys a"), ":5: unknown key 'keys' in <ssl>; did you mean 'key'?"),
         (ssl_with("<ca/>"), ":5: unknown section <ca>"),
@@ -506,18 +491,6 @@ fn every_problem_names_its_line() {
             ":8: 'big' is no value for 'max-size': expected a size such as 512, 64KB, 10MB or 2GB",
         ),
         ("<zeo>".to_owned(), ":1: <zeo> is never ended"),
-        (
-            format!("%define zeolith_merge a.B\n{ZEO}{STORAGE}"),
-            ":1: 'zeolith_merge' is nothing to define; did you mean 'zeolith_merged'?",
-        ),
-        (
-            format!("%define zeolith_merged a.B Counter\n{ZEO}{STORAGE}"),
-            ":1: 'Counter' is no class: its module and its name are wanted, such as app.counters.Counter",
-        ),
-        (
-            format!("%define zeolith_merged a.B,c.D\n{ZEO}{STORAGE}"),
-            ":1: 'a.B,c.D' is no class: its module and its name are wanted, such as app.counters.Counter",
-        ),
     ] {
         assert_eq!(message(&text), format!("zeo.conf{expected}"), "{text}");
     }

@@ -10,7 +10,7 @@ use super::keys::{self, Keys};
 use super::ssl;
 use crate::options::{Address, Notice};
 use crate::zconfig::datatypes::{ValueError, boolean, existing_dirpath, float, integer, integer_in};
-use crate::zconfig::{Host, Section};
+use crate::zconfig::{Host, Located, Section};
 
 /// Transactions that a queue may remember: at some hundred bytes each, a few gigabytes.
 const MAX_QUEUE: i64 = 10_000_000;
@@ -50,6 +50,7 @@ pub(super) struct Zeo {
 
 pub(super) fn understand(
     section: &Section,
+    key_password: Option<Located<PathBuf>>,
     host: &dyn Host,
     notices: &mut Vec<Notice>,
 ) -> Result<Zeo, ConfigError> {
@@ -61,7 +62,15 @@ pub(super) fn understand(
     if let Some(other) = section.sections.iter().find(|inner| inner.kind != "ssl") {
         return Err(keys::unknown_section(other, &["ssl"]));
     }
-    let tls = super::only(section, "ssl")?.map(|ssl| ssl::understand(ssl, host)).transpose()?;
+    let tls = match super::only(section, "ssl")? {
+        Some(ssl) => Some(ssl::understand(ssl, key_password, host, notices)?),
+        None => {
+            notices.extend(key_password.map(|file| {
+                Notice::Warning(format!("{}: the password has no effect: there is no <ssl>", file.at))
+            }));
+            None
+        }
+    };
 
     let keys = Keys::of(section, &KEYS)?;
     if keys.read("client-conflict-resolution", boolean)? == Some(false) {
