@@ -163,7 +163,11 @@ impl SimDisk {
         let made = Renamed { gone: None, made: Some((id, inode)) };
         made.apply(&mut self.names);
         // An empty file more or less makes no difference; another file of this name does.
-        if self.kept.contains_key(&id) { self.renamed.push(made) } else { made.apply(&mut self.kept) }
+        if self.kept.contains_key(&id) {
+            self.renamed.push(made)
+        } else {
+            made.apply(&mut self.kept)
+        }
         inode
     }
 

@@ -269,8 +269,8 @@ impl<'a> Present<'a> {
         for &Read { oid, serial, .. } in &transaction.reads {
             let current = self.before(era, oid, start.next());
             // An undo or a deletion may have left nothing.
-            let is_gone = serial.is_none()
-                && (self.is_set(era, oid, current) || may_miss(history, transaction));
+            let is_gone =
+                serial.is_none() && (self.is_set(era, oid, current) || may_miss(history, transaction));
             if serial != current && !is_gone {
                 return Err(Contradiction::Snapshot { reader, start, oid, read: serial, current });
             }

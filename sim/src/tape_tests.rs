@@ -53,7 +53,11 @@ fn a_disk_that_fails_is_refused() {
 #[test]
 fn syncs_that_do_not_end_together_are_refused() {
     let schedule = steady::schedule(Seed(1), 400).expect("no promise is broken");
-    let mut reasons = ends(&schedule.events).into_iter().map(|at| refused(|events| drop(events.remove(at))));
+    let mut reasons = ends(&schedule.events).into_iter().map(|at| {
+        refused(|events| {
+            events.remove(at);
+        })
+    });
     assert!(reasons.any(|why| why == "of syncs that are under way together only some end"));
 }
 

@@ -194,15 +194,10 @@ impl Work {
 }
 
 /// The root with references to the objects that these operations make, if they are for everybody.
-fn link(
-    attempt: Attempt,
-    read: &BTreeMap<Oid, Revision>,
-    operations: &[Operation],
-) -> Option<Operation> {
+fn link(attempt: Attempt, read: &BTreeMap<Oid, Revision>, operations: &[Operation]) -> Option<Operation> {
     let made = operations.iter().filter_map(|operation| match *operation {
-        Operation::Store { oid, serial: Tid::ZERO, .. } | Operation::StoreBlob { oid, serial: Tid::ZERO, .. } => {
-            Some(oid).filter(|oid| !is_own(*oid))
-        }
+        Operation::Store { oid, serial: Tid::ZERO, .. }
+        | Operation::StoreBlob { oid, serial: Tid::ZERO, .. } => Some(oid).filter(|oid| !is_own(*oid)),
         _ => None,
     });
     let (serial, root) =

@@ -24,7 +24,8 @@ fn fits(books: &Books, oid: Oid, (before, last): (Tid, Tid), found: Option<(Tid,
         None => {
             let upto = if before == Tid::MAX { Tid::MAX } else { since };
             let mut serial = history.serial_before(oid, since);
-            let mut is_gone = serial.is_none_or(|it| history.is_deleted(oid, it) || history.was_gone(oid, it));
+            let mut is_gone =
+                serial.is_none_or(|it| history.is_deleted(oid, it) || history.was_gone(oid, it));
             while let Some(next) =
                 history.next_change(oid, serial.unwrap_or_default()).filter(|it| *it < upto)
             {

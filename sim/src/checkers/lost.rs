@@ -31,7 +31,9 @@ impl Checker for NothingLost {
             }
         }
         match log.next() {
-            Some(transaction) => Err(format!("transaction {} in the log was never written so", transaction.tid)),
+            Some(transaction) => {
+                Err(format!("transaction {} in the log was never written so", transaction.tid))
+            }
             None => Ok(()),
         }
     }

@@ -73,7 +73,8 @@ impl Checker for Pack {
                 let ledger = books.of(conn.server);
                 let newest = ledger.serial_before(oid, before);
                 // What nobody was shown yet may not be there yet.
-                let is_right = newest.is_none_or(|newest| newest == serial || !ledger.shown.contains(&newest));
+                let is_right =
+                    newest.is_none_or(|newest| newest == serial || !ledger.shown.contains(&newest));
                 if ledger.is_packed() && !is_right {
                     return Err(format!("{conn} asks for {oid} before {before}, and is given {serial}"));
                 }
