@@ -111,9 +111,16 @@ impl App {
             return false;
         }
         let attempt = Attempt { client: self.id, number: self.txns.number() + 1 };
-        if self.storage.packs && rng.chance(1, 4) {
-            self.admin.pack(scene, &mut self.questions, &self.txns, now, rng);
-            return true;
+        if self.storage.packs {
+            // What points back makes a pack hard.
+            match rng.below(6) {
+                0 | 1 => {
+                    admin::pack(scene, &mut self.questions, &self.txns, now, rng);
+                    return true;
+                }
+                2 | 3 => return admin::undo(scene, &mut self.questions, &mut self.txns, rng),
+                _ => {}
+            }
         }
         self.admin.act(scene, &mut self.questions, &mut self.txns, (attempt, now), rng)
     }

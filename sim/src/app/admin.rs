@@ -20,6 +20,27 @@ fn pick<T: Copy>(all: &[T], rng: &mut Rng) -> Option<T> {
     all.get(rng.below(all.len().max(1) as u64) as usize).copied()
 }
 
+/// Undoes a transaction, of which an older one is more likely to be refused; false when it knows of none.
+pub(super) fn undo(scene: &mut Scene<'_>, questions: &mut Questions, txns: &mut Txns, rng: &mut Rng) -> bool {
+    let newest = txns.undoable.last().copied().filter(|_| rng.chance(2, 3));
+    let Some(tid) = newest.or_else(|| pick(&txns.undoable, rng)) else { return false };
+    txns.alter(scene, questions, Alters::Undo, vec![Operation::Undo(tid)], None)
+}
+
+/// Asks for a pack: to now, to a transaction that it came across, or to a time that is still to come.
+pub(super) fn pack(scene: &mut Scene<'_>, questions: &mut Questions, txns: &Txns, now: Tid, rng: &mut Rng) {
+    let known = pick(&txns.known, rng).map_or(now, |(_, tid)| tid);
+    let time = match rng.below(6) {
+        0..3 => now.time(),
+        3 | 4 => known.time(),
+        _ => now.time() + 3_600.0,
+    };
+    let stop = Tid::of_time(time).expect("a time of this century");
+    let at = scene.notes.place();
+    scene.notes.history.packs.push((at, stop));
+    questions.ask(scene, Call::Pack { time }, Purpose::Look, None);
+}
+
 /// An administrator's tools.
 #[derive(Debug, Default)]
 pub(super) struct Admin {
@@ -38,12 +59,7 @@ impl Admin {
     ) -> bool {
         let known = pick(&txns.known, rng).map_or_else(|| work::any(rng), |(oid, _)| oid);
         let call = match rng.below(14) {
-            0..4 => {
-                // An older one is more likely to be refused.
-                let newest = txns.undoable.last().copied().filter(|_| rng.chance(2, 3));
-                let Some(tid) = newest.or_else(|| pick(&txns.undoable, rng)) else { return false };
-                return txns.alter(scene, questions, Alters::Undo, vec![Operation::Undo(tid)], None);
-            }
+            0..4 => return undo(scene, questions, txns, rng),
             4 | 5 => {
                 let Some((oid, serial)) = pick(&txns.own, rng) else { return false };
                 txns.own.retain(|(other, _)| *other != oid);
@@ -78,27 +94,6 @@ impl Admin {
         };
         questions.ask(scene, call, Purpose::Look, None);
         true
-    }
-
-    /// Asks for a pack: to now, to a transaction that it came across, or to a time that is still to come.
-    pub(super) fn pack(
-        &mut self,
-        scene: &mut Scene<'_>,
-        questions: &mut Questions,
-        txns: &Txns,
-        now: Tid,
-        rng: &mut Rng,
-    ) {
-        let known = pick(&txns.known, rng).map_or(now, |(_, tid)| tid);
-        let time = match rng.below(6) {
-            0..3 => now.time(),
-            3 | 4 => known.time(),
-            _ => now.time() + 3_600.0,
-        };
-        let stop = Tid::of_time(time).expect("a time of this century");
-        let at = scene.notes.place();
-        scene.notes.history.packs.push((at, stop));
-        questions.ask(scene, Call::Pack { time }, Purpose::Look, None);
     }
 
     fn iterate(&mut self, scene: &mut Scene<'_>, questions: &mut Questions, rng: &mut Rng) -> bool {
