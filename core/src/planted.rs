@@ -16,6 +16,8 @@ pub enum Bug {
     KeptAcrossReconnect,
     /// Promise 5: a client is at the server's last transaction before it knows what that changed.
     LastTidAhead,
+    /// Promise 5: a pack to the time of the newest transaction drops it when nothing of it stays.
+    LastTidPacked,
     /// Promise 6: a client answers that a transaction is committed, and does not tell of its changes.
     FinishUntold,
     /// Promise 7: an invalidation names only the first object of its transaction.
@@ -40,8 +42,6 @@ pub enum Bug {
     LocksLetGoBetweenRounds,
     /// Promise 14: a load joins one of the same object before another tid.
     OtherLoadJoined,
-    /// Promise 5: a pack to the time of the newest transaction drops it when nothing of it stays.
-    LastTidPacked,
     /// Promise 15: a pack follows all references of an object but the last.
     ReachableDropped,
     /// Promise 15: a record behind the time of a pack points to where the state was in the old log.
@@ -74,6 +74,7 @@ impl Bug {
         Bug::AppliedLate,
         Bug::KeptAcrossReconnect,
         Bug::LastTidAhead,
+        Bug::LastTidPacked,
         Bug::FinishUntold,
         Bug::InvalidationCutShort,
         Bug::MissedWhenCommitterLeft,
@@ -86,7 +87,6 @@ impl Bug {
         Bug::LocksKeptAtTimeout,
         Bug::LocksLetGoBetweenRounds,
         Bug::OtherLoadJoined,
-        Bug::LastTidPacked,
         Bug::ReachableDropped,
         Bug::PointerIntoOldLog,
         Bug::CurrentForOlder,
