@@ -254,7 +254,7 @@ impl<'a> Present<'a> {
             return result;
         }
         match self.by_attempt.get(&transaction.attempt) {
-            Some(&tid) => self.judge_commit(era_of(history, tid), transaction, tid),
+            Some(&tid) => self.judge_commit(history, transaction, tid),
             None => Ok(()),
         }
     }
@@ -278,13 +278,20 @@ impl<'a> Present<'a> {
         Ok(())
     }
 
-    fn judge_commit(&self, era: usize, transaction: &Transaction, tid: Tid) -> Result<(), Contradiction> {
+    fn judge_commit(
+        &self,
+        history: &History,
+        transaction: &Transaction,
+        tid: Tid,
+    ) -> Result<(), Contradiction> {
+        let era = era_of(history, tid);
         let writer = Name(transaction.attempt);
         for write in &transaction.writes {
             let (oid, current) = (write.oid, self.before(era, write.oid, tid));
             let base = Some(write.merged.unwrap_or(write.base)).filter(|base| *base > Tid::ZERO);
-            // What an undo or a deletion took away may be made anew.
-            let is_anew = base.is_none() && self.is_set(era, oid, current);
+            // What an undo or a deletion took away may be made anew; by anybody, once a pack took it out.
+            let packed = history.packs.iter().any(|&(at, stop)| at < transaction.ended && Some(stop) >= current);
+            let is_anew = self.is_set(era, oid, current) && (base.is_none() || packed);
             if base != current && !is_anew {
                 return Err(Contradiction::LostUpdate { writer, oid, base, current });
             }

@@ -54,10 +54,10 @@ impl Checker for Locks {
                     let stored = self.txns.finished(attempt).and_then(|txn| txn.stores.get(oid));
                     let ledger = books.of(server);
                     let current = ledger.serial_before(*oid, tid);
-                    // What was taken away may be made anew.
+                    // What was taken away may be made anew; and of what a pack took out, nobody knows what it was.
                     let is_anew = |base, current| {
-                        base == Tid::ZERO
-                            && (ledger.is_deleted(*oid, current) || ledger.is_gone(*oid, current))
+                        ledger.is_gone(*oid, current)
+                            || (base == Tid::ZERO && ledger.is_deleted(*oid, current))
                     };
                     if let (Some(&base), Some(current)) = (stored, current)
                         && base != current
