@@ -36,6 +36,8 @@ pub struct Node {
     due: Option<Instant>,
     /// The disk failed while the server was coming up, or gave other bytes than were written.
     excused: bool,
+    /// It was asked to end, and looks at nothing more that peers send.
+    stopping: bool,
     /// What it was handed and put out, where somebody listens.
     turns: Option<Vec<Turn>>,
 }
@@ -57,7 +59,18 @@ impl Node {
     /// A server that is down over an empty disk.
     pub fn new(setup: Setup, number: ServerNo) -> Node {
         let (disk, life) = (SimDisk::default(), Life::Down);
-        Node { setup, number, clock: 0, disk, life, starts: 0, due: None, excused: false, turns: None }
+        Node {
+            setup,
+            number,
+            clock: 0,
+            disk,
+            life,
+            starts: 0,
+            due: None,
+            excused: false,
+            stopping: false,
+            turns: None,
+        }
     }
 
     /// Keeps from now on what it is handed and what it puts out.
@@ -86,9 +99,15 @@ impl Node {
         matches!(self.life, Life::Down)
     }
 
+    /// Whether it looks at what peers send.
+    pub fn listens(&self) -> bool {
+        self.is_up() && !self.stopping
+    }
+
     /// Begins to come up.
     pub fn start(&mut self, wall: WallTime) -> Came {
         self.starts += 1;
+        self.stopping = false;
         let seed = Seed(self.starts);
         self.keep(|disk| Turn::new(What::Started(seed, disk.files()), disk));
         self.excused = self.disk.is_rotten();
@@ -144,6 +163,7 @@ impl Node {
     /// Hands the server an input; its outputs are for the caller, except for the disk's.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Vec<Output> {
         let Life::Up(server) = &mut self.life else { return Vec::new() };
+        self.stopping |= matches!(input, Input::Stop);
         if let Some(turns) = &mut self.turns {
             turns.push(Turn::new(What::Handed(now, Handed::of(&input)), &self.disk));
         }
@@ -172,6 +192,8 @@ impl Node {
             Life::Down => unreachable!("the operations of a server that went down are forgotten"),
             Life::Opening(opening) => {
                 opening.handle(done);
+                // It may be full.
+                self.excused |= self.disk.has_failed();
                 (self.go_on(wall), Vec::new())
             }
             Life::Up(_) => (Came::Nothing, self.handle(now, Input::Disk { storage: StorageId(0), done })),
