@@ -9,6 +9,7 @@ use crate::server::queue::Queue;
 use crate::server::stats::Stats;
 use crate::store::blob::BlobOp;
 use crate::store::disk::{DiskDone, DiskOp};
+use crate::store::file::pack::Packed;
 use crate::store::{Outbox, Store, StoreDone, StoreOp, Transaction};
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
@@ -50,6 +51,14 @@ impl Desk {
     /// Appends a batch.
     pub fn append(&mut self, batch: Vec<Transaction>) {
         self.store.append(batch, &mut self.outbox);
+    }
+
+    /// Puts a packed log in the place of the store's.
+    ///
+    /// # Panics
+    /// When the store does not pack.
+    pub fn swap(&mut self, packed: Box<Packed>, keep_old: bool) {
+        self.store.swap(packed, keep_old, &mut self.outbox);
     }
 
     /// Takes the outcome of a disk operation.
@@ -118,6 +127,14 @@ pub struct Audience {
 }
 
 impl Audience {
+    /// Tells everybody.
+    pub fn tell_all(&self, notice: &Notice<'_>, out: &mut Outputs) {
+        for (&conn, &codec) in &self.members {
+            let packet = out.notice(codec, notice);
+            out.notify(conn, packet);
+        }
+    }
+
     /// Tells everybody but `committer`.
     pub fn broadcast(&self, committer: ConnId, notice: &Notice<'_>, out: &mut Outputs) {
         let mut encoded: [Option<Packet>; 2] = [None, None];

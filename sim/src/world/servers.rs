@@ -228,6 +228,7 @@ pub(super) fn carry_out(world: &mut World, server: ServerNo, output: Output) -> 
         Output::Resume { conn } => set_paused(world, conn, false),
         Output::Log(event) => world.trace.note(&event),
         Output::Stopped => stopped(world, server)?,
+        Output::Pack { .. } => {}
         Output::Disk { .. } => unreachable!("the node has it"),
     }
     Ok(())
