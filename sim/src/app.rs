@@ -85,7 +85,10 @@ impl App {
         if self.is_voted() && rng.chance(2, 3) {
             return self.decide(scene, rng.chance(1, 10));
         }
-        if self.questions.len() < QUESTIONS && rng.chance(1, 3) && self.admin.go_on(scene, &mut self.questions) {
+        if self.questions.len() < QUESTIONS
+            && rng.chance(1, 3)
+            && self.admin.go_on(scene, &mut self.questions)
+        {
             return true;
         }
         match rng.below(16) {

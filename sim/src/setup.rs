@@ -245,7 +245,11 @@ impl fmt::Display for Setup {
             ("unsent-pause", self.limits.unsent_pause as u64, usual.limits.unsent_pause as u64),
             ("unsent-max", self.limits.unsent_max as u64, usual.limits.unsent_max as u64),
             ("operations", self.limits.operations as u64, usual.limits.operations as u64),
-            ("transaction-bytes", self.limits.transaction_bytes as u64, usual.limits.transaction_bytes as u64),
+            (
+                "transaction-bytes",
+                self.limits.transaction_bytes as u64,
+                usual.limits.transaction_bytes as u64,
+            ),
             (
                 "transaction-objects",
                 self.limits.transaction_objects as u64,

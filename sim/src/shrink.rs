@@ -307,7 +307,11 @@ fn plainer(event: Event) -> Vec<Event> {
         }
         Event::Restart(client, Loss::Closing(old)) => {
             let closing = dice(old).map(|new| Event::Restart(client, Loss::Closing(new)));
-            [Loss::Process, Loss::Nothing].map(|loss| Event::Restart(client, loss)).into_iter().chain(closing).collect()
+            [Loss::Process, Loss::Nothing]
+                .map(|loss| Event::Restart(client, loss))
+                .into_iter()
+                .chain(closing)
+                .collect()
         }
         Event::Restart(client, Loss::Nothing) => vec![Event::Restart(client, Loss::Process)],
         Event::Stop(server) => vec![Event::Crash(server, Fate::Process)],

@@ -45,7 +45,8 @@ impl Admin {
             }
             4 | 5 => {
                 // One of its own, as it left it, or a node of the graph, as it was when it came across it.
-                let nodes: Vec<_> = txns.known.iter().copied().filter(|(oid, _)| work::is_node(*oid)).collect();
+                let nodes: Vec<_> =
+                    txns.known.iter().copied().filter(|(oid, _)| work::is_node(*oid)).collect();
                 let all = if rng.chance(1, 3) { &txns.own } else { &nodes };
                 let Some((oid, serial)) = pick(all, rng) else { return false };
                 txns.own.retain(|(other, _)| *other != oid);

@@ -266,7 +266,9 @@ impl Txns {
                 changed.iter().for_each(|&oid| remember(&mut self.undone, (oid, tid)));
             }
             Some(Alters::Delete) => remember(&mut self.undoable, tid),
-            None if noted.writes.iter().all(|write| write.base > Tid::ZERO) => remember(&mut self.undoable, tid),
+            None if noted.writes.iter().all(|write| write.base > Tid::ZERO) => {
+                remember(&mut self.undoable, tid)
+            }
             Some(Alters::Restore) | None => {}
         }
         for oid in noted.writes.iter().map(|write| write.oid).filter(|&oid| work::is_own(oid)) {

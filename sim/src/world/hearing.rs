@@ -24,11 +24,7 @@ struct Heard {
 }
 
 /// A server was handed something: shows what it heard and carries out what it put out, as they follow from each other.
-pub(super) fn follow(
-    world: &mut World,
-    server: ServerNo,
-    outputs: Vec<Output>,
-) -> Result<(), Violation> {
+pub(super) fn follow(world: &mut World, server: ServerNo, outputs: Vec<Output>) -> Result<(), Violation> {
     let mut heard = heard(world, server, &outputs);
     for (at, output) in outputs.into_iter().enumerate() {
         for one in &mut heard {

@@ -79,7 +79,10 @@ impl Stranger {
     fn call(&mut self, world: &World, request: &Request<'_>) {
         let is_one_way = matches!(
             request,
-            Request::TpcBegin(_) | Request::Storea { .. } | Request::TpcAbort(_) | Request::CheckCurrent { .. }
+            Request::TpcBegin(_)
+                | Request::Storea { .. }
+                | Request::TpcAbort(_)
+                | Request::CheckCurrent { .. }
         );
         self.calls += 1;
         call::encode(world.setup.codec, &MessageId::Int(self.calls), is_one_way, request, &mut self.out);
