@@ -28,6 +28,7 @@ pub mod program;
 pub mod reader;
 pub mod record;
 pub mod run;
+pub mod said;
 pub mod schedule;
 mod settle;
 pub mod setup;

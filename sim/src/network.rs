@@ -2,9 +2,10 @@
 //! different times.
 
 use crate::checkers::ConnName;
-use crate::event::{ClientId, Side, Way, Wire};
+use crate::event::{ClientId, ServerNo, Side, Way, Wire};
 use crate::ledger::Attempt;
 use crate::reader::Reader;
+use crate::said::Said;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, BTreeSet};
 use zeolith_core::client::ConnId as Near;
@@ -44,31 +45,6 @@ impl Stream {
     }
 }
 
-/// Where messages end in a stream, whatever the pieces it comes in.
-#[derive(Debug, Default)]
-pub struct Ends {
-    head: Vec<u8>,
-    /// Bytes of the message's body still to come.
-    left: usize,
-}
-
-impl Ends {
-    /// How many of these bytes belong to the message that is coming in.
-    pub fn next(&mut self, bytes: &[u8]) -> usize {
-        let mut at = 0;
-        if self.left == 0 {
-            at = bytes.len().min(4 - self.head.len());
-            self.head.extend_from_slice(&bytes[..at]);
-            let Ok(head) = <[u8; 4]>::try_from(&self.head[..]) else { return at };
-            self.head.clear();
-            self.left = u32::from_be_bytes(head) as usize;
-        }
-        let body = self.left.min(bytes.len() - at);
-        self.left -= body;
-        at + body
-    }
-}
-
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -86,8 +62,8 @@ pub struct Connection {
     pub down: Stream,
     /// What was said on it.
     pub reader: Reader,
-    /// Where messages to the server end.
-    pub ends: Ends,
+    /// What the server was handed and has not looked at yet.
+    pub said: Said,
     /// The transaction that the server was told of last, and whose it is.
     pub txn: Option<(TxnId, Attempt)>,
 }
@@ -134,10 +110,16 @@ impl Network {
         self.wanted.remove(&wire)
     }
 
+    /// A name for a connection that none had before.
+    pub fn name(&mut self) -> Far {
+        self.made += 1;
+        Far(self.made)
+    }
+
     /// Makes a connection, and names it.
     pub fn connect(&mut self, wire: Wire, near: Near, codec: Codec) -> Far {
-        self.made += 1;
-        let name = ConnName { server: wire.server, client: wire.client, number: self.made };
+        let far = self.name();
+        let name = ConnName { server: wire.server, client: wire.client, number: far.0 };
         let connection = Connection {
             wire,
             near: Some(near),
@@ -146,11 +128,11 @@ impl Network {
             up: Stream::default(),
             down: Stream::default(),
             reader: Reader::new(name, codec),
-            ends: Ends::default(),
+            said: Said::default(),
             txn: None,
         };
-        self.connections.insert(Far(self.made), connection);
-        Far(self.made)
+        self.connections.insert(far, connection);
+        far
     }
 
     /// A connection by the server's name for it.
@@ -188,6 +170,7 @@ impl Network {
         if side != Side::Client {
             server = std::mem::replace(&mut connection.far, false);
             connection.up.lose();
+            connection.said = Said::default();
         }
         if connection.near.is_none() && !connection.far {
             self.connections.remove(&far);
@@ -209,6 +192,12 @@ impl Network {
         for far in self.all(|wire| wire.client == client) {
             self.end(far, Side::Client);
         }
+    }
+
+    /// The connections on which a server was handed something that it has not looked at yet.
+    pub fn unheard(&mut self, server: ServerNo) -> impl Iterator<Item = (Far, &mut Connection)> {
+        let all = self.connections.iter_mut().map(|(&far, connection)| (far, connection));
+        all.filter(move |(_, it)| it.wire.server == server && !it.said.is_empty())
     }
 
     /// The connections on some wires.
@@ -260,28 +249,5 @@ impl Network {
 
     fn on(&self, wire: Wire) -> impl Iterator<Item = &Connection> {
         self.connections.values().filter(move |connection| connection.wire == wire)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_end_where_they_do_in_pieces_of_any_size() {
-        let stream = [&[0, 0, 0, 3][..], b"abc", &[0, 0, 0, 1], b"d"].concat();
-        for size in 1..=stream.len() {
-            let (mut ends, mut found, mut at) = (Ends::default(), Vec::new(), 0);
-            for piece in stream.chunks(size) {
-                let mut rest = piece;
-                while !rest.is_empty() {
-                    let taken = ends.next(rest);
-                    at += taken;
-                    found.push(at);
-                    rest = &rest[taken..];
-                }
-            }
-            assert!(found.contains(&7) && found.contains(&12), "{size}: {found:?}");
-        }
     }
 }

@@ -11,8 +11,11 @@ use std::time::Duration;
 use zeolith_core::cache::{BootId, Cache};
 use zeolith_core::client::Client;
 use zeolith_core::client::config::{Access, Config};
-use zeolith_core::rng::Seed;
+use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::time::Instant;
+
+/// More writes and syncs than a cache makes when it is closed.
+const CLOSING: u64 = 4;
 
 /// A program with its machine's disk.
 #[derive(Debug)]
@@ -46,8 +49,8 @@ impl Program {
     /// It ends, and is started again.
     pub fn restart(&mut self, loss: Loss, now: Instant) {
         match (loss, &mut self.medium) {
-            (Loss::Process, _) | (_, None) => {}
-            (Loss::Power(dice), Some(medium)) => {
+            (Loss::Process | Loss::Nothing, _) | (_, None) => {}
+            (Loss::Power(dice) | Loss::Closing(dice), Some(medium)) => {
                 medium.lose_power(dice);
                 self.boot = self.boot.wrapping_add(1);
             }
@@ -58,6 +61,13 @@ impl Program {
         self.behind = false;
         let cache = cache(self.setup, self.medium.as_ref(), self.boot);
         self.machine = machine(self.setup, self.id, self.lives, cache, now);
+    }
+
+    /// Its machine will stop within what it writes when it closes the client, as these dice fall.
+    pub fn end_within(&self, dice: u64) {
+        if let Some(medium) = &self.medium {
+            medium.end_after(Rng::new(Seed(dice)).below(CLOSING));
+        }
     }
 
     /// What the application works with.

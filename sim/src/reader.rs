@@ -2,6 +2,7 @@
 //! are put out, before the network has them.
 
 use crate::checkers::{ConnName, Seen, Violation};
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::limits;
@@ -11,6 +12,9 @@ use zeolith_core::wire::delivery::{Delivery, decode_delivery};
 use zeolith_core::wire::frame::Frames;
 use zeolith_core::wire::remote::RemoteError;
 use zeolith_core::wire::tree::{Tree, Value};
+
+/// Bytes of a message's length.
+const PREFIX: usize = 4;
 
 /// What a call under way asks for.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +50,28 @@ impl Reader {
     /// Reads a connection on which nothing was said yet.
     pub fn new(conn: ConnName, codec: Codec) -> Reader {
         Reader { conn, codec, up: Way::default(), down: Way::default(), calls: BTreeMap::new() }
+    }
+
+    /// The ids of the calls among these messages to the server that are to be answered. They were not read yet.
+    pub fn called(&self, messages: &[Bytes]) -> Vec<Option<MessageId>> {
+        let mut tree = Tree::default();
+        // The first message of all greets.
+        let greets = usize::from(!self.up.greeted);
+        let mut id = |message: &Bytes| match call::decode(self.codec, &message[PREFIX..], &mut tree) {
+            Ok(Incoming::Call(call)) if !call.oneway => Some(call.id),
+            _ => None,
+        };
+        messages.iter().enumerate().map(|(at, it)| if at < greets { None } else { id(it) }).collect()
+    }
+
+    /// Which call a message from the server answers, if it does. It was not read yet.
+    pub fn answers(&self, message: &[u8]) -> Option<MessageId> {
+        let mut tree = Tree::default();
+        let message = message.get(PREFIX..).filter(|_| self.down.greeted)?;
+        match decode_delivery(self.codec, message, &mut tree) {
+            Ok(Delivery::Reply { id, .. }) => Some(id),
+            _ => None,
+        }
     }
 
     /// Reads what the server is handed.

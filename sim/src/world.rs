@@ -2,7 +2,9 @@
 //! watch them.
 
 mod clients;
+mod hearing;
 mod servers;
+mod strangers;
 mod wires;
 
 use crate::app::Notes;
@@ -22,6 +24,7 @@ use crate::trace::Trace;
 pub(crate) use clients::{finish, rest};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use strangers::Stranger;
 use zeolith_core::time::{Instant, WallTime};
 
 /// Wall-clock time at the start of every world: 2026-11-21 22:25:30 UTC.
@@ -40,6 +43,8 @@ pub struct World {
     nodes: Vec<Node>,
     programs: Vec<Program>,
     network: Network,
+    /// Who else is connected to each server.
+    strangers: Vec<Option<Stranger>>,
     notes: Notes,
     books: Books,
     checkers: Checkers,
@@ -64,6 +69,7 @@ impl World {
             nodes: (0..setup.servers).map(|n| Node::new(setup, ServerNo(n))).collect(),
             programs: (0..setup.clients).map(|n| Program::new(setup, ClientId(n), now)).collect(),
             network: Network::default(),
+            strangers: (0..setup.servers).map(|_| None).collect(),
             notes: Notes::default(),
             books: Books::new(setup.servers),
             checkers: Checkers::default(),
@@ -156,11 +162,14 @@ impl World {
             Event::EndDisk(server, at) => servers::end_disk(self, server, at),
             Event::Disk(server) => settle::drain_disk(self, server),
             Event::FailDisk(server, failure) => servers::fail_disk(self, server, failure),
+            Event::Room(server, bytes) => Ok(servers::leave_room(self, server, bytes)),
             Event::Forget(server) => Ok(self.nodes[server.0].forget()),
             Event::Rot(server, dice) => Ok(servers::rot(self, server, dice)),
             Event::Backup => Ok(servers::backup(self)),
             Event::Restore(server) => servers::restore(self, server),
             Event::Crash(server, fate) => servers::crash(self, server, fate),
+            Event::Stop(server) => servers::stop(self, server),
+            Event::Stranger(server, dice) => strangers::act(self, server, dice),
             Event::Start(server) => servers::start(self, server),
             Event::Clock(server, micros) => Ok(servers::set_clock(self, server, micros)),
             Event::Pass(milliseconds) => self.advance(Duration::from_millis(milliseconds)).map(|()| true),
@@ -302,6 +311,7 @@ impl World {
 
     /// Faults are over.
     pub(crate) fn calm(&mut self) -> Result<(), Violation> {
+        (0..self.nodes.len()).try_for_each(|server| strangers::leave(self, ServerNo(server)))?;
         self.see(&Seen::Calm)
     }
 

@@ -68,6 +68,10 @@ enum SimError {
     Schedule { path: PathBuf, error: ScheduleError },
     #[error("{}: {error}", path.display())]
     List { path: PathBuf, error: ListError },
+    #[error("{} is there already: name another file with --out, or give --in-place", .0.display())]
+    Exists(PathBuf),
+    #[error(transparent)]
+    Faults(#[from] options::NoneAndOthers),
     #[error("{} breaks no promise: there is nothing to shrink", .0.display())]
     NothingBroken(PathBuf),
     #[error("the result cannot be printed: {0}")]

@@ -18,6 +18,7 @@ const OFTEN: Duration = Duration::from_millis(250);
 const SELDOM: Duration = Duration::from_secs(30);
 
 pub(super) fn run(arguments: &RunArgs, out: &mut impl Write) -> Result<End, SimError> {
+    let plan = arguments.plan()?;
     // Read first: a campaign is too long to be told at its end that there is no such file.
     let list = match arguments.list() {
         Some(path) if !arguments.bless => {
@@ -26,7 +27,6 @@ pub(super) fn run(arguments: &RunArgs, out: &mut impl Write) -> Result<End, SimE
         }
         _ => None,
     };
-    let plan = arguments.plan();
     writeln!(out, "seeds {:?} on {} threads", plan.seeds, plan.jobs)?;
     out.flush()?;
     let start = Instant::now();

@@ -179,6 +179,12 @@ impl Server {
         self.sessions.len()
     }
 
+    /// Bytes that arrived on a connection and belong to no message that was looked at: one that is not whole yet, or those
+    /// that wait while too much waits for their sender. `None`: there is no such connection.
+    pub fn buffered(&self, conn: ConnId) -> Option<usize> {
+        self.sessions.get(&conn).map(Session::buffered)
+    }
+
     /// The served storages, in their order.
     pub fn storages(&self) -> &[Storage] {
         &self.storages

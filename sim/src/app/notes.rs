@@ -17,6 +17,17 @@ pub enum Told {
     Everything,
 }
 
+/// What an iteration gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Iterated {
+    /// What it gave before, or what it began behind.
+    pub behind: Tid,
+    /// The last transaction that its client knew of when it began.
+    pub known: Tid,
+    /// The next transaction; `None`: there was none.
+    pub tid: Option<Tid>,
+}
+
 /// What the world notes of what applications do.
 #[derive(Debug, Default)]
 pub struct Notes {
@@ -26,6 +37,8 @@ pub struct Notes {
     place: u64,
     /// Answers that a cache gave without a question, and nobody has looked at.
     pub cached: Vec<(Oid, Tid, Revision)>,
+    /// What iterations gave, and nobody has looked at.
+    pub iterated: Vec<Iterated>,
     /// Something an application found that cannot be.
     pub broken: Option<String>,
 }

@@ -50,14 +50,25 @@ pub(super) struct Txns {
     pub(super) known: Vec<(Oid, Tid)>,
     /// Transactions that can be undone without an object of all ceasing to be.
     pub(super) undoable: Vec<Tid>,
+    /// What its undos left.
+    pub(super) undone: Vec<(Oid, Tid)>,
     /// Objects of its own that it made or changed, and when.
     pub(super) own: Vec<(Oid, Tid)>,
 }
 
 impl Txns {
     pub(super) fn new(id: ClientId, writes: bool) -> Txns {
-        let (known, undoable, own) = (Vec::new(), Vec::new(), Vec::new());
-        Txns { id, writes, number: 0, open: BTreeMap::new(), wants: false, known, undoable, own }
+        Txns {
+            id,
+            writes,
+            number: 0,
+            open: BTreeMap::new(),
+            wants: false,
+            known: Vec::new(),
+            undoable: Vec::new(),
+            undone: Vec::new(),
+            own: Vec::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -158,6 +169,11 @@ impl Txns {
             Operation::Delete { oid, .. } | Operation::Restore { oid, .. } => Some(*oid),
             _ => None,
         }));
+        // A deletion holds only over what is current.
+        noted.checks.extend(operations.iter().filter_map(|operation| match *operation {
+            Operation::Delete { oid, serial } => Some(Read { oid, serial: Some(serial), writer: None }),
+            _ => None,
+        }));
         let (missing, found, stage) = (BTreeSet::new(), BTreeMap::new(), Stage::Voting { finish: true });
         self.open.insert(number, Txn { at, work: Work::Bulk, dice: 0, before: last, missing, found, stage });
         let attempt = self.attempt(number);
@@ -244,8 +260,16 @@ impl Txns {
     pub(super) fn finished(&mut self, notes: &mut Notes, number: u64, tid: Tid, changed: &[Oid]) {
         let Some(txn) = self.open.get(&number) else { return };
         let noted = &mut notes.history.transactions[txn.at];
-        if noted.alters == Some(Alters::Undo) {
-            noted.sets = changed.to_vec();
+        match noted.alters {
+            Some(Alters::Undo) => {
+                noted.sets = changed.to_vec();
+                changed.iter().for_each(|&oid| remember(&mut self.undone, (oid, tid)));
+            }
+            Some(Alters::Delete) => remember(&mut self.undoable, tid),
+            None if noted.writes.iter().all(|write| write.base > Tid::ZERO) => {
+                remember(&mut self.undoable, tid)
+            }
+            Some(Alters::Restore) | None => {}
         }
         for oid in noted.writes.iter().map(|write| write.oid).filter(|&oid| work::is_own(oid)) {
             remember(&mut self.own, (oid, tid));

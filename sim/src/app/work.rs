@@ -124,6 +124,11 @@ pub fn is_own(oid: Oid) -> bool {
     oid >= Oid(OWN)
 }
 
+/// Whether it is one of the objects whose changes depend on one another's revisions.
+pub fn is_node(oid: Oid) -> bool {
+    GRAPH.contains(&oid.0)
+}
+
 /// Whether the state before can come back: there was one.
 pub fn has_past(data: &[u8]) -> bool {
     value(data) > 1

@@ -9,6 +9,7 @@ mod checks;
 mod complete;
 mod diverged;
 mod durable;
+mod iterated;
 mod join;
 mod joined;
 mod last;
@@ -95,6 +96,7 @@ impl Default for Checkers {
         Checkers(vec![
             Box::new(durable::DurableThenVisible),
             Box::new(lost::NothingLost),
+            Box::new(iterated::NothingLeftOut),
             Box::new(join::JoinAndLeave::default()),
             Box::new(overtaking::NoOvertaking::default()),
             Box::new(window::VerifyWindow::default()),

@@ -126,6 +126,17 @@ pub enum Seen<'a> {
         /// The answer.
         revision: &'a Revision,
     },
+    /// An iteration gave its client the next transaction.
+    Iterated {
+        /// Which client.
+        client: ClientId,
+        /// What it gave before, or what it began behind.
+        behind: Tid,
+        /// The last transaction that the client knew of when it began.
+        known: Tid,
+        /// The transaction; `None`: there was none left.
+        tid: Option<Tid>,
+    },
     /// A client's process began, or began again, over a cache.
     Reset {
         /// Which client.

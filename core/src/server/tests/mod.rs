@@ -15,6 +15,7 @@ mod history;
 mod iterations;
 mod locks;
 mod packs;
+mod pieces;
 mod read_only;
 mod stop;
 mod swaps;

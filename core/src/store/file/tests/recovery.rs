@@ -3,7 +3,7 @@
 use crate::ids::{Oid, Tid};
 use crate::rng::Seed;
 use crate::store::Transaction;
-use crate::store::disk::FileId;
+use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::file::open::{Found, IndexUse, OpenError, OpenOptions, Opening, SumsUse, Tail};
 use crate::store::file::testing::{Disk, Session, options, store_one, transaction};
 
@@ -229,6 +229,28 @@ fn a_sidecar_that_is_missing_or_foreign_is_replaced_and_the_tail_judged_by_struc
         let again = disk.open();
         assert_eq!((again.store.last_tid(), again.report.sums), (Tid(50), SumsUse::Used), "{name}");
     }
+}
+
+#[test]
+fn checksums_that_cannot_be_read_end_the_start_and_stay() {
+    let mut disk = three();
+    let sums = disk.bytes(FileId::Sidecar).to_vec();
+    let mut opening: Opening<u32> = Opening::new(disk.found(), options(), Seed(7));
+    let error = loop {
+        match opening.poll().expect("a start goes on until it ends") {
+            DiskOp::Read { file: FileId::Sidecar, pending, .. } => {
+                let result = Err(DiskError::Io("a bad sector".into()));
+                opening.handle(DiskDone::Read { pending, result });
+            }
+            op => opening.handle(disk.carry_out(op).expect("a read")),
+        }
+        if let Some(result) = opening.finished() {
+            break result.expect_err("nothing is served unchecked");
+        }
+    };
+    assert!(matches!(error, OpenError::Disk { file: FileId::Sidecar, .. }), "{error}");
+    assert_eq!(disk.bytes(FileId::Sidecar), sums);
+    assert_eq!(disk.open().report.sums, SumsUse::Used, "what can be read again is used again");
 }
 
 #[test]
