@@ -23,6 +23,15 @@ pub struct Asked {
     pub attempt: Option<Attempt>,
 }
 
+/// What a state says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Who wrote it.
+    pub writer: Attempt,
+    /// What it counts to.
+    pub value: u64,
+}
+
 /// A read, or a read check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Read {
@@ -30,8 +39,8 @@ pub struct Read {
     pub oid: Oid,
     /// Its revision; `None`: there was no such object.
     pub serial: Option<Tid>,
-    /// Who wrote it, as its data says; `None` where the data was not seen.
-    pub writer: Option<Attempt>,
+    /// What it was given; `None` where it was not seen, or says nothing.
+    pub state: Option<State>,
 }
 
 /// A change.
@@ -43,6 +52,8 @@ pub struct Write {
     pub base: Tid,
     /// The revision that the change was merged with in the end; `None`: no merge was asked for.
     pub merged: Option<Tid>,
+    /// What was stored counts to; where it was merged, it is one more than what it was merged with.
+    pub value: u64,
 }
 
 /// What the caller knows of a transaction in the end.
@@ -59,8 +70,8 @@ pub enum Outcome {
 /// Transactions that leave what their callers do not say themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alters {
-    /// Sets objects back to what they were before another transaction; the answer tells which.
-    Undo,
+    /// Sets objects back to what they were before this transaction; the answer tells which.
+    Undo(Tid),
     /// Deletes objects.
     Delete,
     /// Has objects, and its tid, as another storage had them.
@@ -124,8 +135,8 @@ pub struct History {
     pub transactions: Vec<Transaction>,
     /// The backups, in their order.
     pub restores: Vec<Restore>,
-    /// Who wrote a revision, as its data said to somebody who merged it: what was read is in the transactions.
-    pub writers: BTreeMap<(Oid, Tid), Attempt>,
+    /// Revisions with which somebody merged: what was read is in the transactions.
+    pub merged: BTreeMap<(Oid, Tid), State>,
     /// When programs were started again: what one began with says nothing of the one before.
     pub restarts: Vec<(ClientId, Place)>,
 }

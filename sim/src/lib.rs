@@ -35,4 +35,5 @@ pub mod shrink;
 pub mod steady;
 pub mod tape;
 pub mod trace;
+mod waits;
 pub mod world;

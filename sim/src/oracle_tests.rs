@@ -1,5 +1,5 @@
 use super::*;
-use crate::history::{Restore, Write};
+use crate::history::{Restore, State, Write};
 
 fn attempt(client: usize, number: u64) -> Attempt {
     Attempt { client: ClientId(client), number }
@@ -24,7 +24,8 @@ fn transaction(client: usize, number: u64, start: u64) -> Transaction {
 }
 
 fn seen(oid: u64, serial: u64, writer: Option<Attempt>) -> Read {
-    Read { oid: Oid(oid), serial: Some(Tid(serial)).filter(|serial| *serial > Tid::ZERO), writer }
+    let state = writer.map(|writer| State { writer, value: 0 });
+    Read { oid: Oid(oid), serial: Some(Tid(serial)).filter(|serial| *serial > Tid::ZERO), state }
 }
 
 impl Transaction {
@@ -39,7 +40,17 @@ impl Transaction {
     }
 
     fn writes(mut self, oid: u64, base: u64, merged: Option<u64>) -> Transaction {
-        self.writes.push(Write { oid: Oid(oid), base: Tid(base), merged: merged.map(Tid) });
+        self.writes.push(Write { oid: Oid(oid), base: Tid(base), merged: merged.map(Tid), value: 0 });
+        self
+    }
+
+    /// What it read or wrote last counts to this.
+    fn counts(mut self, value: u64) -> Transaction {
+        match (self.writes.last_mut(), self.reads.last_mut()) {
+            (Some(write), _) => write.value = value,
+            (None, Some(Read { state: Some(state), .. })) => state.value = value,
+            _ => unreachable!("nothing counts"),
+        }
         self
     }
 
@@ -127,7 +138,7 @@ fn an_unknown_commit_that_somebody_merged_with_is_there() {
     transactions.extend([unknown, merged]);
     let mut history = History { transactions, ..History::default() };
     assert!(matches!(judge(&history), Err(Contradiction::LostUpdate { .. })));
-    history.writers.insert((Oid(1), Tid(3)), attempt(0, 3));
+    history.merged.insert((Oid(1), Tid(3)), State { writer: attempt(0, 3), value: 0 });
     assert_eq!(judge(&history), Ok(()));
 }
 
@@ -175,7 +186,7 @@ fn a_client_that_goes_back_is_caught_unless_it_was_started_again() {
 #[test]
 fn what_an_undo_left_is_current_and_has_the_data_of_another() {
     let undo = |outcome| Transaction {
-        alters: Some(Alters::Undo),
+        alters: Some(Alters::Undo(Tid(2))),
         sets: vec![Oid(1), Oid(2)],
         ..transaction(1, 3, 2).ends(outcome)
     };

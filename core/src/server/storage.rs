@@ -64,6 +64,8 @@ impl Storage {
                 queue: Queue::new(config.invalidation_queue, boot.base, boot.recent),
                 stats: Stats::default(),
                 oids: Oids::after(highest),
+                #[cfg(feature = "planted-bugs")]
+                untold: Vec::new(),
             },
             desk: Desk::new(boot.store, boot.has_blobs),
             iterations: BTreeMap::new(),
@@ -343,6 +345,8 @@ impl Storage {
         match done {
             StoreDone::Loaded { context: Context::Read(to), oid, result } => {
                 self.answer(&to, result.map(revision), Some(oid), "loadBefore", out);
+                #[cfg(feature = "planted-bugs")]
+                self.audience.tell_late(out);
             }
             StoreDone::Data { context: Context::Read(to), oid, result } => {
                 self.answer(&to, result.map(Reply::Data), Some(oid), "loadSerial", out);
@@ -545,7 +549,7 @@ impl Storage {
     pub fn plant(&mut self, bug: crate::planted::Bug) {
         self.bug = Some(bug);
         self.commits.plant(bug);
-        self.audience.queue.plant(bug);
+        self.audience.plant(bug);
     }
 
     /// Tells what it keeps for its clients.
@@ -565,12 +569,14 @@ impl Storage {
         }
     }
 
-    /// Checks what must always hold between two inputs.
+    /// Checks what must always hold between two inputs; `is_there` says which connections there are.
     ///
     /// # Panics
     /// When it does not.
-    pub fn check_invariants(&self) {
+    pub fn check_invariants(&self, is_there: impl Fn(ConnId) -> bool) {
         self.commits.check_invariants();
+        assert!(self.audience.members.keys().all(|&conn| is_there(conn)), "who has left is told of nothing");
+        assert!(self.iterations.keys().all(|&conn| is_there(conn)), "who has left iterates over nothing");
     }
 }
 

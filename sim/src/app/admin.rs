@@ -40,7 +40,7 @@ impl Admin {
                 let Some(&tid) = undoable.get(rng.below(undoable.len().max(1) as u64) as usize) else {
                     return false;
                 };
-                return txns.alter(scene, questions, Alters::Undo, vec![Operation::Undo(tid)], None);
+                return txns.alter(scene, questions, Alters::Undo(tid), vec![Operation::Undo(tid)], None);
             }
             4 | 5 => {
                 let Some((oid, serial)) = pick(&txns.own, rng) else { return false };

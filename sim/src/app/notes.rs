@@ -17,6 +17,19 @@ pub enum Told {
     Everything,
 }
 
+/// An answer that a cache gave without a question.
+#[derive(Debug)]
+pub struct Cached {
+    /// Of which object.
+    pub oid: Oid,
+    /// Before which transaction.
+    pub before: Tid,
+    /// Whether the client was ready.
+    pub ready: bool,
+    /// The answer.
+    pub revision: Revision,
+}
+
 /// What the world notes of what applications do.
 #[derive(Debug, Default)]
 pub struct Notes {
@@ -25,7 +38,7 @@ pub struct Notes {
     /// Things noted so far.
     place: u64,
     /// Answers that a cache gave without a question, and nobody has looked at.
-    pub cached: Vec<(Oid, Tid, Revision)>,
+    pub cached: Vec<Cached>,
     /// Something an application found that cannot be.
     pub broken: Option<String>,
 }

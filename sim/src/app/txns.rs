@@ -78,9 +78,17 @@ impl Txns {
         self.wants |= self.writes;
     }
 
-    /// What each of them waits for.
-    pub(super) fn stages(&self) -> impl Iterator<Item = String> {
-        self.open.iter().map(|(number, txn)| format!("{number} is {:?}", txn.stage))
+    /// What each of them waits for: the kind of thing, and more.
+    pub(super) fn waits(&self) -> impl Iterator<Item = (String, String)> {
+        self.open.iter().map(|(number, txn)| {
+            let kind = match txn.stage {
+                Stage::Reading => "reading",
+                Stage::Voting { .. } => "voting",
+                Stage::Voted(_) => "to finish",
+                Stage::Finishing => "finishing",
+            };
+            (kind.to_owned(), format!("transaction {number}"))
+        })
     }
 
     /// How far the furthest is: 1 when it reads, 4 when it finishes; `None` when there is none.
@@ -176,9 +184,9 @@ impl Txns {
     /// An object was read.
     pub(super) fn read(&mut self, scene: &mut Scene<'_>, number: u64, oid: Oid, revision: Option<Revision>) {
         let Some(txn) = self.open.get_mut(&number) else { return };
-        let writer = revision.as_ref().and_then(|revision| Attempt::of(&revision.data));
+        let state = revision.as_ref().and_then(|revision| work::seen(&revision.data));
         let serial = revision.as_ref().map(|revision| revision.serial);
-        scene.notes.history.transactions[txn.at].reads.push(Read { oid, serial, writer });
+        scene.notes.history.transactions[txn.at].reads.push(Read { oid, serial, state });
         txn.missing.remove(&oid);
         if let Some(revision) = revision {
             remember(&mut self.known, (oid, revision.serial));
@@ -205,11 +213,11 @@ impl Txns {
         let noted = &mut scene.notes.history.transactions[txn.at];
         for operation in &operations {
             match *operation {
-                Operation::Store { oid, serial, .. } => {
-                    noted.writes.push(Write { oid, base: serial, merged: None });
+                Operation::Store { oid, serial, ref data } => {
+                    noted.writes.push(Write { oid, base: serial, merged: None, value: work::value(data) });
                 }
                 Operation::ReadCheck { oid, serial } => {
-                    noted.checks.push(Read { oid, serial: Some(serial), writer: None });
+                    noted.checks.push(Read { oid, serial: Some(serial), state: None });
                 }
                 ref other => unreachable!("no work does {other:?}"),
             }
@@ -244,7 +252,7 @@ impl Txns {
     pub(super) fn finished(&mut self, notes: &mut Notes, number: u64, tid: Tid, changed: &[Oid]) {
         let Some(txn) = self.open.get(&number) else { return };
         let noted = &mut notes.history.transactions[txn.at];
-        if noted.alters == Some(Alters::Undo) {
+        if let Some(Alters::Undo(_)) = noted.alters {
             noted.sets = changed.to_vec();
         }
         for oid in noted.writes.iter().map(|write| write.oid).filter(|&oid| work::is_own(oid)) {
@@ -316,8 +324,8 @@ impl Txns {
             let writes = &mut scene.notes.history.transactions[txn.at].writes;
             let write = writes.iter_mut().find(|write| write.oid == oid).expect("it stores what is merged");
             write.merged = Some(committed);
-            let writer = Attempt::of(&merge.committed).map(|writer| ((oid, committed), writer));
-            scene.notes.history.writers.extend(writer);
+            let with = work::seen(&merge.committed).map(|state| ((oid, committed), state));
+            scene.notes.history.merged.extend(with);
         }
         scene.machine.handle(scene.now, Input::Resolved { txn: at, oid, state });
     }
