@@ -1,5 +1,7 @@
 //! Deliberate faults, one or more for each promise whose checker must be seen to catch it. Never in a production build.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// A fault that is switched on for a whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
@@ -61,16 +63,18 @@ pub enum Bug {
     QuestionForgotten,
     /// Promise 20: a storage that fails at a batch says nothing, and who waits for its finish goes on waiting.
     FinishLeftOpen,
-    /// Promise 21: a store that is stale replaces what it knows nothing of.
-    StaleStoreKept,
     /// Promise 21: who merges a conflict is given what is committed for what was changed.
     MergedFromCommitted,
     /// Promise 22: new oids are given out again.
     OidsGivenTwice,
+    /// No promise: a transaction is queued under the tid of the one before, which the queue does not put up with.
+    QueuedTwice,
+    /// No promise: which oids are new depends on what the process did before.
+    Unsteady,
 }
 
 impl Bug {
-    /// Every one of them.
+    /// Every one of them that breaks a promise.
     pub const ALL: &[Bug] = &[
         Bug::DurableBeforeSync,
         Bug::DoubtNotWritten,
@@ -100,10 +104,12 @@ impl Bug {
         Bug::IterationsKept,
         Bug::QuestionForgotten,
         Bug::FinishLeftOpen,
-        Bug::StaleStoreKept,
         Bug::MergedFromCommitted,
         Bug::OidsGivenTwice,
     ];
+
+    /// Those that break no promise: a machine's own invariant, and that equal runs are equal.
+    pub const OTHERS: &[Bug] = &[Bug::QueuedTwice, Bug::Unsteady];
 
     /// What it is called in a schedule and on a command line.
     pub fn name(self) -> &'static str {
@@ -136,13 +142,14 @@ impl Bug {
             Bug::IterationsKept => "iterations-kept",
             Bug::QuestionForgotten => "question-forgotten",
             Bug::FinishLeftOpen => "finish-left-open",
-            Bug::StaleStoreKept => "stale-store-kept",
             Bug::MergedFromCommitted => "merged-from-committed",
             Bug::OidsGivenTwice => "oids-given-twice",
+            Bug::QueuedTwice => "queued-twice",
+            Bug::Unsteady => "unsteady",
         }
     }
 
-    /// The promise it breaks.
+    /// The promise it breaks; 0: none.
     pub fn promise(self) -> u32 {
         match self {
             Bug::DurableBeforeSync | Bug::DoubtNotWritten => 1,
@@ -163,8 +170,15 @@ impl Bug {
             Bug::ReadCheckNotHeld => 18,
             Bug::TornTailKept => 19,
             Bug::IterationsKept | Bug::QuestionForgotten | Bug::FinishLeftOpen => 20,
-            Bug::StaleStoreKept | Bug::MergedFromCommitted => 21,
+            Bug::MergedFromCommitted => 21,
             Bug::OidsGivenTwice => 22,
+            Bug::QueuedTwice | Bug::Unsteady => 0,
         }
     }
+}
+
+/// Another number each time in the life of the process.
+pub(crate) fn elsewhere() -> u64 {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    CALLS.fetch_add(1, Ordering::Relaxed)
 }

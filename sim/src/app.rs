@@ -76,7 +76,9 @@ impl App {
         });
         let (kinds, all): (Vec<String>, Vec<String>) = self.txns.waits().chain(questions).unzip();
         match kinds.into_iter().next() {
-            None => self.txns.wants.then(|| ("to commit".to_owned(), "it is refused again and again".to_owned())),
+            None => {
+                self.txns.wants.then(|| ("to commit".to_owned(), "it is refused again and again".to_owned()))
+            }
             Some(kind) => Some((kind, all.join(", "))),
         }
     }

@@ -2,7 +2,6 @@
 
 use crate::event::ClientId;
 use crate::ledger::Attempt;
-use std::collections::BTreeMap;
 use zeolith_core::client::Call;
 use zeolith_core::ids::{Oid, Tid};
 
@@ -111,10 +110,28 @@ impl Transaction {
         self.attempt.client
     }
 
+    /// When it had read what it reads, at the latest.
+    pub fn read(&self) -> Place {
+        if self.asked > self.began { self.asked } else { self.ended }
+    }
+
     /// Its change of an object.
     pub fn write(&self, oid: Oid) -> Option<&Write> {
         self.writes.iter().find(|write| write.oid == oid)
     }
+}
+
+/// A revision with which somebody merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// Of which object.
+    pub oid: Oid,
+    /// Which.
+    pub serial: Tid,
+    /// What it says.
+    pub state: State,
+    /// When.
+    pub at: Place,
 }
 
 /// A storage was put back to an older backup.
@@ -136,7 +153,7 @@ pub struct History {
     /// The backups, in their order.
     pub restores: Vec<Restore>,
     /// Revisions with which somebody merged: what was read is in the transactions.
-    pub merged: BTreeMap<(Oid, Tid), State>,
+    pub merged: Vec<Merged>,
     /// When programs were started again: what one began with says nothing of the one before.
     pub restarts: Vec<(ClientId, Place)>,
 }

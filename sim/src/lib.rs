@@ -33,6 +33,7 @@ mod settle;
 pub mod setup;
 pub mod shrink;
 pub mod steady;
+pub mod table;
 pub mod tape;
 pub mod trace;
 mod waits;

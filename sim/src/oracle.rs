@@ -21,7 +21,7 @@ mod values;
 pub use contradiction::{Contradiction, Name};
 
 use crate::event::ClientId;
-use crate::history::{Alters, History, Outcome, Place, Read, Transaction};
+use crate::history::{Alters, History, Merged, Outcome, Place, Read, Transaction};
 use crate::ledger::Attempt;
 use doubt::Doubts;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,14 +98,14 @@ impl<'a> Present<'a> {
                     return Err(unwritten);
                 }
                 // It may be an undo's.
-                if !doubts.cover(read.oid, reader.ended) {
+                if !doubts.cover(read.oid, reader.read()) {
                     happened(writer, serial)?;
                 }
             }
         }
-        for (&(oid, serial), state) in &history.merged {
+        for &Merged { oid, serial, state, at } in &history.merged {
             if !altered.contains(&(oid, serial))
-                && !doubts.cover(oid, Place(u64::MAX))
+                && !doubts.cover(oid, at)
                 && let Some(wrote) = transactions.get(&state.writer)
                 && wrote.write(oid).is_some()
                 && (wrote.outcome != Outcome::Failed || !is_in(history, era_at(history, wrote.ended), serial))
@@ -165,7 +165,7 @@ impl<'a> Present<'a> {
             let current = self.before(era, oid, start.next());
             // An undo or a deletion may have left nothing.
             let is_gone = serial.is_none() && self.is_set(era, oid, current);
-            let is_known = !self.doubts.cover(oid, transaction.ended);
+            let is_known = !self.doubts.cover(oid, transaction.read());
             if serial != current && !is_gone && is_known {
                 return Err(Contradiction::Snapshot { reader, start, oid, read: serial, current });
             }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::history::{Restore, State, Write};
+use crate::history::{Merged, Restore, State, Write};
 
 fn attempt(client: usize, number: u64) -> Attempt {
     Attempt { client: ClientId(client), number }
@@ -58,6 +58,11 @@ impl Transaction {
         self.outcome = outcome;
         self
     }
+}
+
+/// Somebody merged with a revision of object 1.
+fn merged_with(serial: u64, writer: Attempt, value: u64) -> Merged {
+    Merged { oid: Oid(1), serial: Tid(serial), state: State { writer, value }, at: Place(45) }
 }
 
 fn committed(tid: u64) -> Outcome {
@@ -138,7 +143,7 @@ fn an_unknown_commit_that_somebody_merged_with_is_there() {
     transactions.extend([unknown, merged]);
     let mut history = History { transactions, ..History::default() };
     assert!(matches!(judge(&history), Err(Contradiction::LostUpdate { .. })));
-    history.merged.insert((Oid(1), Tid(3)), State { writer: attempt(0, 3), value: 0 });
+    history.merged.push(merged_with(3, attempt(0, 3), 0));
     assert_eq!(judge(&history), Ok(()));
 }
 
@@ -254,4 +259,121 @@ fn what_a_backup_took_away_was_seen_before_and_left_nothing_after() {
     };
     assert_eq!(read(2), Ok(()));
     assert!(matches!(read(3), Err(Contradiction::Undead { .. })), "the backup has it");
+}
+
+/// Client 0 makes object 1, then counts to 1, and client 1 counts on in a merge with that.
+fn counted() -> Vec<Transaction> {
+    vec![
+        transaction(0, 1, 0).writes(1, 0, None).ends(committed(1)),
+        transaction(0, 2, 1).reads(1, 1, Some(attempt(0, 1))).writes(1, 1, None).counts(1).ends(committed(2)),
+        transaction(1, 3, 1).reads(1, 1, Some(attempt(0, 1))).writes(1, 1, Some(2)).ends(committed(3)),
+    ]
+}
+
+fn judged_with(more: impl IntoIterator<Item = Transaction>) -> Result<(), Contradiction> {
+    let transactions = counted().into_iter().chain(more).collect();
+    judge(&History { transactions, ..History::default() })
+}
+
+#[test]
+fn every_increment_counts_once_and_merged_ones_too() {
+    let read = |value| transaction(2, 4, 3).reads(1, 3, Some(attempt(1, 3))).counts(value);
+    assert_eq!(judged_with([read(2)]), Ok(()));
+    for value in [1, 3] {
+        let told = judged_with([read(value)]);
+        assert!(matches!(told, Err(Contradiction::Value { value: 2, .. })), "{value}: {told:?}");
+    }
+}
+
+#[test]
+fn what_somebody_merged_with_counts_as_everything_before_it() {
+    let merged = |value| {
+        let merged = vec![merged_with(3, attempt(1, 3), value)];
+        judge(&History { transactions: counted(), merged, ..History::default() })
+    };
+    assert_eq!(merged(2), Ok(()));
+    assert!(matches!(merged(1), Err(Contradiction::Value { .. })));
+}
+
+#[test]
+fn an_undo_counts_to_what_was_before_the_undone() {
+    let undo = Transaction {
+        alters: Some(Alters::Undo(Tid(3))),
+        sets: vec![Oid(1)],
+        ..transaction(0, 4, 3).ends(committed(4))
+    };
+    let read = |value| transaction(2, 5, 4).reads(1, 4, Some(attempt(0, 2))).counts(value);
+    assert_eq!(judged_with([undo.clone(), read(1)]), Ok(()));
+    assert!(matches!(judged_with([undo, read(2)]), Err(Contradiction::Value { value: 1, .. })));
+}
+
+#[test]
+fn of_what_an_unanswered_undo_may_have_changed_anything_is_true_and_of_nothing_else() {
+    let undo =
+        Transaction { alters: Some(Alters::Undo(Tid(2))), ..transaction(1, 3, 2).ends(Outcome::Unknown) };
+    // Transaction 2 changed objects 1 and 2; 7 was made before it.
+    let mut transactions = two();
+    transactions[0] = transactions[0].clone().writes(7, 0, None);
+    transactions.push(undo);
+    let judged = |reader: Transaction| {
+        let transactions = transactions.iter().cloned().chain([reader]).collect();
+        judge(&History { transactions, ..History::default() })
+    };
+    let reader = || transaction(2, 4, 3);
+    assert_eq!(judged(reader().reads(1, 3, Some(attempt(0, 1)))), Ok(()), "it happened");
+    assert_eq!(judged(reader().reads(1, 2, Some(attempt(0, 2)))), Ok(()), "it did not");
+    assert_eq!(judged(reader().writes(1, 3, None).ends(committed(4))), Ok(()), "it happened");
+    assert!(matches!(judged(reader().reads(7, 0, None)), Err(Contradiction::Snapshot { .. })));
+    let before = Transaction { asked: Place(31), ..transaction(2, 3, 2).reads(1, 1, Some(attempt(0, 1))) };
+    assert!(matches!(judged(before), Err(Contradiction::Snapshot { .. })), "nobody had asked for it");
+}
+
+#[test]
+fn what_was_seen_before_anybody_asked_for_the_undo_is_what_was_stored() {
+    let unknown = transaction(0, 2, 1).writes(1, 1, None).counts(1).ends(Outcome::Unknown);
+    let merging = transaction(1, 3, 1).writes(1, 1, Some(2)).ends(committed(3));
+    let undo =
+        Transaction { alters: Some(Alters::Undo(Tid(3))), ..transaction(0, 4, 3).ends(Outcome::Unknown) };
+    let read = transaction(2, 9, 3).reads(1, 3, Some(attempt(1, 3))).counts(2);
+    let read = Transaction { asked: Place(40), ..read };
+    let transactions = vec![counted()[0].clone(), unknown, merging, undo, read];
+    let merged = vec![Merged { at: Place(33), ..merged_with(2, attempt(0, 2), 1) }];
+    assert_eq!(judge(&History { transactions, merged, ..History::default() }), Ok(()));
+}
+
+#[test]
+fn an_unanswered_deletion_leaves_the_rest_of_the_history_to_be_judged() {
+    let deletion = Transaction {
+        alters: Some(Alters::Delete),
+        sets: vec![Oid(1)],
+        ..transaction(1, 3, 2).ends(Outcome::Unknown)
+    };
+    let none = |oid| transaction(2, 4, 3).reads(oid, 0, None);
+    assert_eq!(judged([deletion.clone(), none(1)]), Ok(()));
+    assert!(matches!(judged([deletion, none(2)]), Err(Contradiction::Snapshot { .. })));
+}
+
+#[test]
+fn a_copied_transaction_is_of_the_order_in_which_it_was_committed() {
+    let copy = |asked: u64, ended: u64| Transaction {
+        alters: Some(Alters::Restore),
+        sets: vec![Oid(5)],
+        asked: Place(asked),
+        ended: Place(ended),
+        ..transaction(1, 4, 1).ends(committed(4))
+    };
+    let judged = |copy: Transaction, oid: u64, serial: u64| {
+        let reader =
+            Transaction { began: Place(70), asked: Place(70), ended: Place(71), ..transaction(2, 7, 5) };
+        let transactions = two().into_iter().chain([copy, reader.reads(oid, serial, None)]).collect();
+        let restores = vec![Restore { at: Place(45), kept: Tid(1), time: Tid(3) }];
+        judge(&History { transactions, restores, ..History::default() })
+    };
+    assert_eq!(judged(copy(46, 47), 5, 4), Ok(()));
+    assert!(matches!(judged(copy(46, 47), 5, 0), Err(Contradiction::Snapshot { .. })));
+    // Its tid is later than the backup, and it was committed before: the backup took it away.
+    assert_eq!(judged(copy(41, 42), 5, 0), Ok(()));
+    // Nobody knows of which order it is.
+    assert_eq!((judged(copy(41, 47), 5, 0), judged(copy(41, 47), 5, 4)), (Ok(()), Ok(())));
+    assert!(judged(copy(41, 47), 2, 0).is_err(), "object 2 was made in transaction 1");
 }

@@ -38,7 +38,8 @@ fn waiting_where(world: &World, which: impl Fn(ClientId) -> bool) -> Vec<Waiting
 /// What a server has, and what its disk owes it.
 fn describe(server: ServerNo, node: &Node) -> String {
     let disk = &node.disk;
-    let ending = (0..disk.begun()).filter_map(|at| disk.ending(at)).map(|what| format!("its disk owes that {what}"));
+    let ending =
+        (0..disk.begun()).filter_map(|at| disk.ending(at)).map(|what| format!("its disk owes that {what}"));
     let upcoming = disk.upcoming().map(|what| format!("its disk is to {what}"));
     let mut all: Vec<String> = ending.chain(upcoming).collect();
     match node.server() {

@@ -111,7 +111,11 @@ impl Open {
             self.handed_out = true;
             let (old, committed) = (old.clone(), committed.clone());
             #[cfg(feature = "planted-bugs")]
-            let old = if desk.bug == Some(crate::planted::Bug::MergedFromCommitted) { committed.clone() } else { old };
+            let old = if desk.bug == Some(crate::planted::Bug::MergedFromCommitted) {
+                committed.clone()
+            } else {
+                old
+            };
             let conflict = Box::new(Merge { conflict: self.conflict.clone(), old, committed });
             desk.push(Output::Resolve { txn, conflict });
         }

@@ -13,8 +13,12 @@ pub fn held(commits: &Commits) -> Vec<String> {
         None => format!("transaction {}, which no connection has open,", key.0),
     };
     let locks = commits.locks.transactions().map(|key| match commits.locks.hindrance(key) {
-        Some((Some(oid), other)) => format!("{} waits for object {}, which {} has", who(key), oid.0, who(other)),
-        Some((None, other)) => format!("{} waits for the whole storage, of which {} has a part", who(key), who(other)),
+        Some((Some(oid), other)) => {
+            format!("{} waits for object {}, which {} has", who(key), oid.0, who(other))
+        }
+        Some((None, other)) => {
+            format!("{} waits for the whole storage, of which {} has a part", who(key), who(other))
+        }
         None => format!("{} has locks", who(key)),
     });
     let drafts =

@@ -150,6 +150,9 @@ impl Audience {
     /// Switches a deliberate fault on.
     pub fn plant(&mut self, bug: Bug) {
         self.oids.given_twice = bug == Bug::OidsGivenTwice;
+        if bug == Bug::Unsteady {
+            self.oids.highest.0 += crate::planted::elsewhere();
+        }
         self.queue.plant(bug);
     }
 

@@ -370,7 +370,8 @@ impl Storage {
                 self.answer(&to, record, Some(oid), "record_iternext", out);
             }
             StoreDone::Transaction { context: Context::Iterate { to, iterator }, result } => {
-                let iterations = self.iterations.entry(to.conn).or_default();
+                // Who has left iterates no more.
+                let Some(iterations) = self.iterations.get_mut(&to.conn) else { return };
                 let (reply, next) = match result {
                     Ok(found) => {
                         let (head, next) = iterations.on_transaction(iterator, found);
@@ -382,7 +383,8 @@ impl Storage {
                 self.iterate_on(iterator, next, out);
             }
             StoreDone::Record { context: Context::Iterate { to, iterator }, result } => {
-                let iterations = self.iterations.entry(to.conn).or_default();
+                // Who has left iterates no more.
+                let Some(iterations) = self.iterations.get_mut(&to.conn) else { return };
                 let (reply, next) = match result {
                     Ok(found) => {
                         let next = iterations.on_record(iterator, found.as_ref().map(|(_, left)| *left));

@@ -4,7 +4,7 @@ use super::notes::{Notes, Scene};
 use super::questions::{Purpose, Questions};
 use super::work::{self, Work};
 use crate::event::ClientId;
-use crate::history::{Alters, Outcome, Read, Transaction, Write};
+use crate::history::{Alters, Merged, Outcome, Read, Transaction, Write};
 use crate::ledger::Attempt;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -324,7 +324,8 @@ impl Txns {
             let writes = &mut scene.notes.history.transactions[txn.at].writes;
             let write = writes.iter_mut().find(|write| write.oid == oid).expect("it stores what is merged");
             write.merged = Some(committed);
-            let with = work::seen(&merge.committed).map(|state| ((oid, committed), state));
+            let at = scene.notes.place();
+            let with = work::seen(&merge.committed).map(|state| Merged { oid, serial: committed, state, at });
             scene.notes.history.merged.extend(with);
         }
         scene.machine.handle(scene.now, Input::Resolved { txn: at, oid, state });

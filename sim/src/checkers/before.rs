@@ -201,8 +201,9 @@ mod tests {
     fn a_state_that_was_not_written_is_caught() {
         let good = revision(Oid(0), 2, Some(3));
         let bad = Revision { data: Bytes::from_static(b"0.2.0.!"), ..good.clone() };
-        let cached =
-            |revision| judged(Seen::Cached { client: CLIENT, oid: Oid(0), before: Tid(3), ready: true, revision });
+        let cached = |revision| {
+            judged(Seen::Cached { client: CLIENT, oid: Oid(0), before: Tid(3), ready: true, revision })
+        };
         assert_eq!(cached(&good), Ok(()));
         assert!(cached(&bad).is_err());
     }

@@ -11,7 +11,8 @@ pub(super) fn of(violation: &Violation) -> String {
         Kind::Panic => what.rsplit_once(" (").map_or("", |(_, place)| place).to_owned(),
         Kind::Liveness => {
             let what = what.split_once(':').map_or(&what[..], |(what, _)| what);
-            let words = what.split_whitespace().filter(|word| !word.contains(|letter: char| letter.is_ascii_digit()));
+            let words =
+                what.split_whitespace().filter(|word| !word.contains(|letter: char| letter.is_ascii_digit()));
             words.collect::<Vec<_>>().join(" ")
         }
     }
@@ -36,10 +37,22 @@ mod tests {
     #[test]
     fn those_who_wait_for_ever_wait_for_the_same_kind_of_thing() {
         let alike = |one, two| are_alike(Kind::Liveness, one, two);
-        assert!(alike("client 0 waits for ever voting: object 3", "client 1 waits for ever voting: object 7"));
-        assert!(!alike("client 0 waits for ever voting: object 3", "client 0 waits for ever reading: object 3"));
-        assert!(alike("nobody waits, and connection 3 has 2 iterations", "nobody waits, and connection 4 has 1 iterations"));
-        assert!(!alike("nobody waits, and connection 3 has 2 iterations", "nobody waits, and connection 3 has locks"));
+        assert!(alike(
+            "client 0 waits for ever voting: object 3",
+            "client 1 waits for ever voting: object 7"
+        ));
+        assert!(!alike(
+            "client 0 waits for ever voting: object 3",
+            "client 0 waits for ever reading: object 3"
+        ));
+        assert!(alike(
+            "nobody waits, and connection 3 has 2 iterations",
+            "nobody waits, and connection 4 has 1 iterations"
+        ));
+        assert!(!alike(
+            "nobody waits, and connection 3 has 2 iterations",
+            "nobody waits, and connection 3 has locks"
+        ));
     }
 
     #[test]

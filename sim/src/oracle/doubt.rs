@@ -42,7 +42,9 @@ impl Doubts {
 pub(super) fn is_dark(history: &History, transaction: &Transaction) -> bool {
     match transaction.alters {
         None => false,
-        Some(Alters::Restore) if era_at(history, transaction.asked) != era_at(history, transaction.ended) => true,
+        Some(Alters::Restore) if era_at(history, transaction.asked) != era_at(history, transaction.ended) => {
+            true
+        }
         Some(_) => transaction.outcome == Outcome::Unknown,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::doubt::Doubts;
 use super::{Contradiction, Era};
-use crate::history::{Alters, History, Place, Transaction};
+use crate::history::{Alters, History, Transaction};
 use std::collections::BTreeMap;
 use zeolith_core::ids::{Oid, Tid};
 
@@ -49,9 +49,9 @@ impl Values {
     pub(super) fn judge(&self, history: &History, doubts: &Doubts) -> Result<(), Contradiction> {
         let read = history.transactions.iter().flat_map(|transaction| {
             let reads = transaction.reads.iter();
-            reads.filter_map(|read| Some((read.oid, read.serial?, read.state?, transaction.ended)))
+            reads.filter_map(|read| Some((read.oid, read.serial?, read.state?, transaction.read())))
         });
-        let merged = history.merged.iter().map(|(&(oid, serial), &state)| (oid, serial, state, Place(u64::MAX)));
+        let merged = history.merged.iter().map(|it| (it.oid, it.serial, it.state, it.at));
         for (oid, serial, state, at) in read.chain(merged) {
             let given = state.value;
             match self.0.get(&(oid, serial)) {

@@ -54,8 +54,6 @@ use view::Walk;
 
 #[cfg(feature = "planted-bugs")]
 use crate::planted::Bug;
-#[cfg(feature = "planted-bugs")]
-use crate::store::Current;
 
 /// An open Data.fs.
 #[derive(Debug)]
@@ -102,7 +100,8 @@ impl<C> FileStore<C> {
                 #[cfg(feature = "planted-bugs")]
                 let before = if self.bug == Some(Bug::CurrentForOlder) { Tid::MAX } else { before };
                 #[cfg(feature = "planted-bugs")]
-                if self.bug == Some(Bug::LoadRefused) && self.appender.as_ref().is_some_and(|it| it.is_busy()) {
+                if self.bug == Some(Bug::LoadRefused) && self.appender.as_ref().is_some_and(|it| it.is_busy())
+                {
                     let result = Err(StoreError::Failed);
                     return out.done.push_back(StoreDone::Loaded { context, oid, result });
                 }
@@ -110,10 +109,6 @@ impl<C> FileStore<C> {
             }
             StoreOp::LoadSerial { context, oid, serial } => {
                 Lookup::start(context, oid, Question::Serial(serial), book, out);
-            }
-            #[cfg(feature = "planted-bugs")]
-            StoreOp::CurrentSerial { context, oid } if self.bug == Some(Bug::StaleStoreKept) => {
-                out.done.push_back(StoreDone::Serial { context, oid, result: Ok(Current::Absent) });
             }
             StoreOp::CurrentSerial { context, oid } => {
                 Lookup::start(context, oid, Question::Current, book, out);
@@ -352,12 +347,12 @@ impl<C> FileStore<C> {
 
     fn on_failure(&mut self, error: DiskError, out: &mut Outbox<C>) {
         self.reservations.fail(out);
-        #[cfg(feature = "planted-bugs")]
-        if self.bug == Some(Bug::FinishLeftOpen) {
-            return;
-        }
         if let Some(appender) = &mut self.appender {
             appender.fail(error, out);
+        }
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(Bug::FinishLeftOpen) {
+            out.done.retain(|done| !matches!(done, StoreDone::Refused { .. }));
         }
     }
 
