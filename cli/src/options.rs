@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
+pub use zeolith_core::server::packs::PackOptions;
 pub use zeolith_net::boot::{StorageKind, StorageSpec};
 use zeolith_net::tls::ServerTls;
 pub use zeolith_net::{Address, AddressError};

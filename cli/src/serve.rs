@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::banner::{Banner, Served};
 use crate::config::{self, ConfigError, FileConfig};
 use crate::logging::{self, LogFiles, LogThreads};
-use crate::options::{Address, DEFAULT_PORT, LogTarget, Notice, ServeOptions, StorageKind, StorageSpec};
+use crate::options::{
+    Address, DEFAULT_PORT, LogTarget, Notice, PackOptions, ServeOptions, StorageKind, StorageSpec,
+};
 use crate::pidfile::PidFile;
 use crate::zconfig::{Host, ThisHost};
 use std::cell::RefCell;
@@ -225,7 +227,7 @@ fn without_file() -> FileConfig {
 }
 
 fn data_fs(number: u32, path: PathBuf) -> StorageSpec {
-    let kind = StorageKind::File { path, create: true, read_only: false };
+    let kind = StorageKind::File { path, create: true, read_only: false, pack: PackOptions::default() };
     StorageSpec { name: number.to_string(), kind, blobs: None }
 }
 

@@ -55,6 +55,7 @@ impl Memory {
             DiskOp::KeepTail { .. } => unreachable!("there is nothing to cut"),
             DiskOp::Of { .. } => unreachable!("it is one file"),
             DiskOp::Blob(_) => unreachable!("there are no blobs"),
+            DiskOp::Free | DiskOp::Name(_) => unreachable!("nothing is packed"),
         }
     }
 }

@@ -16,6 +16,7 @@ use zeolith_core::ids::Tid;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
 use zeolith_core::server::config::StorageBoot;
+use zeolith_core::server::packs::PackOptions;
 use zeolith_core::store::coded::Transformation;
 use zeolith_core::store::disk::{DiskDone, DiskOp, FileId};
 use zeolith_core::store::file::lockfile;
@@ -43,6 +44,8 @@ pub enum StorageKind {
         create: bool,
         /// Nobody may write.
         read_only: bool,
+        /// How it is packed.
+        pack: PackOptions,
     },
     /// In memory: gone with the process.
     Memory,
@@ -181,8 +184,10 @@ async fn open_kind(name: String, kind: StorageKind, manner: Manner, seed: Seed) 
             let boot = StorageBoot::memory(name);
             Ok(Booted { boot, files: Files::default(), summary })
         }
-        StorageKind::File { path, create, read_only } => {
-            open_file(name, path, create, read_only, manner, seed).await
+        StorageKind::File { path, create, read_only, pack } => {
+            let mut booted = open_file(name, path, create, read_only, manner, seed).await?;
+            booted.boot.pack = pack;
+            Ok(booted)
         }
         StorageKind::Coded { form, base } => {
             Ok(layers::coded(Box::pin(open_kind(name, *base, manner, seed)).await?, form))
@@ -218,6 +223,12 @@ async fn open_file(
         leave(&mut disk, contents);
     }
     let opened = opened?;
+    if !read_only {
+        // Of a pack that was interrupted. Whoever has a log does not need it.
+        for file in [FileId::Packed, FileId::PackedSums, FileId::PackedIndex] {
+            disk::remove(&disk::path(&path, file)).map_err(io)?;
+        }
+    }
     report(&path, &opened.report);
     if let Some(ahead) = ahead(opened.store.last_tid()) {
         tracing::warn!(

@@ -207,7 +207,7 @@ pub async fn run(
                 }
                 shell.borrow_mut().stop();
             }
-            Some(finished) = helped.recv() => shell.borrow_mut().helped(finished),
+            Some(told) = helped.recv() => shell.borrow_mut().helped(told),
             () = attention.notified() => {
                 if shell.borrow_mut().go_on() {
                     // There may be more of it; peers come in between.

@@ -3,25 +3,43 @@
 use crate::clock::Surroundings;
 use crate::disk::Ran;
 use crate::disk::files::Files;
+use crate::disk::logs::Logs;
+use crate::packing;
 use crate::send::SendQueue;
 use crate::stream::Stream;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::rc::Rc;
+use std::sync::mpsc::{self, Sender};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use zeolith_core::limits;
 use zeolith_core::server::event::{Event, Level};
 use zeolith_core::server::output::Output;
+use zeolith_core::server::packs::PackJob;
 use zeolith_core::server::{ConnId, Context, Input, Server, StorageId};
-use zeolith_core::store::disk::DiskDone;
+use zeolith_core::store::disk::{DiskDone, DiskError};
+use zeolith_core::store::file::pack::{Begin, News, Order, PackError};
 use zeolith_core::time::Instant;
 
-/// A disk operation that was carried out on a helper thread.
-pub(crate) type Finished = (StorageId, DiskDone<Context>);
+/// A disk operation that was carried out.
+type Finished = (StorageId, DiskDone<Context>);
+
+/// What a helper thread tells.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "news are rare, and a box would cost every operation an allocation"
+)]
+pub(crate) enum Told {
+    /// It has carried out a disk operation.
+    Finished(Finished),
+    /// The pack of a storage has news.
+    News(StorageId, News),
+}
 
 /// One connection.
 #[derive(Debug)]
@@ -68,7 +86,9 @@ pub(crate) struct Shell {
     told: usize,
     /// What was read when a turn had enough, in order: for turns to come, and before anything that is read in them.
     put_off: VecDeque<Finished>,
-    helpers: UnboundedSender<Finished>,
+    helpers: UnboundedSender<Told>,
+    /// Those who pack, by the storage: where their orders go.
+    packers: BTreeMap<StorageId, Sender<Order>>,
     /// Disk operations on helper threads.
     helping: usize,
     /// Wakes the loop when the deadline or the end may have come nearer.
@@ -84,7 +104,7 @@ impl Shell {
         server: Server,
         surroundings: Rc<dyn Surroundings>,
         files: Vec<Files>,
-        helpers: UnboundedSender<Finished>,
+        helpers: UnboundedSender<Told>,
         attention: Rc<Notify>,
     ) -> Shell {
         Shell {
@@ -99,6 +119,7 @@ impl Shell {
             told: 0,
             put_off: VecDeque::new(),
             helpers,
+            packers: BTreeMap::new(),
             helping: 0,
             attention,
             stopped: false,
@@ -152,10 +173,15 @@ impl Shell {
         }
     }
 
-    /// A helper thread finished.
-    pub(crate) fn helped(&mut self, (storage, done): Finished) {
-        self.helping -= 1;
-        self.feed(Input::Disk { storage, done });
+    /// A helper thread has something to tell.
+    pub(crate) fn helped(&mut self, told: Told) {
+        match told {
+            Told::Finished((storage, done)) => {
+                self.helping -= 1;
+                self.feed(Input::Disk { storage, done });
+            }
+            Told::News(storage, news) => self.feed(Input::Packed { storage, news }),
+        }
     }
 
     /// Tells some of what was put off. Whether there was any.
@@ -290,13 +316,34 @@ impl Shell {
                         let helpers = self.helpers.clone();
                         tokio::task::spawn_blocking(move || {
                             // The receiver outlives every helper but in a process that is being torn down.
-                            let _ = helpers.send((storage, job()));
+                            let _ = helpers.send(Told::Finished((storage, job())));
                         });
                     }
                 }
             }
+            Output::Pack { storage, job: PackJob::Begin(begin) } => self.start_pack(storage, begin),
+            Output::Pack { storage, job: PackJob::Order(order) } => {
+                // One that has ended since needs no orders.
+                let _ = self.packers.get(&storage).map(|packer| packer.send(order));
+            }
             Output::Log(event) => log(&event),
             Output::Stopped => self.stopped = true,
+        }
+    }
+
+    fn start_pack(&mut self, storage: StorageId, begin: Begin) {
+        let Logs::One(disk) = &self.files[storage.0].logs else { unreachable!("one Data.fs is packed") };
+        let (base, helpers) = (disk.base().to_owned(), self.helpers.clone());
+        let (packer, orders) = mpsc::channel();
+        self.packers.insert(storage, packer);
+        let tell = move |news| {
+            // As above.
+            let _ = helpers.send(Told::News(storage, news));
+        };
+        let failed = tell.clone();
+        let thread = std::thread::Builder::new().name(format!("pack {}", base.display()));
+        if let Err(error) = thread.spawn(move || packing::run(base, begin, &orders, tell)) {
+            failed(News::Failed(PackError::Disk(DiskError::Io(error.to_string()))));
         }
     }
 

@@ -55,6 +55,7 @@ impl Handed {
                 _ => Handed::Failed,
             },
             Input::Tick => Handed::Tick,
+            Input::Packed { .. } => unreachable!("no simulated server is asked to pack"),
             Input::Stop => unreachable!("no simulated server is asked to stop"),
         }
     }
@@ -103,7 +104,7 @@ impl Turn {
                 Output::Close { conn } => drop(self.put_out.closed.insert(*conn)),
                 Output::Pause { conn } => self.paused.push((*conn, true)),
                 Output::Resume { conn } => self.paused.push((*conn, false)),
-                Output::Disk { .. } | Output::Log(_) | Output::Stopped => {}
+                Output::Disk { .. } | Output::Pack { .. } | Output::Log(_) | Output::Stopped => {}
             }
         }
     }

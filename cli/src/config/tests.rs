@@ -2,7 +2,7 @@ use tracing::level_filters::LevelFilter;
 use zeolith_net::tls::ServerTls;
 
 use super::*;
-use crate::options::{LogSink, LogTarget, StorageKind};
+use crate::options::{LogSink, LogTarget, PackOptions, StorageKind};
 use crate::testing::FakeHost;
 
 /// What the container image of Plone's ZEO server comes with.
@@ -104,7 +104,7 @@ fn file_with(lines: &str) -> String {
 }
 
 fn file(path: &str) -> StorageKind {
-    StorageKind::File { path: path.into(), create: true, read_only: false }
+    StorageKind::File { path: path.into(), create: true, read_only: false, pack: PackOptions::default() }
 }
 
 fn storage(name: &str, kind: StorageKind, blobs: Option<&str>) -> StorageSpec {
@@ -128,7 +128,6 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         .variable("ZEO_PACK_KEEP_OLD", "true");
     let config = parse(PLONE, Path::new("zeo.conf"), &host).unwrap();
     let format = "zeo.conf:21: format has no effect: a line is time, level and message".to_owned();
-    let keep_old = "zeo.conf:14: pack-keep-old has no effect yet: this server does not pack".to_owned();
     let expected = FileConfig {
         address: Address::Tcp { host: "0.0.0.0".to_owned(), port: 8100 },
         tls: None,
@@ -140,7 +139,7 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         merged: Vec::new(),
         storages: vec![storage("1", file("/data/filestorage/Data.fs"), Some("/data/blobstorage"))],
         log: Some(log_to("/data/log/zeo.log")),
-        notices: vec![Notice::Warning(keep_old), Notice::Info(format)],
+        notices: vec![Notice::Info(format)],
     };
     assert_eq!(config, expected);
 }
@@ -257,8 +256,24 @@ fn only_a_read_only_file_is_not_created() {
     assert_eq!(kind("create no"), file("Data.fs"));
     assert_eq!(
         kind("read-only yes"),
-        StorageKind::File { path: "Data.fs".into(), create: false, read_only: true }
+        StorageKind::File {
+            path: "Data.fs".into(),
+            create: false,
+            read_only: true,
+            pack: PackOptions::default()
+        }
     );
+}
+
+#[test]
+fn a_pack_is_configured_as_in_python() {
+    let packed = |lines: &str| match read(&file_with(lines)).unwrap().storages.remove(0).kind {
+        StorageKind::File { pack, .. } => (pack.gc, pack.keep_old),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(packed(""), (true, true));
+    assert_eq!(packed("pack-gc false"), (false, true));
+    assert_eq!(packed("pack-gc on\npack-keep-old no"), (true, false));
 }
 
 #[test]
@@ -269,7 +284,6 @@ fn what_has_no_effect_is_told() {
             "zeo.conf:3: invalidation-age has no effect: the queue is filled from the log at start, up to \
              invalidation-queue-size",
         ),
-        (file_with("pack-gc false"), "zeo.conf:6: pack-gc has no effect yet: this server does not pack"),
         (
             file_with("create true"),
             "zeo.conf:6: 'create true' keeps an existing Data.fs, where Python's server would empty it",

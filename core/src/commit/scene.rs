@@ -13,6 +13,7 @@ use crate::server::queue::Queue;
 use crate::server::stats::Stats;
 use crate::store::blob::BlobOp;
 use crate::store::disk::{DiskDone, DiskOp};
+use crate::store::file::pack::Packed;
 use crate::store::{Outbox, Store, StoreDone, StoreOp, Transaction};
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
@@ -54,6 +55,14 @@ impl Desk {
     /// Appends a batch.
     pub fn append(&mut self, batch: Vec<Transaction>) {
         self.store.append(batch, &mut self.outbox);
+    }
+
+    /// Puts a packed log in the place of the store's.
+    ///
+    /// # Panics
+    /// When the store does not pack.
+    pub fn swap(&mut self, packed: Box<Packed>, keep_old: bool) {
+        self.store.swap(packed, keep_old, &mut self.outbox);
     }
 
     /// Takes the outcome of a disk operation.
@@ -135,6 +144,26 @@ pub struct Audience {
 }
 
 impl Audience {
+    /// Nobody yet, with the last transactions and what is new behind them.
+    pub fn new(queue: Queue, oids: Oids) -> Audience {
+        Audience {
+            members: BTreeMap::new(),
+            queue,
+            stats: Stats::default(),
+            oids,
+            #[cfg(feature = "planted-bugs")]
+            untold: Vec::new(),
+        }
+    }
+
+    /// Tells everybody.
+    pub fn tell_all(&self, notice: &Notice<'_>, out: &mut Outputs) {
+        for (&conn, &codec) in &self.members {
+            let packet = out.notice(codec, notice);
+            out.notify(conn, packet);
+        }
+    }
+
     /// Tells everybody but `committer`.
     pub fn broadcast(&self, committer: ConnId, notice: &Notice<'_>, out: &mut Outputs) {
         let mut encoded: [Option<Packet>; 2] = [None, None];

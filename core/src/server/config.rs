@@ -4,6 +4,7 @@ use crate::commit::merged::Merged;
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::server::names::Context;
+use crate::server::packs::PackOptions;
 use crate::store::Store;
 use crate::store::file::open::Opened;
 use crate::store::memory::MemoryStore;
@@ -53,6 +54,8 @@ pub struct StorageBoot {
     pub read_only: bool,
     /// Its objects may have blobs: the shell has a folder for them.
     pub has_blobs: bool,
+    /// How it is packed.
+    pub pack: PackOptions,
     /// The transaction before the first of `recent`; zero when there is none.
     pub base: Tid,
     /// The last transactions with their objects, oldest first.
@@ -68,6 +71,7 @@ impl StorageBoot {
             store: Store::Memory(MemoryStore::new()),
             read_only: false,
             has_blobs: false,
+            pack: PackOptions::default(),
             base: Tid::ZERO,
             recent: Vec::new(),
         }
@@ -81,6 +85,7 @@ impl StorageBoot {
             store: Store::File(Box::new(opened.store)),
             read_only,
             has_blobs: false,
+            pack: PackOptions::default(),
             base: opened.base,
             recent: opened.recent,
         }

@@ -166,8 +166,8 @@ pub(super) fn dispatch(
         }
         // A client that may not write may pack.
         Request::Pack { .. } if caller.storage.read_only() => Err(RemoteError::ReadOnly),
-        request @ (Request::Pack { .. }
-        | Request::UndoLog { .. }
+        Request::Pack { time, wait } => caller.storage.pack(caller.to.clone(), time, wait, caller.out),
+        request @ (Request::UndoLog { .. }
         | Request::UndoInfo { .. }
         | Request::StoreBlobStart
         | Request::StoreBlobChunk(_)

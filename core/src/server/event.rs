@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use crate::ids::{Oid, Tid};
+use crate::store::file::pack::Progress;
 use thiserror::Error;
 
 /// How much an event matters.
@@ -106,6 +107,52 @@ pub enum Event {
         /// What is wrong with it.
         why: String,
     },
+    /// A pack began.
+    #[error(
+        "storage {storage:?}: packing to {stop}{}", if *.gc { "" } else { ", without garbage collection" }
+    )]
+    PackBegan {
+        /// The storage.
+        storage: String,
+        /// The last transaction before the state that is kept.
+        stop: Tid,
+        /// Whether objects go that the root does not reach.
+        gc: bool,
+    },
+    /// A pack has come so far.
+    #[error("storage {storage:?}: packing: {progress}")]
+    Packing {
+        /// The storage.
+        storage: String,
+        /// How far.
+        progress: Progress,
+    },
+    /// A pack is done.
+    #[error("storage {storage:?}: packed: {before} bytes before, {after} now")]
+    Packed {
+        /// The storage.
+        storage: String,
+        /// Bytes of the log before.
+        before: u64,
+        /// Bytes of the log now.
+        after: u64,
+    },
+    /// A pack had nothing to do.
+    #[error("storage {storage:?}: not packed: {why}")]
+    PackedNothing {
+        /// The storage.
+        storage: String,
+        /// Why.
+        why: String,
+    },
+    /// A pack was refused, or ended without a result. The storage is as it was.
+    #[error("storage {storage:?}: not packed: {why}")]
+    PackFailed {
+        /// The storage.
+        storage: String,
+        /// Why.
+        why: String,
+    },
     /// The storage refused an append.
     #[error("storage {storage:?} takes no more commits: {why}")]
     StorageFailed {
@@ -123,6 +170,9 @@ impl Event {
             Event::Connected { .. } | Event::Conflict { .. } => Level::Debug,
             Event::Registered { .. } | Event::Disconnected { .. } => Level::Info,
             Event::ExtensionLeftOut { .. } => Level::Info,
+            Event::PackBegan { .. } | Event::Packing { .. } => Level::Info,
+            Event::Packed { .. } | Event::PackedNothing { .. } => Level::Info,
+            Event::PackFailed { .. } => Level::Warning,
             Event::Closed { fault: Fault::StatusSent | Fault::Stopping, .. } => Level::Debug,
             Event::Closed { .. } | Event::CallFailed { .. } | Event::Refused { .. } => Level::Warning,
             Event::IndexUnsaved { .. } => Level::Warning,

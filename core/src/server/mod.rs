@@ -15,6 +15,7 @@ mod interfaces;
 mod iterations;
 pub mod names;
 pub mod output;
+pub mod packs;
 pub mod queue;
 pub mod session;
 pub mod stats;
@@ -23,10 +24,12 @@ pub mod storage;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod told;
 pub mod undo_log;
 
 use crate::limits;
 use crate::store::disk::DiskDone;
+use crate::store::file::pack::News;
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
 use crate::wire::call::{self, BadCall, Call, Incoming, Request};
@@ -83,6 +86,13 @@ pub enum Input<'a> {
         storage: StorageId,
         /// Its outcome.
         done: DiskDone<Context>,
+    },
+    /// A pack has something to tell.
+    Packed {
+        /// Of which storage.
+        storage: StorageId,
+        /// What.
+        news: News,
     },
     /// The deadline came.
     Tick,
@@ -147,6 +157,7 @@ impl Server {
             Input::Sent { conn, bytes } => self.out.on_sent(conn, bytes),
             Input::Closed { conn } => self.on_closed(conn),
             Input::Disk { storage, done } => self.storages[storage.0].on_disk(done, &mut self.out),
+            Input::Packed { storage, news } => self.storages[storage.0].on_packed(news, &mut self.out),
             Input::Tick => self.on_tick(),
             Input::Stop => self.on_stop(),
         }
@@ -367,6 +378,9 @@ impl Server {
     fn on_stop(&mut self) {
         if self.life == Life::Serving {
             self.life = Life::Finishing;
+            for storage in &mut self.storages {
+                storage.stop(&mut self.out);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use super::event::Event;
 use super::fault::{Fault, PeerFault};
 use super::flow::Flow;
 use super::names::{ConnId, Context, ReplyTo, StorageId};
+use super::packs::PackJob;
 use crate::limits::Limits;
 use crate::store::disk::DiskOp;
 use crate::wire::Codec;
@@ -47,6 +48,13 @@ pub enum Output {
         storage: StorageId,
         /// The operation.
         op: DiskOp<Context>,
+    },
+    /// Something for the pack of a storage.
+    Pack {
+        /// The storage.
+        storage: StorageId,
+        /// What is to be done.
+        job: PackJob,
     },
     /// A line for the log.
     Log(Event),

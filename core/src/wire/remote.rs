@@ -50,6 +50,9 @@ pub enum RemoteError {
     /// `ZODB.POSException.StorageError(message)`.
     #[error("{0}")]
     Storage(String),
+    /// `ZODB.FileStorage.FileStorage.FileStorageError(message)`.
+    #[error("{0}")]
+    FileStorage(String),
     /// `ZODB.POSException.Unsupported(message)`: a method this server does not have.
     #[error("{0}")]
     Unsupported(String),
@@ -95,6 +98,7 @@ mod class {
     pub(super) const TRANSACTION_TOO_LARGE: &str = "ZODB.POSException.TransactionTooLargeError";
     pub(super) const STORAGE_SYSTEM: &str = "ZODB.POSException.StorageSystemError";
     pub(super) const STORAGE: &str = "ZODB.POSException.StorageError";
+    pub(super) const FILE_STORAGE: &str = "ZODB.FileStorage.FileStorage.FileStorageError";
     pub(super) const UNSUPPORTED: &str = "ZODB.POSException.Unsupported";
     pub(super) const TYPE: &str = "builtins.TypeError";
     pub(super) const VALUE: &str = "builtins.ValueError";
@@ -120,6 +124,7 @@ impl RemoteError {
             RemoteError::TransactionTooLarge(_) => class::TRANSACTION_TOO_LARGE,
             RemoteError::StorageSystem(_) => class::STORAGE_SYSTEM,
             RemoteError::Storage(_) => class::STORAGE,
+            RemoteError::FileStorage(_) => class::FILE_STORAGE,
             RemoteError::Unsupported(_) => class::UNSUPPORTED,
             RemoteError::Type(_) => class::TYPE,
             RemoteError::Value(_) => class::VALUE,
@@ -171,6 +176,7 @@ impl RemoteError {
             RemoteError::StorageTransaction(message)
             | RemoteError::TransactionTooLarge(message)
             | RemoteError::StorageSystem(message)
+            | RemoteError::FileStorage(message)
             | RemoteError::Unsupported(message)
             | RemoteError::Storage(message)
             | RemoteError::Type(message)
@@ -217,6 +223,7 @@ impl RemoteError {
             class::TRANSACTION_TOO_LARGE => RemoteError::TransactionTooLarge(message()?),
             class::STORAGE_SYSTEM => RemoteError::StorageSystem(message()?),
             class::STORAGE => RemoteError::Storage(message()?),
+            class::FILE_STORAGE => RemoteError::FileStorage(message()?),
             class::UNSUPPORTED => RemoteError::Unsupported(message()?),
             class::TYPE => RemoteError::Type(message()?),
             class::VALUE => RemoteError::Value(message()?),
