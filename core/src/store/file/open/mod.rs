@@ -127,8 +127,10 @@ impl<C> Opening<C> {
                 return self.go();
             }
             Ok(bytes) => Damaged { at: span.at + bytes.len() as u64, what: Broken::Ends },
-            Err(error) if self.phase.file() == FileId::Log => {
-                return self.fail(|path| OpenError::Disk { path, file: FileId::Log, error });
+            // What only could not be read now may still say of the tail that it was never acknowledged.
+            Err(error) if self.phase.file() != FileId::Index => {
+                let file = self.phase.file();
+                return self.fail(|path| OpenError::Disk { path, file, error });
             }
             Err(_) => Damaged { at: span.at, what: Broken::Unreadable },
         };
