@@ -96,6 +96,8 @@ pub const NEW_OIDS_MAX: usize = 10_000;
 pub const LABEL: usize = 200;
 /// Transactions in the invalidation queue unless configured (`invalidation-queue-size`).
 pub const INVALIDATION_QUEUE: usize = 100;
+/// Bytes of the transactions that a server remembers for their age alone (`invalidation-age`).
+pub const REMEMBERED: usize = 64 << 20;
 /// Bytes of a body up to which it is copied into a connection's send buffer instead of being sent from where it lies.
 pub const COPY_BODY: usize = 4096;
 /// Bytes of the disk reserved ahead of the log's end, so that most votes need not ask.

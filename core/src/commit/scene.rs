@@ -218,7 +218,7 @@ impl Scene<'_> {
                 self.audience.stats.conflicts += 1;
                 self.out.log(Event::Conflict { oid: conflict.oid });
             }
-            RemoteError::PosKey(_) => {}
+            RemoteError::PosKey(_) | RemoteError::NoOid => {}
             other => {
                 mark!("a vote fails for another reason than a conflict");
                 let (peer, error) = (format!("connection {}", conn.0), other.to_string());

@@ -300,7 +300,7 @@ impl Server {
             Err(error) if call.oneway => return Err(PeerFault::OneWay(format!("{method}: {error}")).into()),
             Err(error) => {
                 // Missing objects are part of ordinary work; a refused registration is logged as such.
-                if !matches!(error, RemoteError::PosKey(_)) && method != "register" {
+                if !matches!(error, RemoteError::PosKey(_) | RemoteError::NoOid) && method != "register" {
                     let peer = self.sessions[&conn].peer();
                     self.out.log(Event::CallFailed { peer, method, error: error.to_string() });
                 }
