@@ -449,6 +449,7 @@ impl Server {
     /// # Panics
     /// When it does not.
     pub fn check_invariants(&self) {
-        self.storages.iter().for_each(Storage::check_invariants);
+        let is_there = |conn| self.sessions.contains_key(&conn);
+        self.storages.iter().for_each(|storage| storage.check_invariants(is_there));
     }
 }
