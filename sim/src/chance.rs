@@ -21,7 +21,7 @@ pub(crate) fn choose(world: &World, options: &Options, rng: &mut Rng) -> Event {
             return Event::Start(ServerNo(0));
         }
     }
-    if faults.has(Fault::Strangers) && rng.chance(1, 15) {
+    if faults.has(Fault::Strangers) && rng.chance(1, 10) {
         return Event::Stranger(ServerNo(0), rng.next_u64());
     }
     loop {
@@ -30,11 +30,11 @@ pub(crate) fn choose(world: &World, options: &Options, rng: &mut Rng) -> Event {
         let server = ServerNo(if rng.chance(3, 4) { 0 } else { rng.below(setup.servers as u64) as usize });
         let wire = Wire { client, server };
         let disk = if options.faults.has(Fault::SlowDisk) { 15 } else { 60 };
-        let event = match rng.below(110 + disk) {
+        let event = match rng.below(114 + disk) {
             0..19 => Some(Event::Act(client, rng.next_u64())),
             19..24 => Some(Event::Admin(client, rng.next_u64())),
             24..95 => travel(world, options, wire, rng),
-            95..110 => fault(world, options, wire, rng),
+            95..114 => fault(world, options, wire, rng),
             _ => storage(world, server, rng),
         };
         if let Some(event) = event {
@@ -85,7 +85,7 @@ fn fault(world: &World, options: &Options, wire: Wire, rng: &mut Rng) -> Option<
     match fault {
         // These say how other things happen, or happen elsewhere.
         Fault::Splits | Fault::SlowDisk | Fault::Strangers => None,
-        Fault::Pauses => Some(Event::Pass(rng.below(4_000))),
+        Fault::Pauses => Some(Event::Pass(rng.below(6_000))),
         Fault::Cuts => Some(Event::Cut(wire, Side::Both)),
         Fault::HalfCuts => {
             let side = if rng.chance(2, 3) { Side::Client } else { Side::Server };

@@ -10,12 +10,17 @@ use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::server::output::Output;
 use zeolith_core::server::{ConnId, Input};
+use zeolith_core::wire::Codec;
 use zeolith_core::wire::call::{self, Begin, MessageId, Request, TxnId};
+use zeolith_core::wire::delivery::{Delivery, decode_delivery};
+use zeolith_core::wire::tree::Tree;
 
 /// The only transaction of a stranger.
 const TXN: TxnId = TxnId(1);
 /// The serial of what is always stale, where there is anything.
 const STALE: Tid = Tid(1);
+/// Bytes of a message's length.
+const PREFIX: usize = 4;
 /// Registrations that are refused, or objects that are asked for, in one go.
 const MANY: u64 = 200;
 
@@ -34,6 +39,19 @@ enum Habit {
     Garbled,
 }
 
+/// How far a stranger's transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It has none.
+    Idle,
+    /// It waits for the answer to this call, a vote.
+    Voting(i64),
+    /// It was told of conflicts.
+    Conflicts,
+    /// It could finish.
+    Voted,
+}
+
 /// Who is connected to a server beside the clients.
 #[derive(Debug)]
 pub(super) struct Stranger {
@@ -41,10 +59,8 @@ pub(super) struct Stranger {
     habit: Habit,
     /// Bytes that it has not read.
     unread: usize,
-    /// Messages came since its last vote.
-    is_answered: bool,
-    /// It has a transaction open.
-    in_transaction: bool,
+    /// How far its transaction is.
+    stage: Stage,
     /// The server takes nothing from it at present.
     is_paused: bool,
     calls: i64,
@@ -67,11 +83,10 @@ impl Stranger {
             conn,
             habit,
             unread: 0,
-            is_answered: false,
-            in_transaction: false,
+            stage: Stage::Idle,
             is_paused: false,
             calls: 0,
-            favourite: any(rng),
+            favourite: Oid(1 + rng.below(3)),
             out: BytesMut::new(),
         }
     }
@@ -130,25 +145,50 @@ impl Stranger {
 
     /// The same again, or a little more.
     fn insist(&mut self, world: &World, rng: &mut Rng) {
-        if self.in_transaction && (!self.is_answered || rng.chance(1, 20)) {
-            if rng.chance(1, 4) {
-                self.call(world, &Request::TpcAbort(TXN));
-                self.in_transaction = false;
-            }
+        // In the end it may give up, and while it waits even, but not often.
+        let patience = match self.stage {
+            Stage::Idle => None,
+            Stage::Voting(_) | Stage::Conflicts => Some(40),
+            Stage::Voted => Some(3),
+        };
+        if patience.is_some_and(|patience| rng.chance(1, patience)) {
+            self.call(world, &Request::TpcAbort(TXN));
+            self.stage = Stage::Idle;
             return;
         }
-        if !self.in_transaction {
+        if matches!(self.stage, Stage::Voting(_) | Stage::Voted) {
+            return;
+        }
+        if self.stage == Stage::Idle {
             let (user, description, extension) = (&b""[..], &b"stranger"[..], Vec::new());
             let begin = Begin { txn: TXN, user, description, extension, tid: None, status: b' ' };
             self.call(world, &Request::TpcBegin(begin));
         }
-        let another = if rng.chance(1, 8) { Some(any(rng)) } else { None };
+        let another = if rng.chance(1, 4) { Some(any(rng)) } else { None };
         for oid in [Some(self.favourite), another].into_iter().flatten() {
             let store = Request::Storea { oid, serial: STALE, data: b"of a stranger", txn: TXN };
             self.call(world, &store);
         }
         self.call(world, &Request::Vote(TXN));
-        (self.in_transaction, self.is_answered) = (true, false);
+        self.stage = Stage::Voting(self.calls);
+    }
+
+    /// Hears what the server says to it.
+    fn hear(&mut self, codec: Codec, bytes: &[u8]) {
+        self.unread += bytes.len();
+        let mut tree = Tree::default();
+        // The first message of all greets, and is none of the others' kind.
+        let message = decode_delivery(codec, bytes.get(PREFIX..).unwrap_or_default(), &mut tree);
+        let Ok(Delivery::Reply { id: MessageId::Int(id), result }) = message else { return };
+        if self.stage == Stage::Voting(id) {
+            self.stage = match result {
+                Ok(value) if value.conflicts().is_some_and(|conflicts| !conflicts.is_empty()) => {
+                    Stage::Conflicts
+                }
+                Ok(_) => Stage::Voted,
+                Err(_) => Stage::Idle,
+            };
+        }
     }
 }
 
@@ -166,7 +206,7 @@ pub(super) fn act(world: &mut World, server: ServerNo, dice: u64) -> Result<bool
         servers::handle(world, server, Input::Opened { conn, address: "a stranger".to_owned() })?;
         return say(world, server).map(|()| true);
     }
-    if rng.chance(1, 40) {
+    if rng.chance(1, 60) {
         return leave(world, server).map(|()| true);
     }
     let reads = |stranger: &Stranger, rng: &mut Rng| {
@@ -219,9 +259,7 @@ pub(super) fn take(world: &mut World, server: ServerNo, output: &Output) -> bool
     let is_for = |conn: &ConnId| stranger.as_ref().is_some_and(|stranger| stranger.conn == *conn);
     match output {
         Output::Send { conn, packet } if is_for(conn) => {
-            let stranger = stranger.as_mut().expect("just seen");
-            stranger.unread += packet.len();
-            stranger.is_answered = true;
+            stranger.as_mut().expect("just seen").hear(world.setup.codec, &packet.to_vec());
         }
         Output::Pause { conn } if is_for(conn) => stranger.as_mut().expect("just seen").is_paused = true,
         Output::Resume { conn } if is_for(conn) => stranger.as_mut().expect("just seen").is_paused = false,
