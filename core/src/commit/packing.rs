@@ -3,7 +3,7 @@
 
 use super::Commits;
 use crate::commit::scene::Scene;
-use crate::commit::txn::Phase;
+use crate::commit::txn::{Phase, Txn};
 use crate::ids::{Oid, Tid};
 use crate::server::names::{ConnId, TxnKey};
 use crate::store::{Place, StoreOp};
@@ -49,4 +49,10 @@ pub fn on_state(
 /// Whether a vote waits to be told, by their places, whose blobs its undone changes need.
 pub fn asks_for_blobs(commits: &Commits) -> bool {
     commits.txns.iter().any(|txn| matches!(txn.phase, Phase::Copying { outstanding: 1.., .. }))
+}
+
+/// Whether a transaction is to copy blobs whose revisions may have been packed away: it was given their states while the
+/// logs changed places.
+pub fn copies_packed_blobs(commits: &Commits) -> bool {
+    commits.drafts.copy_revisions() || commits.txns.iter().any(Txn::has_blobs_to_copy)
 }

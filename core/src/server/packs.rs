@@ -12,6 +12,8 @@ use crate::commit::{Commits, packing, txn};
 use crate::ids::Tid;
 use crate::limits;
 use crate::store::StoreError;
+use crate::store::blob::{BlobId, BlobOp};
+use crate::store::disk::DiskError;
 use crate::store::file::FileStore;
 use crate::store::file::pack::{Begin, News, Order, Packed, Progress};
 use crate::wire::remote::RemoteError;
@@ -49,12 +51,16 @@ pub(super) struct Packs {
     id: StorageId,
     options: PackOptions,
     running: Option<Running>,
+    /// Blobs that the log does not name, and that could not be removed yet.
+    unswept: Vec<BlobId>,
 }
 
 #[derive(Debug)]
 struct Running {
     /// Who waits for the end.
     asker: Option<ReplyTo>,
+    /// Blobs that go when the logs have changed places.
+    gone: Vec<BlobId>,
     step: Step,
     /// Orders to catch up.
     rounds: u32,
@@ -70,16 +76,26 @@ enum Step {
     Closing,
     /// The machine copies the rest.
     Finishing,
+    /// The folder of the blobs notes which go; what follows it is for the log, if there is one.
+    Condemning(Option<Box<Packed>>),
     /// Transactions are given states for places: so many are still to come.
     Stating(Box<Packed>, usize),
     /// The packed log, of so many bytes, is put in place of one of so many.
     Swapping(u64, u64),
+    /// Commits go on. The blobs go that were noted, once no transaction needs one of them; whether that was asked for.
+    Sweeping(bool),
+}
+
+impl Running {
+    fn at(step: Step) -> Running {
+        Running { asker: None, gone: Vec::new(), step, rounds: 0, progress: None, logged: None }
+    }
 }
 
 impl Packs {
     /// No pack yet.
     pub(super) fn new(id: StorageId, options: PackOptions) -> Packs {
-        Packs { id, options, running: None }
+        Packs { id, options, running: None, unswept: Vec::new() }
     }
 
     /// Whether none goes on.
@@ -93,6 +109,7 @@ impl Packs {
         Some(match (&running.step, running.progress) {
             (Step::Working, Some(progress)) => progress.to_string(),
             (Step::Working, None) => "beginning".to_owned(),
+            (Step::Sweeping(_), _) => "removing blobs".to_owned(),
             _ => "finishing".to_owned(),
         })
     }
@@ -135,11 +152,10 @@ impl Packs {
             mark!("a second pack is refused");
             return Err(RemoteError::FileStorage("Already packing".into()));
         }
-        let begin = log.begin_pack(stop, self.options.gc, false).map_err(txn::remote)?;
+        let begin = log.begin_pack(stop, self.options.gc, scene.desk.has_blobs()).map_err(txn::remote)?;
         scene.out.log(Event::PackBegan { storage: scene.name.to_owned(), stop, gc: self.options.gc });
         self.push(PackJob::Begin(begin), scene.out);
-        self.running =
-            Some(Running { asker: None, step: Step::Working, rounds: 0, progress: None, logged: None });
+        self.running = Some(Running::at(Step::Working));
         Ok(true)
     }
 
@@ -173,6 +189,11 @@ impl Packs {
                     packing::hold_finishes(commits);
                 }
             }
+            News::Ready(mut packed) if scene.desk.has_blobs() => {
+                let gone = mem::take(&mut packed.gone);
+                running.step = Step::Condemning(Some(packed));
+                self.condemn(gone, self.options.keep_old, scene);
+            }
             News::Ready(packed) => running.step = Step::Stating(packed, 0),
             News::Nothing(why) => {
                 scene.out.log(Event::PackedNothing { storage: scene.name.to_owned(), why: why.to_string() });
@@ -191,10 +212,13 @@ impl Packs {
 
     /// Takes the next step if it waits for nothing but that no commit is on its way to the disk. Whether it did.
     pub(super) fn go_on(&mut self, commits: &mut Commits, scene: &mut Scene<'_>) -> bool {
-        let Some(Running { step, .. }) = self.running.as_mut().filter(|_| commits.is_idle()) else {
-            return false;
-        };
+        let Some(Running { step, .. }) = self.running.as_mut() else { return false };
         match step {
+            Step::Sweeping(asked @ false) if !packing::copies_packed_blobs(commits) => {
+                *asked = true;
+                scene.desk.blob(BlobOp::Sweep);
+            }
+            _ if !commits.is_idle() => return false,
             Step::Closing => {
                 *step = Step::Finishing;
                 let order = match scene.desk.store.log().is_none_or(FileStore::has_failed) {
@@ -214,7 +238,12 @@ impl Packs {
                 let Step::Stating(packed, _) = mem::replace(step, swapping) else { unreachable!("as seen") };
                 scene.desk.swap(packed, self.options.keep_old);
             }
-            Step::Working | Step::Finishing | Step::Stating(..) | Step::Swapping(..) => return false,
+            Step::Working
+            | Step::Finishing
+            | Step::Condemning(_)
+            | Step::Stating(..)
+            | Step::Swapping(..)
+            | Step::Sweeping(_) => return false,
         }
         true
     }
@@ -242,10 +271,65 @@ impl Packs {
         scene: &mut Scene<'_>,
     ) {
         let Some(Running { step: Step::Swapping(before, after), .. }) = self.running else { return };
-        if result.is_ok() {
-            scene.out.log(Event::Packed { storage: scene.name.to_owned(), before, after });
+        match result {
+            Ok(()) => {
+                scene.out.log(Event::Packed { storage: scene.name.to_owned(), before, after });
+                self.sweep(commits, scene);
+            }
+            Err(error) => self.end(Err(txn::remote(error)), commits, scene),
         }
-        self.end(result.map_err(txn::remote), commits, scene);
+    }
+
+    /// Has the blobs noted that go, with those that should have gone before.
+    fn condemn(&mut self, mut gone: Vec<BlobId>, keep_old: bool, scene: &mut Scene<'_>) {
+        let Some(running) = &mut self.running else { return };
+        gone.extend(&self.unswept);
+        running.gone.clone_from(&gone);
+        scene.desk.blob(BlobOp::Condemn { gone, keep_old });
+    }
+
+    /// The pack is done but for the blobs that were noted.
+    fn sweep(&mut self, commits: &mut Commits, scene: &mut Scene<'_>) {
+        let Some(running) = self.running.as_mut().filter(|_| scene.desk.has_blobs()) else {
+            return self.end(Ok(()), commits, scene);
+        };
+        running.step = Step::Sweeping(false);
+        self.unswept = mem::take(&mut running.gone);
+        packing::let_finishes_go(commits, scene);
+    }
+
+    /// Which blobs go is noted, or cannot be.
+    pub(super) fn on_condemned(
+        &mut self,
+        result: Result<(), DiskError>,
+        commits: &mut Commits,
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(Running { step, .. }) = &mut self.running else { return };
+        let Step::Condemning(packed) = step else { return };
+        match (packed.take(), result) {
+            (Some(packed), Ok(())) => *step = Step::Stating(packed, 0),
+            (None, Ok(())) => self.sweep(commits, scene),
+            (_, Err(error)) => self.end(Err(txn::remote(error.into())), commits, scene),
+        }
+    }
+
+    /// The blobs are gone, or not all of them.
+    pub(super) fn on_swept(
+        &mut self,
+        result: Result<(), DiskError>,
+        commits: &mut Commits,
+        scene: &mut Scene<'_>,
+    ) {
+        match result {
+            Ok(()) => self.unswept.clear(),
+            Err(error) => {
+                mark!("blobs of a pack cannot be removed");
+                let (storage, why) = (scene.name.to_owned(), error.to_string());
+                scene.out.log(Event::BlobsLeft { storage, why });
+            }
+        }
+        self.end(Ok(()), commits, scene);
     }
 
     /// Everybody goes on.

@@ -350,6 +350,12 @@ impl Storage {
             DiskDone::Blob(BlobDone::Read { reader, result }) => {
                 self.blob_streams.on_read(reader, result, &mut self.desk, out);
             }
+            DiskDone::Blob(BlobDone::Condemned { result }) => {
+                self.pack_step(out, |packs, commits, scene| packs.on_condemned(result, commits, scene));
+            }
+            DiskDone::Blob(BlobDone::Swept { result }) => {
+                self.pack_step(out, |packs, commits, scene| packs.on_swept(result, commits, scene));
+            }
             DiskDone::Blob(done) => self.step(out, |commits, scene| commits.on_blob(done, scene)),
             done => self.desk.on_disk(done),
         }
