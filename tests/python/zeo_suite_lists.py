@@ -63,12 +63,6 @@ EXCEPTIONS = {
     'invalidation-age, which has no effect': [
         'testZEO .* invalidation-age_txt',
     ],
-    'pack of what is no Data.fs': [
-        'testZEO (MappingStorageTests|DemoStorageTests) testPack.*',
-    ],
-    'blobs whose objects were packed away stay in their folder': [
-        'testZEO .* IExternalGC_test',
-    ],
     'a key that needs a function in Python for its password': [
         'testssl .* SSLConfigTest test_ssl_pw',
     ],

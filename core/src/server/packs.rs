@@ -7,15 +7,17 @@
 use super::event::Event;
 use super::names::{ReplyTo, StorageId};
 use super::output::{Output, Outputs};
+use crate::commit::packing::{self, Stated};
 use crate::commit::scene::Scene;
-use crate::commit::{Commits, packing, txn};
+use crate::commit::{Commits, txn};
 use crate::ids::Tid;
 use crate::limits;
 use crate::store::StoreError;
 use crate::store::blob::{BlobId, BlobOp};
 use crate::store::disk::DiskError;
 use crate::store::file::FileStore;
-use crate::store::file::pack::{Begin, News, Order, Packed, Progress};
+use crate::store::file::pack::{self, Begin, News, Order, Progress};
+use crate::store::memory::{PackError, Packed};
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Notice, Reply};
 use std::mem;
@@ -77,9 +79,9 @@ enum Step {
     /// The machine copies the rest.
     Finishing,
     /// The folder of the blobs notes which go; what follows it is for the log, if there is one.
-    Condemning(Option<Box<Packed>>),
+    Condemning(Option<Box<pack::Packed>>),
     /// Transactions are given states for places: so many are still to come.
-    Stating(Box<Packed>, usize),
+    Stating(Box<pack::Packed>, usize),
     /// The packed log, of so many bytes, is put in place of one of so many.
     Swapping(u64, u64),
     /// Commits go on. The blobs go that were noted, once no transaction needs one of them; whether that was asked for.
@@ -121,12 +123,13 @@ impl Packs {
         to: ReplyTo,
         time: f64,
         wait: bool,
+        commits: &mut Commits,
         scene: &mut Scene<'_>,
     ) -> Result<Option<Reply>, RemoteError> {
         let stop = Tid::of_time(time)
             .ok_or_else(|| RemoteError::Value("the time of a pack is before the year 10000".into()))?;
         let asker = wait.then_some(to);
-        let began = match self.begin(stop, scene) {
+        let began = match self.begin(stop, commits, scene) {
             Ok(began) => began,
             Err(error) if wait => return Err(error),
             Err(error) => {
@@ -142,21 +145,51 @@ impl Packs {
         Ok((!waits).then_some(Reply::None))
     }
 
-    /// Starts a pack; false when there is nothing to pack.
-    fn begin(&mut self, stop: Tid, scene: &mut Scene<'_>) -> Result<bool, RemoteError> {
-        let log = scene.desk.store.log().ok_or_else(|| RemoteError::unsupported("pack"))?;
-        if log.is_empty() {
-            return Ok(false);
-        }
+    /// Starts a pack; false when it is over, or there is nothing to pack.
+    fn begin(
+        &mut self,
+        stop: Tid,
+        commits: &mut Commits,
+        scene: &mut Scene<'_>,
+    ) -> Result<bool, RemoteError> {
         if self.running.is_some() {
             mark!("a second pack is refused");
             return Err(RemoteError::FileStorage("Already packing".into()));
         }
-        let begin = log.begin_pack(stop, self.options.gc, scene.desk.has_blobs()).map_err(txn::remote)?;
-        scene.out.log(Event::PackBegan { storage: scene.name.to_owned(), stop, gc: self.options.gc });
+        let gc = self.options.gc && scene.desk.store.may_collect();
+        let Some(log) = scene.desk.store.log() else { return self.pack_memory(stop, gc, commits, scene) };
+        if log.is_empty() {
+            return Ok(false);
+        }
+        let begin = log.begin_pack(stop, gc, scene.desk.has_blobs()).map_err(txn::remote)?;
+        scene.out.log(Event::PackBegan { storage: scene.name.to_owned(), stop, gc });
         self.push(PackJob::Begin(begin), scene.out);
         self.running = Some(Running::at(Step::Working));
         Ok(true)
+    }
+
+    /// Packs what is in memory, which is done at once but for blobs; whether any are to be removed.
+    fn pack_memory(
+        &mut self,
+        stop: Tid,
+        gc: bool,
+        commits: &mut Commits,
+        scene: &mut Scene<'_>,
+    ) -> Result<bool, RemoteError> {
+        let storage = scene.name.to_owned();
+        let packed = scene.desk.store.pack(stop, gc).map_err(|error| match error {
+            PackError::Later => RemoteError::Value(error.to_string()),
+            _ => RemoteError::Storage(error.to_string()),
+        })?;
+        let Some(Packed { before, after, gone }) = packed else { return Ok(false) };
+        scene.out.log(Event::Packed { storage, before, after });
+        self.running = Some(Running::at(Step::Condemning(None)));
+        if scene.desk.has_blobs() && gone.len() + self.unswept.len() > 0 {
+            self.condemn(gone, false, scene);
+            return Ok(true);
+        }
+        self.end(Ok(()), commits, scene);
+        Ok(false)
     }
 
     /// The server is to stop: so is a pack, unless it is nearly done.
@@ -248,18 +281,20 @@ impl Packs {
         true
     }
 
-    /// A transaction has its state; when all have, the logs change places.
+    /// A transaction has its state, and room for it unless that is still to come; when all have, the logs change places.
     pub(super) fn on_stated(
         &mut self,
-        result: Result<(), StoreError>,
+        result: Result<Stated, StoreError>,
         commits: &mut Commits,
         scene: &mut Scene<'_>,
     ) {
         let Some(Running { step: Step::Stating(_, left), .. }) = &mut self.running else { return };
-        *left = left.saturating_sub(1);
-        if let Err(error) = result {
-            // The old log cannot be read: nothing takes its place. What was written is overwritten by the next pack.
-            self.end(Err(txn::remote(error)), commits, scene);
+        match result {
+            Ok(Stated::Done) => *left = left.saturating_sub(1),
+            Ok(Stated::NeedsRoom) => {}
+            // The old log cannot be read, or a vote that was granted has no room: nothing takes its place. What was written
+            // is overwritten by the next pack.
+            Err(error) => self.end(Err(txn::remote(error)), commits, scene),
         }
     }
 
@@ -305,12 +340,16 @@ impl Packs {
         commits: &mut Commits,
         scene: &mut Scene<'_>,
     ) {
-        let Some(Running { step, .. }) = &mut self.running else { return };
-        let Step::Condemning(packed) = step else { return };
+        let Some(running) = &mut self.running else { return };
+        let Step::Condemning(packed) = &mut running.step else { return };
         match (packed.take(), result) {
-            (Some(packed), Ok(())) => *step = Step::Stating(packed, 0),
+            (Some(packed), Ok(())) => running.step = Step::Stating(packed, 0),
             (None, Ok(())) => self.sweep(commits, scene),
-            (_, Err(error)) => self.end(Err(txn::remote(error.into())), commits, scene),
+            (None, Err(error)) => {
+                self.unswept = mem::take(&mut running.gone);
+                self.on_swept(Err(error), commits, scene);
+            }
+            (Some(_), Err(error)) => self.end(Err(txn::remote(error.into())), commits, scene),
         }
     }
 

@@ -156,6 +156,23 @@ fn logs_that_cannot_change_places_keep_their_blobs_in_later_packs_too() {
 }
 
 #[test]
+fn blobs_of_a_storage_in_memory_go_too() {
+    let mut rig = Rig::with_blobs(Medium::Memory, Config::default());
+    let a = rig.client();
+    let [first, second] = two(&mut rig, a);
+    rig.hold(Hold::Blobs);
+    let packed = rig.send(a, "pack", row![FUTURE, true]);
+    rig.fail(Hold::Blobs, DiskError::Full);
+    assert_eq!(rig.answer(a, &packed), Some(Ok(Owned::None)));
+    assert_eq!([first, second].map(|tid| is_there(&rig, tid)), [true, true], "they could not be removed");
+    rig.let_go(Hold::Blobs);
+    let third = commit_blob(&mut rig, a, 1, second, b"three");
+    assert_eq!(rig.call(a, "pack", row![Owned::Float(5e9), true]), Ok(Owned::None));
+    assert_eq!([first, second, third].map(|tid| is_there(&rig, tid)), [false, false, true]);
+    assert!(rig.disk.blobs.old.is_empty(), "there is no old log that needs them");
+}
+
+#[test]
 fn an_undo_that_was_given_its_state_copies_the_blob_before_it_goes() {
     on_files(|mut rig, a| {
         let b = rig.client();
