@@ -21,6 +21,7 @@ use zeolith_core::store::coded::Transformation;
 use zeolith_core::store::disk::{DiskDone, DiskOp, FileId};
 use zeolith_core::store::file::lockfile;
 use zeolith_core::store::file::open::{Cut, Found, OpenError, OpenOptions, Opened, Opening, Report};
+use zeolith_core::store::reach::Reach;
 
 /// A storage to be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +148,7 @@ pub(crate) struct Booted {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
     /// Transactions wanted for the invalidation queue.
-    pub(crate) queue: usize,
+    pub(crate) queue: Reach,
     /// Bytes of a log up to which all of it is checked.
     pub(crate) check_upto: u64,
     /// Whether a log is opened that differs from its checksums.

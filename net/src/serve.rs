@@ -187,7 +187,7 @@ pub async fn run(
     let server = Server::new(config.server, boots, surroundings.wall());
     let shell = Shell::new(server, surroundings.clone(), files, helpers, attention.clone());
     let shell = Rc::new(RefCell::new(shell));
-    let acceptor = tokio::task::spawn_local(accept(listener, door, shell.clone()));
+    let mut acceptor = tokio::task::spawn_local(accept(listener, door, shell.clone()));
     ready(&Ready { address, storages });
 
     let mut ended = None;
@@ -205,6 +205,10 @@ pub async fn run(
                     tracing::warn!("asked to end again: not waiting any longer");
                     return Ok(ended);
                 }
+                // First of all nobody listens any more: clients whose connection is closed are back at once, and each would
+                // be let in and closed again until all is saved, where the next server of theirs could have them.
+                acceptor.abort();
+                let _ = (&mut acceptor).await;
                 shell.borrow_mut().stop();
             }
             Some(told) = helped.recv() => shell.borrow_mut().helped(told),
@@ -217,7 +221,6 @@ pub async fn run(
             () = due => shell.borrow_mut().tick(),
         }
     }
-    acceptor.abort();
     let farewell = async {
         while !shell.borrow().all_sent() {
             tokio::time::sleep(Duration::from_millis(5)).await;

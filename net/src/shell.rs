@@ -24,6 +24,9 @@ use zeolith_core::store::disk::{DiskDone, DiskError};
 use zeolith_core::store::file::pack::{Begin, News, Order, PackError};
 use zeolith_core::time::Instant;
 
+/// Whose lines these are in the log of Python's server, and so what those who watch a log look for.
+const LOGGER: &str = "ZEO.StorageServer";
+
 /// A disk operation that was carried out.
 type Finished = (StorageId, DiskDone<Context>);
 
@@ -404,9 +407,10 @@ impl Shell {
 
 fn log(event: &Event) {
     match event.level() {
-        Level::Debug => tracing::debug!("{event}"),
-        Level::Info => tracing::info!("{event}"),
-        Level::Warning => tracing::warn!("{event}"),
-        Level::Error => tracing::error!("{event}"),
+        Level::Debug => tracing::debug!(target: LOGGER, "{event}"),
+        Level::Info => tracing::info!(target: LOGGER, "{event}"),
+        Level::Warning => tracing::warn!(target: LOGGER, "{event}"),
+        Level::Error => tracing::error!(target: LOGGER, "{event}"),
+        Level::Critical => tracing::error!(target: LOGGER, critical = true, "{event}"),
     }
 }

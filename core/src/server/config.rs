@@ -8,6 +8,7 @@ use crate::server::packs::PackOptions;
 use crate::store::Store;
 use crate::store::file::open::Opened;
 use crate::store::memory::MemoryStore;
+use crate::store::reach::Reach;
 use crate::wire::Codec;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub struct Config {
     /// How long a transaction may hold its locks; `None` for as long as it likes, which is Python's default.
     pub transaction_timeout: Option<Duration>,
     /// Transactions remembered for clients that come back.
-    pub invalidation_queue: usize,
+    pub invalidation_queue: Reach,
     /// What it takes at most.
     pub limits: Limits,
     /// Whose conflicts the client that undoes something is asked to merge.
@@ -34,7 +35,7 @@ impl Default for Config {
             codec: Codec::Pickle,
             read_only: false,
             transaction_timeout: None,
-            invalidation_queue: limits::INVALIDATION_QUEUE,
+            invalidation_queue: limits::INVALIDATION_QUEUE.into(),
             limits: Limits::default(),
             merged: Merged::default(),
         }

@@ -16,19 +16,21 @@ pub enum Level {
     Warning,
     /// Somebody should.
     Error,
+    /// Somebody should, and Python's server says so in this way.
+    Critical,
 }
 
-/// One line of the log. Peers are named by label and address.
+/// One line of the log. Peers are named by label and address, as in the lines of Python's server.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Event {
     /// A connection was opened.
-    #[error("{peer}: connected")]
+    #[error("({peer}) connected")]
     Connected {
         /// The peer.
         peer: String,
     },
     /// A client registered.
-    #[error("{peer}: registered for storage {storage:?} at {last}{}", if *.read_only { ", read-only" } else { "" })]
+    #[error("({peer}) registered for storage {storage:?} at {last}{}", if *.read_only { ", read-only" } else { "" })]
     Registered {
         /// The peer.
         peer: String,
@@ -40,7 +42,7 @@ pub enum Event {
         last: Tid,
     },
     /// A registration was refused.
-    #[error("{peer}: registration refused: {why}")]
+    #[error("({peer}) registration refused: {why}")]
     Refused {
         /// The peer.
         peer: String,
@@ -48,7 +50,7 @@ pub enum Event {
         why: String,
     },
     /// A connection ended from the other side.
-    #[error("{peer}: disconnected{}", if *.in_transaction { " during a transaction, which is aborted" } else { "" })]
+    #[error("({peer}) disconnected{}", if *.in_transaction { " during a transaction, which is aborted" } else { "" })]
     Disconnected {
         /// The peer.
         peer: String,
@@ -56,7 +58,7 @@ pub enum Event {
         in_transaction: bool,
     },
     /// The server closed a connection.
-    #[error("{peer}: closed: {fault}")]
+    #[error("({peer}) closed: {fault}")]
     Closed {
         /// The peer.
         peer: String,
@@ -64,7 +66,7 @@ pub enum Event {
         fault: Fault,
     },
     /// A call failed in a way that is not part of ordinary work.
-    #[error("{peer}: {method} failed: {error}")]
+    #[error("({peer}) {method} failed: {error}")]
     CallFailed {
         /// The peer.
         peer: String,
@@ -184,6 +186,7 @@ impl Event {
             Event::Packed { .. } | Event::PackedNothing { .. } => Level::Info,
             Event::PackFailed { .. } | Event::BlobsLeft { .. } => Level::Warning,
             Event::Closed { fault: Fault::StatusSent | Fault::Stopping, .. } => Level::Debug,
+            Event::Closed { fault: Fault::TransactionTimeout(_), .. } => Level::Critical,
             Event::Closed { .. } | Event::CallFailed { .. } | Event::Refused { .. } => Level::Warning,
             Event::IndexUnsaved { .. } => Level::Warning,
             // Python's server warns from 4 on, when a waiter stands in everybody's way; here most waits concern few.

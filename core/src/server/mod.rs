@@ -179,6 +179,12 @@ impl Server {
         self.sessions.len()
     }
 
+    /// Bytes that arrived on a connection and belong to no message that was looked at: one that is not whole yet, or those
+    /// that wait while too much waits for their sender. `None`: there is no such connection.
+    pub fn buffered(&self, conn: ConnId) -> Option<usize> {
+        self.sessions.get(&conn).map(Session::buffered)
+    }
+
     /// The served storages, in their order.
     pub fn storages(&self) -> &[Storage] {
         &self.storages
@@ -300,7 +306,7 @@ impl Server {
             Err(error) if call.oneway => return Err(PeerFault::OneWay(format!("{method}: {error}")).into()),
             Err(error) => {
                 // Missing objects are part of ordinary work; a refused registration is logged as such.
-                if !matches!(error, RemoteError::PosKey(_)) && method != "register" {
+                if !matches!(error, RemoteError::PosKey(_) | RemoteError::NoOid) && method != "register" {
                     let peer = self.sessions[&conn].peer();
                     self.out.log(Event::CallFailed { peer, method, error: error.to_string() });
                 }
@@ -443,6 +449,7 @@ impl Server {
     /// # Panics
     /// When it does not.
     pub fn check_invariants(&self) {
-        self.storages.iter().for_each(Storage::check_invariants);
+        let is_there = |conn| self.sessions.contains_key(&conn);
+        self.storages.iter().for_each(|storage| storage.check_invariants(is_there));
     }
 }

@@ -10,7 +10,6 @@ use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
 use super::packs::Packs;
 use super::queue::Queue;
-use super::stats::Stats;
 use super::told;
 use super::undo_log::UndoSearch;
 use crate::commit::scene::{Audience, Desk, Oids, Scene};
@@ -63,12 +62,10 @@ impl Storage {
             read_only: boot.read_only,
             started: super::stats::ctime(wall),
             commits: Commits::new(last, config.transaction_timeout, config.limits, config.merged.clone()),
-            audience: Audience {
-                members: BTreeMap::new(),
-                queue: Queue::new(config.invalidation_queue, boot.base, boot.recent),
-                stats: Stats::default(),
-                oids: Oids::after(highest),
-            },
+            audience: Audience::new(
+                Queue::new(config.invalidation_queue, boot.base, boot.recent),
+                Oids::after(highest),
+            ),
             desk: Desk::new(boot.store, boot.has_blobs),
             iterations: BTreeMap::new(),
             blob_streams: BlobStreams::default(),
@@ -382,6 +379,8 @@ impl Storage {
         match done {
             StoreDone::Loaded { context: Context::Read(to), oid, result } => {
                 self.answer(&to, result.map(told::revision), Some(oid), "loadBefore", out);
+                #[cfg(feature = "planted-bugs")]
+                self.audience.tell_late(out);
             }
             StoreDone::Data { context: Context::Read(to), oid, result } => {
                 self.answer(&to, result.map(Reply::Data), Some(oid), "loadSerial", out);
@@ -405,7 +404,8 @@ impl Storage {
                 self.answer(&to, record, Some(oid), "record_iternext", out);
             }
             StoreDone::Transaction { context: Context::Iterate { to, iterator }, result } => {
-                let iterations = self.iterations.entry(to.conn).or_default();
+                // Who has left iterates no more.
+                let Some(iterations) = self.iterations.get_mut(&to.conn) else { return };
                 let (reply, next) = match result {
                     Ok(found) => {
                         let (head, next) = iterations.on_transaction(iterator, found);
@@ -418,7 +418,8 @@ impl Storage {
                 self.iterate_on(iterator, next, out);
             }
             StoreDone::Record { context: Context::Iterate { to, iterator }, result } => {
-                let iterations = self.iterations.entry(to.conn).or_default();
+                // Who has left iterates no more.
+                let Some(iterations) = self.iterations.get_mut(&to.conn) else { return };
                 let (reply, next) = match result {
                     Ok(found) => {
                         let next = iterations.on_record(iterator, found.as_ref().map(|(_, left)| *left));
@@ -580,7 +581,7 @@ impl Storage {
     pub fn plant(&mut self, bug: crate::planted::Bug) {
         self.bug = Some(bug);
         self.commits.plant(bug);
-        self.audience.queue.plant(bug);
+        self.audience.plant(bug);
     }
 
     /// Tells what it keeps for its clients.
@@ -600,11 +601,12 @@ impl Storage {
         }
     }
 
-    /// Checks what must always hold between two inputs.
+    /// Checks what must always hold between two inputs; `is_there` says which connections there are.
     ///
     /// # Panics
     /// When it does not.
-    pub fn check_invariants(&self) {
-        invariants::check(&self.commits);
+    pub fn check_invariants(&self, is_there: impl Fn(ConnId) -> bool) {
+        invariants::check(&self.commits, &self.audience, &is_there);
+        assert!(self.iterations.keys().all(|&conn| is_there(conn)), "who has left iterates over nothing");
     }
 }

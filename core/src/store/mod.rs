@@ -12,6 +12,7 @@ pub mod demo;
 pub mod disk;
 pub mod file;
 pub mod memory;
+pub mod reach;
 
 mod layer;
 mod ops;

@@ -20,6 +20,9 @@ pub enum RemoteError {
     /// `ZODB.POSException.POSKeyError(oid)`: no such object or revision.
     #[error("no object {0} there")]
     PosKey(Oid),
+    /// `ZODB.POSException.POSKeyError(None)`: no object was named, as a mapping would answer.
+    #[error("no object is named")]
+    NoOid,
     /// `builtins.KeyError(number)`: no such iteration.
     #[error("no iteration {0} is open")]
     Key(i64),
@@ -113,7 +116,7 @@ impl RemoteError {
     /// The dotted class, as Python's client knows it.
     pub fn class(&self) -> &str {
         match self {
-            RemoteError::PosKey(_) => class::POS_KEY,
+            RemoteError::PosKey(_) | RemoteError::NoOid => class::POS_KEY,
             RemoteError::Key(_) => class::KEY,
             RemoteError::ReadOnly => class::READ_ONLY,
             RemoteError::Conflict(_) => class::CONFLICT,
@@ -152,6 +155,7 @@ impl RemoteError {
     fn write_arguments(&self, writer: &mut Writer<'_>) {
         match self {
             RemoteError::PosKey(oid) => writer.tuple(1, |w| w.oid(*oid)),
+            RemoteError::NoOid => writer.tuple(1, |w| w.none()),
             RemoteError::Key(number) => writer.tuple(1, |w| w.int(*number)),
             RemoteError::ReadOnly => writer.tuple(0, |_| ()),
             RemoteError::Conflict(error) => error.write("database conflict error", writer),
@@ -198,7 +202,10 @@ impl RemoteError {
     fn known(class: &str, arguments: Value<'_>) -> Option<RemoteError> {
         let message = || Some(arguments.array::<1>()?[0].as_str()?.to_owned());
         Some(match class {
-            class::POS_KEY => RemoteError::PosKey(arguments.array::<1>()?[0].as_oid()?),
+            class::POS_KEY => {
+                let oid = arguments.array::<1>()?[0].or_none(Value::as_oid)?;
+                oid.map_or(RemoteError::NoOid, RemoteError::PosKey)
+            }
             class::KEY => RemoteError::Key(arguments.array::<1>()?[0].as_int()?),
             class::UNDO => RemoteError::Undo(arguments.field("_reason")?.as_str()?.to_owned()),
             class::MULTIPLE_UNDO => {

@@ -16,6 +16,7 @@ mod iterations;
 mod locks;
 mod packed_blobs;
 mod packs;
+mod pieces;
 mod read_only;
 mod stop;
 mod swaps;

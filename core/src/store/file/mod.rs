@@ -115,6 +115,12 @@ impl<C> FileStore<C> {
             StoreOp::LoadBefore { context, oid, before } => {
                 #[cfg(feature = "planted-bugs")]
                 let before = if self.bug == Some(Bug::CurrentForOlder) { Tid::MAX } else { before };
+                #[cfg(feature = "planted-bugs")]
+                if self.bug == Some(Bug::LoadRefused) && self.appender.as_ref().is_some_and(|it| it.is_busy())
+                {
+                    let result = Err(StoreError::Failed);
+                    return out.done.push_back(StoreDone::Loaded { context, oid, result });
+                }
                 Lookup::start(context, oid, Question::Before(before), book, out);
             }
             StoreOp::LoadSerial { context, oid, serial } => {
@@ -457,6 +463,10 @@ impl<C> FileStore<C> {
         self.reservations.fail(out);
         if let Some(appender) = &mut self.appender {
             appender.fail(error, out);
+        }
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(Bug::FinishLeftOpen) {
+            out.done.retain(|done| !matches!(done, StoreDone::Refused { .. }));
         }
     }
 
