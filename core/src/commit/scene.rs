@@ -60,7 +60,7 @@ impl Desk {
     /// Puts a packed log in the place of the store's.
     ///
     /// # Panics
-    /// When the store does not pack.
+    /// When the store has none.
     pub fn swap(&mut self, packed: Box<Packed>, keep_old: bool) {
         self.store.swap(packed, keep_old, &mut self.outbox);
     }

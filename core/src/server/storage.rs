@@ -182,7 +182,9 @@ impl Storage {
         wait: bool,
         out: &mut Outputs,
     ) -> Result<Option<Reply>, RemoteError> {
-        self.pack_step(out, |packs, _, scene| packs.start(to, time, wait, scene))
+        let reply = self.pack_step(out, |packs, commits, scene| packs.start(to, time, wait, commits, scene));
+        self.settle(out);
+        reply
     }
 
     /// Takes what a pack tells.
@@ -347,6 +349,12 @@ impl Storage {
             DiskDone::Blob(BlobDone::Read { reader, result }) => {
                 self.blob_streams.on_read(reader, result, &mut self.desk, out);
             }
+            DiskDone::Blob(BlobDone::Condemned { result }) => {
+                self.pack_step(out, |packs, commits, scene| packs.on_condemned(result, commits, scene));
+            }
+            DiskDone::Blob(BlobDone::Swept { result }) => {
+                self.pack_step(out, |packs, commits, scene| packs.on_swept(result, commits, scene));
+            }
             DiskDone::Blob(done) => self.step(out, |commits, scene| commits.on_blob(done, scene)),
             done => self.desk.on_disk(done),
         }
@@ -449,8 +457,14 @@ impl Storage {
             }
             StoreDone::Origin { context: Context::State { conn, key, place }, oid, result } => {
                 self.pack_step(out, |packs, commits, scene| {
-                    let result =
-                        result.map(|origin| packing::on_state(commits, (conn, key, place), oid, origin));
+                    let result = result
+                        .map(|origin| packing::on_state(commits, (conn, key, place), oid, origin, scene));
+                    packs.on_stated(result, commits, scene);
+                });
+            }
+            StoreDone::Reserved { context: Context::Room { conn, key, bytes }, result } => {
+                self.pack_step(out, |packs, commits, scene| {
+                    let result = result.map(|()| packing::on_room(commits, (conn, key, bytes), scene));
                     packs.on_stated(result, commits, scene);
                 });
             }

@@ -6,6 +6,7 @@ mod answers;
 mod blobs;
 mod crashes;
 mod layers;
+mod packed_blobs;
 mod packs;
 mod races;
 mod suite;

@@ -40,7 +40,7 @@ use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::rng::{Rng, Seed};
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
-use crate::store::{Outbox, Place, StoreDone, StoreError, StoreOp, Transaction, UndoRefusal};
+use crate::store::{Outbox, Place, SoFar, StoreDone, StoreError, StoreOp, Transaction, UndoRefusal};
 use asked::Asked;
 use bytes::Bytes;
 use errand::{Errand, Step};
@@ -159,15 +159,17 @@ impl<C> FileStore<C> {
             StoreOp::Targets { context, tid } => {
                 Asked::start(context, Targets::new(tid, book.end, book.log), book, out);
             }
-            StoreOp::Undo { context, target, .. } if target.record.log != book.log => {
-                mark!("a vote undoes what was packed since it began");
-                let result = Ok(Err(UndoRefusal::Packed));
-                out.done.push_back(StoreDone::Undone { context, result });
+            StoreOp::Undo { context, so_far: Some(SoFar::Back(place)), .. } if place.log != book.log => {
+                out.done.push_back(StoreDone::Undone { context, result: Err(StoreError::Repacked) });
             }
-            StoreOp::Undo { context, target, so_far } => {
-                let entry = book.index.get(target.oid).expect("an object of the log is in its index");
-                Asked::start(context, Undo::new(target, entry.at, so_far), book, out);
-            }
+            StoreOp::Undo { context, target, so_far } => match book.index.get(target.oid) {
+                Some(entry) => Asked::start(context, Undo::new(target, entry.at, so_far, book), book, out),
+                None => {
+                    mark!("a vote undoes what was packed since it began");
+                    let result = Ok(Err(UndoRefusal::Packed));
+                    out.done.push_back(StoreDone::Undone { context, result });
+                }
+            },
             StoreOp::Origin { context, oid, place } => {
                 assert_eq!(place.log, book.log, "who holds a place is asked before a pack voids it");
                 Asked::start(context, Origin::new(oid, place), book, out);
