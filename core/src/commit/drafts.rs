@@ -168,7 +168,7 @@ impl Drafts {
                 self.drafts.remove(&draft);
                 return None;
             }
-            BlobDone::Read { .. } => unreachable!("a draft is not read"),
+            BlobDone::Read { .. } | BlobDone::ReadBack { .. } => unreachable!("a draft is not read"),
         };
         let draft = self.drafts.get_mut(&id)?;
         draft.busy = false;

@@ -14,7 +14,7 @@ use crate::wire::reply::{Notice, Reply};
 use bytes::BytesMut;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Something the shell is to do. The order of outputs is a contract.
 #[derive(Debug)]
@@ -154,6 +154,15 @@ impl Outputs {
             self.close(conn, PeerFault::NotReading(unsent).into());
         }
         self.send(conn, packet);
+    }
+
+    /// Tells all of these connections, each in its encoding, but one.
+    pub fn broadcast(&mut self, members: &BTreeMap<ConnId, Codec>, but: Option<ConnId>, notice: &Notice<'_>) {
+        let mut encoded: [Option<Packet>; 2] = [None, None];
+        for (&conn, &codec) in members.iter().filter(|&(&conn, _)| Some(conn) != but) {
+            let packet = encoded[codec as usize].get_or_insert_with(|| self.notice(codec, notice)).clone();
+            self.notify(conn, packet);
+        }
     }
 
     /// Sends a message that is encoded already and was asked for.

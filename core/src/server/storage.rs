@@ -1,6 +1,6 @@
 //! One served storage: its store, its transactions, and the clients registered for it.
 
-use super::blob_streams::BlobStreams;
+use super::blob_streams::{BlobStreams, Missing};
 use super::config::{Config, StorageBoot};
 use super::event::Event;
 use super::held::Held;
@@ -195,13 +195,14 @@ impl Storage {
     pub fn send_blob(&mut self, to: ReplyTo, oid: Oid, tid: Tid, out: &mut Outputs) {
         out.begin_operation(to.conn);
         let visible = tid <= self.last_tid();
-        self.blob_streams.start(to, (oid, tid), visible, &mut self.desk, out);
+        let disk = &mut |op| self.desk.blob(op);
+        self.blob_streams.start(to, (oid, tid), visible, disk, out);
         self.settle(out);
     }
 
     /// A peer took enough for more of a blob to be read for it.
     pub fn on_room(&mut self, conn: ConnId, out: &mut Outputs) {
-        self.blob_streams.on_room(conn, &mut self.desk);
+        self.blob_streams.on_room(conn, &mut |op| self.desk.blob(op));
         self.settle(out);
     }
 
@@ -320,7 +321,11 @@ impl Storage {
     pub fn on_disk(&mut self, done: DiskDone<Context>, out: &mut Outputs) {
         match done {
             DiskDone::Blob(BlobDone::Read { reader, result }) => {
-                self.blob_streams.on_read(reader, result, &mut self.desk, out);
+                let disk = &mut |op| self.desk.blob(op);
+                if let Some(Missing { conn, oid, .. }) = self.blob_streams.on_read(reader, result, disk, out)
+                {
+                    self.blob_streams.refuse(conn, &RemoteError::PosKey(oid), disk, out);
+                }
             }
             DiskDone::Blob(done) => self.step(out, |commits, scene| commits.on_blob(done, scene)),
             done => self.desk.on_disk(done),

@@ -74,6 +74,15 @@ pub enum BlobOp {
         /// The revision as which it may have been published.
         published: Option<Tid>,
     },
+    /// Reads a part of a draft that is still being written, or was. Answered by `ReadBack`.
+    ReadBack {
+        /// The draft.
+        draft: DraftId,
+        /// Offset of the first byte.
+        at: u64,
+        /// Bytes; fewer come back only at the end of the draft.
+        len: usize,
+    },
     /// Reads a part of a blob. Answered by `Read`.
     Read {
         /// Given back with the answer.
@@ -117,6 +126,13 @@ pub enum BlobDone {
     Gone {
         /// The draft.
         draft: DraftId,
+    },
+    /// To [`BlobOp::ReadBack`].
+    ReadBack {
+        /// The draft.
+        draft: DraftId,
+        /// The bytes; none where nothing was ever written.
+        result: Result<Bytes, DiskError>,
     },
     /// To [`BlobOp::Read`].
     Read {

@@ -53,6 +53,9 @@ pub enum RemoteError {
     /// `ZODB.POSException.Unsupported(message)`: a method this server does not have.
     #[error("{0}")]
     Unsupported(String),
+    /// `ZEO.Exceptions.ClientDisconnected(message)`: a server between this one and the storage has lost its connection.
+    #[error("{0}")]
+    Disconnected(String),
     /// `builtins.TypeError(message)`.
     #[error("{0}")]
     Type(String),
@@ -96,6 +99,7 @@ mod class {
     pub(super) const STORAGE_SYSTEM: &str = "ZODB.POSException.StorageSystemError";
     pub(super) const STORAGE: &str = "ZODB.POSException.StorageError";
     pub(super) const UNSUPPORTED: &str = "ZODB.POSException.Unsupported";
+    pub(super) const DISCONNECTED: &str = "ZEO.Exceptions.ClientDisconnected";
     pub(super) const TYPE: &str = "builtins.TypeError";
     pub(super) const VALUE: &str = "builtins.ValueError";
 }
@@ -121,6 +125,7 @@ impl RemoteError {
             RemoteError::StorageSystem(_) => class::STORAGE_SYSTEM,
             RemoteError::Storage(_) => class::STORAGE,
             RemoteError::Unsupported(_) => class::UNSUPPORTED,
+            RemoteError::Disconnected(_) => class::DISCONNECTED,
             RemoteError::Type(_) => class::TYPE,
             RemoteError::Value(_) => class::VALUE,
             RemoteError::Other { class, .. } => class,
@@ -173,6 +178,7 @@ impl RemoteError {
             | RemoteError::StorageSystem(message)
             | RemoteError::Unsupported(message)
             | RemoteError::Storage(message)
+            | RemoteError::Disconnected(message)
             | RemoteError::Type(message)
             | RemoteError::Value(message)
             | RemoteError::Other { args: message, .. } => writer.tuple(1, |w| w.str(message)),
@@ -218,6 +224,7 @@ impl RemoteError {
             class::STORAGE_SYSTEM => RemoteError::StorageSystem(message()?),
             class::STORAGE => RemoteError::Storage(message()?),
             class::UNSUPPORTED => RemoteError::Unsupported(message()?),
+            class::DISCONNECTED => RemoteError::Disconnected(message()?),
             class::TYPE => RemoteError::Type(message()?),
             class::VALUE => RemoteError::Value(message()?),
             _ => return None,
