@@ -6,7 +6,7 @@ pub mod blobs;
 pub mod drafts;
 pub mod durable;
 pub mod held;
-pub mod item;
+pub(crate) mod item;
 pub mod locks;
 pub mod merged;
 mod next;

@@ -16,6 +16,8 @@ mod iterations;
 pub mod names;
 pub mod output;
 pub mod queue;
+pub mod relay;
+mod served;
 pub mod session;
 pub mod stats;
 pub mod storage;
@@ -34,16 +36,17 @@ use crate::wire::frame::Frame;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Reply, status_json};
 use crate::wire::tree::Tree;
-use config::{Config, StorageBoot};
+use config::{Boot, Config};
 use dispatch::Caller;
 use event::Event;
 use fault::{Fault, PeerFault};
 use names::ReplyTo;
 pub use names::{ConnId, Context, StorageId};
 use output::{Output, Outputs};
+use relay::UpstreamEvent;
+pub use served::Served;
 use session::{Phase, Session};
 use std::collections::BTreeMap;
-use storage::Storage;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -84,6 +87,13 @@ pub enum Input<'a> {
         /// Its outcome.
         done: DiskDone<Context>,
     },
+    /// Something happened on a connection to a server above.
+    Upstream {
+        /// Of which storage.
+        storage: StorageId,
+        /// What.
+        event: UpstreamEvent<'a>,
+    },
     /// The deadline came.
     Tick,
     /// The server is to stop: finish what is being written, save the indexes, put out `Stopped`.
@@ -107,7 +117,7 @@ pub struct Server {
     codec: Codec,
     read_only: bool,
     sessions: BTreeMap<ConnId, Session>,
-    storages: Vec<Storage>,
+    storages: Vec<Served>,
     max_connections: usize,
     out: Outputs,
     tree: Tree,
@@ -117,16 +127,19 @@ pub struct Server {
 
 impl Server {
     /// A server over opened storages.
-    pub fn new(config: Config, boot: Vec<StorageBoot>, wall: WallTime) -> Server {
+    pub fn new<B: Into<Boot>>(config: Config, boot: Vec<B>, wall: WallTime) -> Server {
+        let mut out = Outputs::new(config.limits);
         let storages = boot.into_iter().enumerate();
-        let storages = storages.map(|(at, boot)| Storage::new(StorageId(at), boot, &config, wall));
+        let storages = storages
+            .map(|(at, boot)| Served::new(StorageId(at), boot.into(), &config, wall, &mut out))
+            .collect();
         Server {
             codec: config.codec,
             read_only: config.read_only,
             sessions: BTreeMap::new(),
-            storages: storages.collect(),
+            storages,
             max_connections: config.limits.connections,
-            out: Outputs::new(config.limits),
+            out,
             tree: Tree::default(),
             wall,
             life: Life::Serving,
@@ -147,6 +160,10 @@ impl Server {
             Input::Sent { conn, bytes } => self.out.on_sent(conn, bytes),
             Input::Closed { conn } => self.on_closed(conn),
             Input::Disk { storage, done } => self.storages[storage.0].on_disk(done, &mut self.out),
+            Input::Upstream { storage, event } => match &mut self.storages[storage.0] {
+                Served::Relayed(relay) => relay.on_upstream(event, &mut self.out),
+                Served::Own(_) => unreachable!("nobody is above a storage of its own"),
+            },
             Input::Tick => self.on_tick(),
             Input::Stop => self.on_stop(),
         }
@@ -160,7 +177,7 @@ impl Server {
 
     /// When the server wants a [`Input::Tick`]; changes with every input.
     pub fn deadline(&self) -> Option<Instant> {
-        self.storages.iter().filter_map(Storage::deadline).min()
+        self.storages.iter().filter_map(Served::deadline).min()
     }
 
     /// Open connections.
@@ -169,7 +186,7 @@ impl Server {
     }
 
     /// The served storages, in their order.
-    pub fn storages(&self) -> &[Storage] {
+    pub fn storages(&self) -> &[Served] {
         &self.storages
     }
 
@@ -270,11 +287,16 @@ impl Server {
             (Err(BadCall::Unsupported(_)), Phase::Registered { .. }) => Err(RemoteError::unsupported(method)),
             (Ok(Request::Register { storage, read_only }), _) => self.on_register(&to, storage, read_only),
             (Ok(request), Phase::Registered { storage, read_only, .. }) => {
-                let storage = &mut self.storages[storage.0];
-                dispatch::dispatch(
-                    request,
-                    Caller { to: &to, session, storage, read_only, frame, out: &mut self.out },
-                )
+                let (to, out) = (&to, &mut self.out);
+                match &mut self.storages[storage.0] {
+                    Served::Own(storage) => {
+                        dispatch::dispatch(request, Caller { to, session, storage, read_only, frame, out })
+                    }
+                    Served::Relayed(relay) => {
+                        let caller = relay::Caller { to, session, relay, read_only, frame, out };
+                        relay::dispatch(request, caller)
+                    }
+                }
             }
             (_, Phase::Handshake | Phase::Negotiated(_)) => {
                 return Err(PeerFault::Unregistered(method).into());
@@ -360,7 +382,7 @@ impl Server {
 
     fn on_tick(&mut self) {
         for storage in &mut self.storages {
-            storage.commit(&mut self.out, |commits, scene| commits.expire(scene));
+            storage.on_tick(&mut self.out);
         }
     }
 
@@ -396,7 +418,7 @@ impl Server {
 
     /// Takes the next step towards the end, if the server is to stop.
     fn wind_down(&mut self) {
-        if self.life == Life::Finishing && self.storages.iter().all(Storage::is_idle) {
+        if self.life == Life::Finishing && self.storages.iter().all(Served::is_idle) {
             mark!("a stopping server has nothing on its way");
             self.life = Life::Saving;
             let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
@@ -407,7 +429,7 @@ impl Server {
                 storage.close(&mut self.out);
             }
         }
-        if self.life == Life::Saving && self.storages.iter().all(Storage::is_closed) {
+        if self.life == Life::Saving && self.storages.iter().all(Served::is_closed) {
             self.life = Life::Stopped;
             self.out.push(Output::Stopped);
         }
@@ -429,6 +451,6 @@ impl Server {
     /// # Panics
     /// When it does not.
     pub fn check_invariants(&self) {
-        self.storages.iter().for_each(Storage::check_invariants);
+        self.storages.iter().for_each(Served::check_invariants);
     }
 }

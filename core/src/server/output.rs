@@ -4,6 +4,7 @@ use super::event::Event;
 use super::fault::{Fault, PeerFault};
 use super::flow::Flow;
 use super::names::{ConnId, Context, ReplyTo, StorageId};
+use super::relay::UpstreamOp;
 use crate::limits::Limits;
 use crate::store::disk::DiskOp;
 use crate::wire::Codec;
@@ -47,6 +48,13 @@ pub enum Output {
         storage: StorageId,
         /// The operation.
         op: DiskOp<Context>,
+    },
+    /// Something is to be done with a connection to a server above.
+    Upstream {
+        /// The storage.
+        storage: StorageId,
+        /// What.
+        op: UpstreamOp,
     },
     /// A line for the log.
     Log(Event),

@@ -172,6 +172,7 @@ impl Rig {
                 self.script.disk(&op);
                 self.waiting.push(op);
             }
+            Output::Upstream { .. } => unreachable!("no storage is another server's"),
             Output::Log(event) => self.events.push(event),
             Output::Stopped => {
                 self.script.line("stopped".into());
