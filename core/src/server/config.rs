@@ -117,6 +117,8 @@ pub struct RelayBoot {
     pub client: Client,
     /// When it was made.
     pub now: Instant,
+    /// Whether the server is to wait for its first connection.
+    pub wait: bool,
     /// Nobody may write, whatever the servers above allow.
     pub read_only: bool,
     /// A client's `ping` goes all the way up.

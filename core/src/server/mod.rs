@@ -27,6 +27,7 @@ pub(crate) mod testing;
 mod tests;
 pub mod undo_log;
 
+use crate::client;
 use crate::limits;
 use crate::store::disk::DiskDone;
 use crate::time::{Instant, WallTime};
@@ -190,6 +191,17 @@ impl Server {
         &self.storages
     }
 
+    /// How the first connections to servers above went; `None` while one is waited for.
+    pub fn started(&self) -> Option<Result<(), (&str, &client::Error)>> {
+        for storage in &self.storages {
+            let Served::Relayed(relay) = storage else { continue };
+            if let Err(error) = relay.started()? {
+                return Some(Err((relay.name(), error)));
+            }
+        }
+        Some(Ok(()))
+    }
+
     fn on_opened(&mut self, conn: ConnId, address: String) {
         let session = Session::new(address);
         self.out.log(Event::Connected { peer: session.peer() });
@@ -332,7 +344,8 @@ impl Server {
             Err(RemoteError::Value("duplicate register() call".into()))
         } else if let Some(at) = self.storages.iter().position(|storage| storage.name() == name) {
             let read_only_here = self.read_only || self.storages[at].read_only();
-            if read_only_here && !read_only { Err(RemoteError::ReadOnly) } else { Ok(at) }
+            let door = self.storages[at].door();
+            door.and_then(|()| if read_only_here && !read_only { Err(RemoteError::ReadOnly) } else { Ok(at) })
         } else {
             Err(RemoteError::Value(format!("unknown storage: {name}")))
         };

@@ -10,6 +10,7 @@ use crate::ids::Tid;
 use crate::store::disk::DiskDone;
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
+use crate::wire::remote::RemoteError;
 use crate::wire::reply::Status;
 
 /// A served storage of one of the two kinds.
@@ -63,6 +64,14 @@ impl Served {
     /// Whether no finished transaction is on its way to the disk, or above.
     pub fn is_idle(&self) -> bool {
         either!(self, storage => storage.is_idle())
+    }
+
+    /// Whether clients are let in.
+    pub(super) fn door(&self) -> Result<(), RemoteError> {
+        match self {
+            Served::Own(_) => Ok(()),
+            Served::Relayed(relay) => relay.door(),
+        }
     }
 
     pub(super) fn set_time(&mut self, now: Instant, wall: WallTime) {

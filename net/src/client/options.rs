@@ -25,7 +25,7 @@ const CACHE_SIZE: u64 = 20 << 20;
 ///     .wait_timeout(Duration::from_secs(5));
 /// # Ok::<(), zeolith_net::OptionsError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientOptions {
     pub(super) servers: Vec<Address>,
     pub(super) config: Config,
@@ -227,6 +227,21 @@ impl ClientOptions {
         self.config.reconnect_min = shortest;
         self.config.reconnect_max = longest.max(shortest);
         self
+    }
+
+    /// Whether whoever makes a client waits for it.
+    pub(crate) fn waits(&self) -> bool {
+        self.wait
+    }
+
+    /// Whether the server is asked before a snapshot is taken.
+    pub(crate) fn syncs(&self) -> bool {
+        self.server_sync
+    }
+
+    /// The storage's name on the server.
+    pub(crate) fn storage_name(&self) -> &str {
+        &self.config.storage
     }
 
     /// Where the cache is; `None`: in memory.

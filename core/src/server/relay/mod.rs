@@ -62,8 +62,10 @@ pub struct Relay {
     has_folder: bool,
     since: String,
     desk: Desk,
-    /// How the first connection went.
+    /// How the first connection went, if it is waited for.
     start: Option<Result<(), Error>>,
+    /// It was connected once.
+    is_known: bool,
     /// The connection that answers questions.
     linked: Option<client::ConnId>,
     /// What was known of the storage above when it was last connected.
@@ -82,7 +84,7 @@ pub struct Relay {
 impl Relay {
     /// A storage whose client was just made.
     pub fn new(id: StorageId, boot: RelayBoot, config: &Config, wall: WallTime, out: &mut Outputs) -> Relay {
-        let RelayBoot { name, description, client, now, read_only, sync, has_blobs } = boot;
+        let RelayBoot { name, description, client, now, wait, read_only, sync, has_blobs } = boot;
         let known = client.last_tid().unwrap_or(Tid::ZERO);
         let mut relay = Relay {
             id,
@@ -93,7 +95,8 @@ impl Relay {
             has_folder: has_blobs,
             since: ctime(wall),
             desk: Desk::new(client, now),
-            start: None,
+            start: (!wait).then_some(Ok(())),
+            is_known: false,
             linked: None,
             info: StorageInfo::default(),
             uplink: Uplink::default(),
@@ -118,6 +121,20 @@ impl Relay {
     /// [wait timeout](crate::client::config::Config::wait_timeout).
     pub fn started(&self) -> Option<&Result<(), Error>> {
         self.start.as_ref()
+    }
+
+    /// Whether clients are let in: not before anything is known of the storage.
+    ///
+    /// # Errors
+    /// ClientDisconnected.
+    pub(super) fn door(&self) -> Result<(), RemoteError> {
+        let closed = || RemoteError::Disconnected("the server above was not reached yet".into());
+        self.is_known.then_some(()).ok_or_else(closed)
+    }
+
+    /// What was known of the storage when it was last connected.
+    pub fn known(&self) -> &StorageInfo {
+        &self.info
     }
 
     /// Whether nobody may write.
@@ -377,7 +394,7 @@ impl Relay {
             self.linked = conn;
             self.iterations.clear();
             if let (Some(info), Some(last)) = (client.info(), client.last_tid()) {
-                self.info = info;
+                (self.info, self.is_known) = (info, true);
                 if self.told.last() == last { self.told.dismiss(out) } else { self.told.begin_at(last, out) }
             }
         }
@@ -427,7 +444,7 @@ impl Relay {
         let Some(pending) = self.desk.take(ticket) else { return };
         match (pending, result) {
             (Pending::Nothing, _) => {}
-            (Pending::Start, result) => self.start = Some(result.map(drop)),
+            (Pending::Start, result) => drop(self.start.get_or_insert(result.map(drop))),
             (Pending::Load(to), Ok(Answer::Loaded(Some(revision)))) => {
                 let needs = revision.until.unwrap_or(revision.serial);
                 if needs > self.told.last() {
