@@ -55,6 +55,7 @@ impl Handed {
                 _ => Handed::Failed,
             },
             Input::Tick => Handed::Tick,
+            Input::Upstream { .. } => unreachable!("no storage here is another server's"),
             Input::Stop => unreachable!("no simulated server is asked to stop"),
         }
     }
@@ -104,6 +105,7 @@ impl Turn {
                 Output::Pause { conn } => self.paused.push((*conn, true)),
                 Output::Resume { conn } => self.paused.push((*conn, false)),
                 Output::Disk { .. } | Output::Log(_) | Output::Stopped => {}
+                Output::Upstream { .. } => unreachable!("no storage here is another server's"),
             }
         }
     }

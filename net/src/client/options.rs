@@ -88,8 +88,13 @@ impl ClientOptions {
     /// A URL's options are `storage`, and those of [TLS](ClientTls) with ZEO's names: `certificate`, `key`, `authenticate`,
     /// `server-hostname` and `check-hostname`. Any of the latter stands for speaking TLS.
     pub fn new(server: &str) -> Result<ClientOptions, OptionsError> {
+        ClientOptions::of(Vec::new()).server(server)
+    }
+
+    /// Everything as by default, with these servers.
+    pub fn of(servers: Vec<Address>) -> ClientOptions {
         ClientOptions {
-            servers: Vec::new(),
+            servers,
             config: Config::default(),
             cache: CachePlace::Memory,
             cache_size: CACHE_SIZE,
@@ -97,7 +102,6 @@ impl ClientOptions {
             server_sync: false,
             tls: None,
         }
-        .server(server)
     }
 
     /// One more server of the same storage, written as in [`new`](Self::new). They are tried in this order.

@@ -197,6 +197,7 @@ fn carry_out(world: &mut World, outputs: Vec<Output>) -> Result<(), Violation> {
             Output::Resume { conn } => set_paused(world, conn, false),
             Output::Log(event) => world.trace.note(&event),
             Output::Disk { .. } | Output::Stopped => {}
+            Output::Upstream { .. } => unreachable!("no storage here is another server's"),
         }
     }
     Ok(())
