@@ -5,6 +5,7 @@
 mod answers;
 mod blobs;
 mod crashes;
+mod fanout;
 mod layers;
 mod races;
 mod suite;

@@ -14,6 +14,10 @@ mod dispatch;
 mod drafts;
 mod errors;
 mod iterations;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod told;
 mod txn;
 mod uplink;
