@@ -1,7 +1,7 @@
 //! What the parts of a relayed storage work with: the client of the servers above, and what its answers are for.
 
 use super::drafts::Drafts;
-use crate::client::{Call, Client, Input, Ticket};
+use crate::client::{Answer, Call, Client, Finished, Input, Output, Ticket};
 use crate::ids::{Oid, Tid};
 use crate::server::names::{ConnId, ReplyTo, TxnKey};
 use crate::server::output::Outputs;
@@ -98,6 +98,17 @@ impl Desk {
     pub(super) fn forget(&mut self, ticket: Ticket) {
         self.pending.remove(&ticket);
         self.input(Input::Forget { ticket });
+    }
+
+    /// Who is told by this that a transaction of his, and which, is durable.
+    pub(super) fn finished(&self, said: &Output) -> Option<(ConnId, Tid)> {
+        let Output::Answer { ticket, result: Ok(Answer::Finished(Finished { tid, .. })) } = said else {
+            return None;
+        };
+        match self.pending.get(ticket) {
+            Some(Pending::Finish(to, _)) => Some((to.conn, *tid)),
+            _ => None,
+        }
     }
 
     /// Transactions that are being made durable.

@@ -76,8 +76,6 @@ pub struct Relay {
     info: StorageInfo,
     uplink: Uplink,
     told: Told,
-    /// Loads that were answered with what nobody here was told of yet: Python's server may answer so early.
-    early: Vec<(Tid, ReplyTo, Revision)>,
     commits: Commits,
     iterations: Iterations,
     blobs: Blobs,
@@ -105,7 +103,6 @@ impl Relay {
             info: StorageInfo::default(),
             uplink: Uplink::default(),
             told: Told::new(config.invalidation_queue, known),
-            early: Vec::new(),
             commits: Commits::new(config.transaction_timeout, config.limits),
             iterations: Iterations::default(),
             blobs: Blobs::default(),
@@ -369,7 +366,7 @@ impl Relay {
                 Said::Changed(change) => {
                     // The answer to a finish follows what it changed at once.
                     next = self.desk.client.poll();
-                    let committer = next.as_ref().and_then(|next| self.finished(next));
+                    let committer = next.as_ref().and_then(|next| self.desk.finished(next));
                     self.on_changed(change, committer, out);
                 }
                 Said::Answer { ticket, result } => self.on_answer(ticket, result, out),
@@ -415,17 +412,6 @@ impl Relay {
         }
     }
 
-    /// Who is told by this that a transaction of his, and which, is durable.
-    fn finished(&self, said: &Said) -> Option<(ConnId, Tid)> {
-        let Said::Answer { ticket, result: Ok(Answer::Finished(Finished { tid, .. })) } = said else {
-            return None;
-        };
-        match self.desk.pending(*ticket) {
-            Some(Pending::Finish(to, _)) => Some((to.conn, *tid)),
-            _ => None,
-        }
-    }
-
     fn on_changed(&mut self, change: Change, finished: Option<(ConnId, Tid)>, out: &mut Outputs) {
         let steady = self.linked.is_some() && self.linked == self.desk.client.connection();
         match change {
@@ -436,9 +422,7 @@ impl Relay {
             }
             Change::Objects { tid, oids } => self.told.catch_up(tid, oids, out),
         }
-        let last = self.told.last();
-        let due: Vec<_> = self.early.extract_if(.., |(tid, ..)| *tid <= last).collect();
-        for (_, to, revision) in due {
+        for (to, revision) in self.told.due() {
             mark!("a load is answered after the invalidation it overtook");
             self.answer(&to, Ok(revised(revision)), "loadBefore", out);
         }
@@ -453,7 +437,7 @@ impl Relay {
                 let needs = revision.until.unwrap_or(revision.serial);
                 if needs > self.told.last() {
                     mark!("a load overtakes an invalidation");
-                    return self.early.push((needs, to, revision));
+                    return self.told.hold_back(needs, to, revision);
                 }
                 self.answer(&to, Ok(revised(revision)), "loadBefore", out);
             }
@@ -530,6 +514,10 @@ impl Relay {
                 mark!("a finish is lost above");
                 out.close(to.conn, Fault::Upstream);
             }
+            // Before it was asked for above: a client that hears this knows that nothing was committed.
+            Err(error @ (Error::Lost(_) | Error::Disconnected(_))) => {
+                out.error(to, &RemoteError::StorageTransaction(error.to_string()));
+            }
             Err(error) => out.error(to, &remote(error)),
         }
     }
@@ -581,7 +569,7 @@ impl Relay {
         for (number, what) in [
             (self.desk.questions(), "questions to the server above"),
             (self.iterations.len(), "iterations above"),
-            (self.early.len(), "loads that came early"),
+            (self.told.early(), "loads that came early"),
         ] {
             if number > 0 {
                 held.rest.push(format!("storage {}: {number} {what}", self.name));

@@ -89,12 +89,7 @@ pub(super) fn store(oid: u64, serial: Tid, data: &str) -> Operation {
 }
 
 impl Tower {
-    /// Both servers, connected.
-    pub(super) fn new() -> Tower {
-        Tower::with(Config::default())
-    }
-
-    /// The same, with a server below that is configured so.
+    /// Both servers, connected; the one below is configured so.
     pub(super) fn with(config: Config) -> Tower {
         let mut tower = Tower::unconnected(config);
         tower.run();

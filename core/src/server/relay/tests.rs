@@ -172,7 +172,7 @@ fn a_voted_transaction_ends_with_the_connection_above() {
     let txn = hold(&mut tower, one, vec![store(1, tid, "lost")]);
     tower.cut();
     let finished = tower.call(one, Call::Finish(txn));
-    assert!(matches!(finished, Err(Error::Refused(RemoteError::Disconnected(_)))), "{finished:?}");
+    assert!(matches!(finished, Err(Error::Refused(RemoteError::StorageTransaction(_)))), "{finished:?}");
     tower.pass(Duration::from_secs(30));
     assert_eq!(tower.current(above, 1), Ok(("one".to_owned(), tid)));
 }

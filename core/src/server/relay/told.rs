@@ -2,9 +2,10 @@
 
 use crate::ids::{Oid, Tid};
 use crate::server::fault::Fault;
-use crate::server::names::ConnId;
+use crate::server::names::{ConnId, ReplyTo};
 use crate::server::output::Outputs;
 use crate::server::queue::Queue;
+use crate::store::Revision;
 use crate::wire::Codec;
 use crate::wire::reply::Notice;
 use std::collections::BTreeMap;
@@ -16,12 +17,20 @@ pub(super) struct Told {
     last: Tid,
     queue: Queue,
     bound: usize,
+    /// Loads that were answered with what nobody here was told of yet: Python's server may answer so early.
+    early: Vec<(Tid, ReplyTo, Revision)>,
 }
 
 impl Told {
     /// Nobody was told of anything; `last` is what the cache knows. Of `bound` transactions it is remembered what they changed.
     pub(super) fn new(bound: usize, last: Tid) -> Told {
-        Told { members: BTreeMap::new(), last, queue: Queue::new(bound, last, Vec::new()), bound }
+        Told {
+            members: BTreeMap::new(),
+            last,
+            queue: Queue::new(bound, last, Vec::new()),
+            bound,
+            early: Vec::new(),
+        }
     }
 
     /// The last transaction that clients may know of.
@@ -70,6 +79,23 @@ impl Told {
         self.dismiss(out);
         self.last = tid;
         self.queue = Queue::new(self.bound, tid, Vec::new());
+    }
+
+    /// A revision is not to be shown before transaction `tid` was told.
+    pub(super) fn hold_back(&mut self, tid: Tid, to: ReplyTo, revision: Revision) {
+        self.early.push((tid, to, revision));
+    }
+
+    /// The revisions that may be shown now.
+    pub(super) fn due(&mut self) -> Vec<(ReplyTo, Revision)> {
+        let last = self.last;
+        let due = self.early.extract_if(.., |(tid, ..)| *tid <= last);
+        due.map(|(_, to, revision)| (to, revision)).collect()
+    }
+
+    /// How many are held back.
+    pub(super) fn early(&self) -> usize {
+        self.early.len()
     }
 
     /// Closes all connections, so that clients verify their caches when they come back.
