@@ -16,6 +16,7 @@ pub mod history;
 pub mod ids;
 pub mod logging;
 pub mod options;
+pub mod pack;
 pub mod pidfile;
 pub mod serve;
 pub mod show;

@@ -11,6 +11,7 @@ use zeolith_cli::check::{CheckArgs, check};
 use zeolith_cli::copy::{CopyArgs, copy};
 use zeolith_cli::heal::{HealArgs, heal};
 use zeolith_cli::history::{HistoryArgs, history};
+use zeolith_cli::pack::{PackArgs, pack};
 use zeolith_cli::serve::{ServeArgs, serve};
 use zeolith_cli::show::{ShowArgs, show};
 use zeolith_cli::sim::options::SimArgs;
@@ -34,6 +35,9 @@ enum Command {
     /// Bring back the clients of a database that was restored from a backup
     #[command(after_help = HEAL_HELP)]
     Heal(HealArgs),
+    /// Remove old revisions and objects that nobody can reach; takes the place of zeopack
+    #[command(after_help = help(PACK_HELP))]
+    Pack(PackArgs),
     /// Read a whole database and tell whether it is sound; a server may be running
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -95,6 +99,16 @@ Examples:
 A client's log names its transaction as bytes; b'...'.hex() in Python gives the digits.
 
 Exit codes: 0 done, 1 the file is in use, read-only, missing or damaged, 2 bad usage or an absurd transaction";
+
+const PACK_HELP: &str = "\
+A running server packs beside its work, and this waits for the end of it; ending the command does not end the pack. The log as
+it was stays as Data.fs.old, unless the server's configuration says otherwise.
+
+Examples:
+  zeolith pack zeo://db1:8100/main --days 3    what was removed or changed within three days can still be undone
+  zeolith pack /srv/db/Data.fs --no-gc         a file that nobody is serving
+
+Exit codes: 0 packed, or nothing to pack, 1 no server answers, the file is in use, or it cannot be packed, 2 bad usage";
 
 const CHECK_HELP: &str = "\
 It reads the whole file, however large, and changes nothing. What Zeolith wrote is compared with the checksums beside
@@ -193,6 +207,7 @@ fn main() -> ExitCode {
     match Zeolith::parse().command {
         Command::Serve(arguments) => serve(arguments),
         Command::Heal(arguments) => heal(&arguments),
+        Command::Pack(arguments) => pack(&arguments),
         Command::Check(arguments) => check(&arguments),
         Command::Watch(arguments) => watch(&arguments),
         Command::Show(arguments) => show(&arguments),

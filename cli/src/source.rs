@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use zeolith_core::ids::{Oid, Tid};
+use zeolith_core::store::file::pack::PackError;
 use zeolith_core::store::{CopiedTransaction, Revision, StoreError};
 use zeolith_net::boot::BootError;
 use zeolith_net::client::blocking::{Client, Iteration};
@@ -125,6 +126,17 @@ pub enum SourceError {
         /// What is wrong.
         error: CopyError,
     },
+    /// The Data.fs could not be packed.
+    #[error("{place}: {error}")]
+    Pack {
+        /// The file.
+        place: String,
+        /// Why.
+        error: PackError,
+    },
+    /// The server's configuration decides.
+    #[error("{0} is served: whether its objects are collected is pack-gc in the server's configuration")]
+    NeedsFile(String),
     /// A storage is no copy of itself.
     #[error("the source and the destination are the same file, {}", .0.display())]
     SameFile(PathBuf),

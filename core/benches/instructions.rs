@@ -55,6 +55,7 @@ impl Memory {
             DiskOp::KeepTail { .. } => unreachable!("there is nothing to cut"),
             DiskOp::Of { .. } => unreachable!("it is one file"),
             DiskOp::Blob(_) => unreachable!("there are no blobs"),
+            DiskOp::Free | DiskOp::Name(_) => unreachable!("nothing is packed"),
         }
     }
 }
@@ -76,7 +77,7 @@ impl Bench {
             path: "Data.fs".into(),
             create: true,
             read_only: false,
-            queue: 100,
+            queue: 100.into(),
             check_upto: zeolith_core::limits::CHECKED_AT_OPEN,
             serve_damaged: false,
         };

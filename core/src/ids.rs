@@ -91,6 +91,21 @@ impl Tid {
         (whole as f64 + fraction as f64 * (60.0 / 4_294_967_296.0)) - 2_177_452_800.0
     }
 
+    /// The time stamp of a time in seconds since 1970, as Python makes it for a pack; zero before 1970, and `None` behind
+    /// the year 9999 or where it is no number.
+    pub fn of_time(seconds: f64) -> Option<Tid> {
+        const YEAR_10000: f64 = 253_402_300_800.0;
+        if seconds.is_nan() || seconds >= YEAR_10000 {
+            return None;
+        }
+        if seconds < 0.0 {
+            return Some(Tid::ZERO);
+        }
+        let minute = Tid::at(WallTime((seconds / 60.0) as u64 * 60_000_000));
+        let fraction = seconds % 60.0 / (60.0 / 65_536.0 / 65_536.0);
+        Some(Tid(minute.0 | fraction as u64))
+    }
+
     /// The tid right after this one.
     ///
     /// # Panics
@@ -135,6 +150,22 @@ mod tests {
         for (tid, time) in times {
             assert_eq!(Tid(tid).time(), time, "{tid:#x}");
         }
+    }
+
+    #[test]
+    fn a_time_is_a_tid_as_python_makes_it() {
+        // persistent.TimeStamp.TimeStamp(*time.gmtime(t)[:5] + (t % 60,)).raw()
+        for (time, tid) in [
+            (1795299930.5, 0x40d2c8182222222),
+            (1740952452.015686, 0x3ff220233445555),
+            (0.0, 0x23c_2b00_0000_0000),
+        ] {
+            assert_eq!(Tid::of_time(time), Some(Tid(tid)), "{time}");
+        }
+        assert_eq!(
+            (Tid::of_time(-1.0), Tid::of_time(1e12), Tid::of_time(f64::NAN)),
+            (Some(Tid::ZERO), None, None)
+        );
     }
 
     #[test]

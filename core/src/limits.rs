@@ -96,10 +96,16 @@ pub const NEW_OIDS_MAX: usize = 10_000;
 pub const LABEL: usize = 200;
 /// Transactions in the invalidation queue unless configured (`invalidation-queue-size`).
 pub const INVALIDATION_QUEUE: usize = 100;
+/// Bytes of the transactions that a server remembers for their age alone (`invalidation-age`).
+pub const REMEMBERED: usize = 64 << 20;
 /// Bytes of a body up to which it is copied into a connection's send buffer instead of being sent from where it lies.
 pub const COPY_BODY: usize = 4096;
 /// Bytes of the disk reserved ahead of the log's end, so that most votes need not ask.
 pub const RESERVE_AHEAD: u64 = 8 << 20;
+/// Bytes behind the log at which a pack makes finishes wait for the rest.
+pub const PACK_BEHIND: u64 = 1 << 20;
+/// Times that a pack catches up before it makes them wait, however far behind it is.
+pub const PACK_ROUNDS: u32 = 20;
 /// Bytes of a log up to which an opening checks all of it; of a longer one, what the index does not cover.
 pub const CHECKED_AT_OPEN: u64 = 1 << 30;
 /// Bytes of one sequential read while a log is checked: two of them stay in a processor's cache.

@@ -18,10 +18,12 @@ use zeolith_core::ids::Tid;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
 use zeolith_core::server::config::StorageBoot;
+use zeolith_core::server::packs::PackOptions;
 use zeolith_core::store::coded::Transformation;
 use zeolith_core::store::disk::{DiskDone, DiskOp, FileId};
 use zeolith_core::store::file::lockfile;
 use zeolith_core::store::file::open::{Cut, Found, OpenError, OpenOptions, Opened, Opening, Report};
+use zeolith_core::store::reach::Reach;
 
 /// A storage to be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub enum StorageKind {
         create: bool,
         /// Nobody may write.
         read_only: bool,
+        /// How it is packed.
+        pack: PackOptions,
     },
     /// In memory: gone with the process.
     Memory,
@@ -159,7 +163,7 @@ pub(crate) struct Booted {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
     /// Transactions wanted for the invalidation queue.
-    pub(crate) queue: usize,
+    pub(crate) queue: Reach,
     /// Bytes of a log up to which all of it is checked.
     pub(crate) check_upto: u64,
     /// Whether a log is opened that differs from its checksums.
@@ -196,8 +200,10 @@ async fn open_kind(name: String, kind: StorageKind, manner: Manner, seed: Seed) 
             let boot = StorageBoot::memory(name);
             Ok(Booted { boot, files: Files::default(), summary })
         }
-        StorageKind::File { path, create, read_only } => {
-            open_file(name, path, create, read_only, manner, seed).await
+        StorageKind::File { path, create, read_only, pack } => {
+            let mut booted = open_file(name, path, create, read_only, manner, seed).await?;
+            booted.boot.pack = pack;
+            Ok(booted)
         }
         StorageKind::Coded { form, base } => {
             Ok(layers::coded(Box::pin(open_kind(name, *base, manner, seed)).await?, form))
@@ -234,6 +240,12 @@ async fn open_file(
         leave(&mut disk, contents);
     }
     let opened = opened?;
+    if !read_only {
+        // Of a pack that was interrupted. Whoever has a log does not need it.
+        for file in [FileId::Packed, FileId::PackedSums, FileId::PackedIndex] {
+            disk::remove(&disk::path(&path, file)).map_err(io)?;
+        }
+    }
     report(&path, &opened.report);
     if let Some(ahead) = ahead(opened.store.last_tid()) {
         tracing::warn!(

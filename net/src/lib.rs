@@ -9,6 +9,7 @@ mod clock;
 mod connection;
 mod disk;
 mod listen;
+mod packing;
 mod send;
 mod shell;
 mod socket;

@@ -10,10 +10,12 @@ use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::limits;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
+use zeolith_core::server::packs::PackOptions;
 use zeolith_core::store::file::FileStore;
 use zeolith_core::store::file::errand::Errand;
 use zeolith_core::store::file::format;
 use zeolith_core::store::file::load::Answer;
+use zeolith_core::store::file::pack::{News, Nothing, Order, PackError, Packing};
 use zeolith_core::store::file::transactions::Transactions;
 use zeolith_core::store::file::view::Walk;
 use zeolith_core::store::{
@@ -59,6 +61,20 @@ pub enum CopyError {
     /// The file could not be read or written. What was given may or may not be there, in part: from the first on.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What a pack has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pack {
+    /// It has put a new log in the place of the old.
+    Done {
+        /// Bytes of the old one.
+        before: u64,
+        /// Bytes of the new one.
+        after: u64,
+    },
+    /// Nothing, for this reason.
+    Nothing(Nothing),
 }
 
 impl Offline {
@@ -170,6 +186,45 @@ impl Offline {
         if ready.is_empty() { Ok(()) } else { Ok(self.append(ready)?) }
     }
 
+    /// Packs the file to a time, that of transaction `stop` if there is one: of all revisions before it, only those that show then stay, and with `gc` only what the
+    /// root reaches. The file as it was stays beside it as `Data.fs.old` if it is to.
+    ///
+    /// # Errors
+    /// [`PackError`]; the file is as it was.
+    pub fn pack(&mut self, stop: Tid, gc: bool, keep_old: bool) -> Result<Pack, PackError> {
+        let Store::File(store) = &mut self.store else { unreachable!("a Data.fs is a file") };
+        let begin = store.begin_pack(stop, gc, false)?;
+        let (before, upto) = (store.size(), begin.upto);
+        let mut packing: Packing<Context> = Packing::new(begin);
+        loop {
+            while let Some(news) = packing.news() {
+                match news {
+                    News::Progress(_) => {}
+                    News::CaughtUp { .. } => packing.order(Order::Finish { upto }),
+                    News::Nothing(why) => return Ok(Pack::Nothing(why)),
+                    News::Failed(error) => return Err(error),
+                    News::Stopped => unreachable!("nobody stops it"),
+                    News::Ready(packed) => {
+                        let after = packed.end;
+                        let Store::File(store) = &mut self.store else { unreachable!("it was one") };
+                        store.swap(packed, keep_old, &mut self.outbox);
+                        return match self.answer() {
+                            StoreDone::Swapped { result: Ok(()) } => Ok(Pack::Done { before, after }),
+                            StoreDone::Swapped { result: Err(error) } => Err(error.into()),
+                            other => unreachable!("no answer to a swap: {other:?}"),
+                        };
+                    }
+                }
+            }
+            let op = packing.poll().expect("a pack wants something until it is over");
+            match self.disk.run(op) {
+                Ran::Quiet => {}
+                Ran::Done(done) => packing.handle(done),
+                Ran::Later(job) => packing.handle(job()),
+            }
+        }
+    }
+
     /// Saves the index and lets go of the file. An error costs the next start a scan, and nothing else.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.store.close(&mut self.outbox);
@@ -245,10 +300,10 @@ fn open(
     check_upto: u64,
     serve_damaged: bool,
 ) -> Result<Booted, BootError> {
-    let kind = StorageKind::File { path: path.to_owned(), create, read_only };
+    let kind = StorageKind::File { path: path.to_owned(), create, read_only, pack: PackOptions::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| BootError::Io { path: path.to_owned(), error })?;
-    let manner = Manner { queue: 0, check_upto, serve_damaged };
+    let manner = Manner { queue: 0.into(), check_upto, serve_damaged };
     let spec = StorageSpec { name: "1".into(), kind, blobs: None };
     runtime.block_on(boot::open(spec, manner, Seed(clock::seed())))
 }

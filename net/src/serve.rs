@@ -215,9 +215,16 @@ pub async fn run(
                     tracing::warn!("asked to end again: not waiting any longer");
                     return Ok(ended);
                 }
+                // First of all nobody listens any more: clients whose connection is closed are back at once, and each would
+                // be let in and closed again until all is saved, where the next server of theirs could have them.
+                waiting = None;
+                if let Some(acceptor) = acceptor.take() {
+                    acceptor.abort();
+                    let _ = acceptor.await;
+                }
                 shell.borrow_mut().stop();
             }
-            Some(finished) = helped.recv() => shell.borrow_mut().helped(finished),
+            Some(told) = helped.recv() => shell.borrow_mut().helped(told),
             () = attention.notified() => {
                 if shell.borrow_mut().go_on() {
                     // There may be more of it; peers come in between.
@@ -226,9 +233,6 @@ pub async fn run(
             }
             () = due => shell.borrow_mut().tick(),
         }
-    }
-    if let Some(acceptor) = acceptor {
-        acceptor.abort();
     }
     let farewell = async {
         while !shell.borrow().all_sent() {

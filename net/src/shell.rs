@@ -3,28 +3,49 @@
 use crate::clock::Surroundings;
 use crate::disk::Ran;
 use crate::disk::files::Files;
+use crate::disk::logs::Logs;
+use crate::packing;
 use crate::send::SendQueue;
 use crate::stream::Stream;
 use crate::upstream::{Flushed, Links};
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::rc::{Rc, Weak};
+use std::sync::mpsc::{self, Sender};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use zeolith_core::client;
 use zeolith_core::limits;
 use zeolith_core::server::event::{Event, Level};
 use zeolith_core::server::output::Output;
+use zeolith_core::server::packs::PackJob;
 use zeolith_core::server::relay::{UpstreamEvent, UpstreamOp};
 use zeolith_core::server::{ConnId, Context, Input, Served, Server, StorageId};
-use zeolith_core::store::disk::DiskDone;
+use zeolith_core::store::disk::{DiskDone, DiskError};
+use zeolith_core::store::file::pack::{Begin, News, Order, PackError};
 use zeolith_core::time::Instant;
 
-/// A disk operation that was carried out on a helper thread.
-pub(crate) type Finished = (StorageId, DiskDone<Context>);
+/// Whose lines these are in the log of Python's server, and so what those who watch a log look for.
+const LOGGER: &str = "ZEO.StorageServer";
+
+/// A disk operation that was carried out.
+type Finished = (StorageId, DiskDone<Context>);
+
+/// What a helper thread tells.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "news are rare, and a box would cost every operation an allocation"
+)]
+pub(crate) enum Told {
+    /// It has carried out a disk operation.
+    Finished(Finished),
+    /// The pack of a storage has news.
+    News(StorageId, News),
+}
 
 /// A connection to a server above: of which storage, and by its client's name for it.
 pub(crate) type Link = (StorageId, client::ConnId);
@@ -80,7 +101,9 @@ pub(crate) struct Shell {
     told: usize,
     /// What was read when a turn had enough, in order: for turns to come, and before anything that is read in them.
     put_off: VecDeque<Finished>,
-    helpers: UnboundedSender<Finished>,
+    helpers: UnboundedSender<Told>,
+    /// Those who pack, by the storage: where their orders go.
+    packers: BTreeMap<StorageId, Sender<Order>>,
     /// Disk operations on helper threads.
     helping: usize,
     /// Wakes the loop when the deadline or the end may have come nearer.
@@ -98,7 +121,7 @@ impl Shell {
         server: Server,
         surroundings: Rc<dyn Surroundings>,
         storages: Vec<(Files, Option<Links>)>,
-        helpers: UnboundedSender<Finished>,
+        helpers: UnboundedSender<Told>,
         attention: Rc<Notify>,
     ) -> Shared {
         let (files, links) = storages.into_iter().unzip();
@@ -118,6 +141,7 @@ impl Shell {
                 told: 0,
                 put_off: VecDeque::new(),
                 helpers,
+                packers: BTreeMap::new(),
                 helping: 0,
                 attention,
                 starting: true,
@@ -231,10 +255,15 @@ impl Shell {
         }
     }
 
-    /// A helper thread finished.
-    pub(crate) fn helped(&mut self, (storage, done): Finished) {
-        self.helping -= 1;
-        self.feed(Input::Disk { storage, done });
+    /// A helper thread has something to tell.
+    pub(crate) fn helped(&mut self, told: Told) {
+        match told {
+            Told::Finished((storage, done)) => {
+                self.helping -= 1;
+                self.feed(Input::Disk { storage, done });
+            }
+            Told::News(storage, news) => self.feed(Input::Packed { storage, news }),
+        }
     }
 
     /// Tells some of what was put off. Whether there was any.
@@ -372,12 +401,17 @@ impl Shell {
                         let helpers = self.helpers.clone();
                         tokio::task::spawn_blocking(move || {
                             // The receiver outlives every helper but in a process that is being torn down.
-                            let _ = helpers.send((storage, job()));
+                            let _ = helpers.send(Told::Finished((storage, job())));
                         });
                     }
                 }
             }
             Output::Upstream { storage, op } => self.carry_up(storage, op),
+            Output::Pack { storage, job: PackJob::Begin(begin) } => self.start_pack(storage, begin),
+            Output::Pack { storage, job: PackJob::Order(order) } => {
+                // One that has ended since needs no orders.
+                let _ = self.packers.get(&storage).map(|packer| packer.send(order));
+            }
             Output::Log(event) => log(&event),
             Output::Stopped => self.stopped = true,
         }
@@ -411,6 +445,22 @@ impl Shell {
             }
         };
         self.server.handle(self.now, Input::Upstream { storage, event });
+    }
+
+    fn start_pack(&mut self, storage: StorageId, begin: Begin) {
+        let Logs::One(disk) = &self.files[storage.0].logs else { unreachable!("one Data.fs is packed") };
+        let (base, helpers) = (disk.base().to_owned(), self.helpers.clone());
+        let (packer, orders) = mpsc::channel();
+        self.packers.insert(storage, packer);
+        let tell = move |news| {
+            // As above.
+            let _ = helpers.send(Told::News(storage, news));
+        };
+        let failed = tell.clone();
+        let thread = std::thread::Builder::new().name(format!("pack {}", base.display()));
+        if let Err(error) = thread.spawn(move || packing::run(base, begin, &orders, tell)) {
+            failed(News::Failed(PackError::Disk(DiskError::Io(error.to_string()))));
+        }
     }
 
     fn set_paused(&mut self, conn: ConnId, paused: bool) {
@@ -472,9 +522,10 @@ impl Shell {
 
 fn log(event: &Event) {
     match event.level() {
-        Level::Debug => tracing::debug!("{event}"),
-        Level::Info => tracing::info!("{event}"),
-        Level::Warning => tracing::warn!("{event}"),
-        Level::Error => tracing::error!("{event}"),
+        Level::Debug => tracing::debug!(target: LOGGER, "{event}"),
+        Level::Info => tracing::info!(target: LOGGER, "{event}"),
+        Level::Warning => tracing::warn!(target: LOGGER, "{event}"),
+        Level::Error => tracing::error!(target: LOGGER, "{event}"),
+        Level::Critical => tracing::error!(target: LOGGER, critical = true, "{event}"),
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::server::Context;
-use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Span};
+use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Naming, Span};
 
 /// What survives a power loss is decided in pieces of this size.
 const SECTOR: usize = 512;
@@ -144,6 +144,8 @@ impl SimDisk {
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::KeepTail { from } => format!("keep the tail from {from}"),
             DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
+            DiskOp::Free => "look for room".to_owned(),
+            DiskOp::Name(naming) => format!("change names: {naming:?}"),
         })
     }
 
@@ -174,6 +176,11 @@ impl SimDisk {
             DiskOp::KeepTail { .. } => return Some(DiskDone::Kept { result: Ok("Data.fs.tr0".into()) }),
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
+            DiskOp::Free => return Some(DiskDone::Free { result: Ok(u64::MAX) }),
+            DiskOp::Name(naming) => {
+                self.name(naming);
+                return Some(DiskDone::Named { result: Ok(()) });
+            }
         }
         None
     }
@@ -201,6 +208,8 @@ impl SimDisk {
             DiskOp::KeepTail { .. } => DiskDone::Kept { result: Err(error) },
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
+            DiskOp::Free => DiskDone::Free { result: Err(error) },
+            DiskOp::Name(_) => DiskDone::Named { result: Err(error) },
         };
         self.queue.pop_front();
         Some(done)
@@ -274,6 +283,28 @@ impl SimDisk {
             }
         }
         self.files.entry(id).or_default().unsynced.drain(..changes).collect()
+    }
+
+    /// Changes names, for good: no power loss takes it back.
+    fn name(&mut self, naming: Naming) {
+        match naming {
+            Naming::Remove(file) => drop(self.files.remove(&file)),
+            Naming::Link { from, to } => {
+                let SimFile { durable, current, .. } = self.files.entry(from).or_default();
+                let linked =
+                    SimFile { durable: durable.clone(), current: current.clone(), unsynced: Vec::new() };
+                self.files.insert(to, linked);
+            }
+            Naming::Rename { from, to } => {
+                let file = self.files.remove(&from).unwrap_or_default();
+                if to == FileId::Log {
+                    self.rot.clear();
+                    self.ends = [file.durable.len(); 2];
+                }
+                self.files.insert(to, file);
+            }
+            Naming::Sync => {}
+        }
     }
 
     fn change(&mut self, file: FileId, mut change: Change) {

@@ -9,9 +9,11 @@ use zeolith_core::limits;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::config::{Config, StorageBoot};
 use zeolith_core::server::output::Output;
+use zeolith_core::server::packs::PackJob;
 use zeolith_core::server::{Context, Input, Server, StorageId};
 use zeolith_core::store::disk::{DiskDone, FileId};
 use zeolith_core::store::file::open::{Found, OpenOptions, Opening};
+use zeolith_core::store::file::pack::Packing;
 use zeolith_core::time::{Instant, WallTime};
 
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub struct Node {
     pub clock: i64,
     /// The disk.
     pub disk: SimDisk,
+    packing: Option<Packing<Context>>,
     life: Life,
     starts: u64,
     /// When the server wants to be woken.
@@ -57,7 +60,19 @@ impl Node {
     /// A server that is down over an empty disk.
     pub fn new(setup: Setup, number: ServerNo) -> Node {
         let (disk, life) = (SimDisk::default(), Life::Down);
-        Node { setup, number, clock: 0, disk, life, starts: 0, due: None, excused: false, turns: None }
+        let packing = None;
+        Node {
+            setup,
+            number,
+            clock: 0,
+            disk,
+            packing,
+            life,
+            starts: 0,
+            due: None,
+            excused: false,
+            turns: None,
+        }
     }
 
     /// Keeps from now on what it is handed and what it puts out.
@@ -105,7 +120,7 @@ impl Node {
             path: "Data.fs".into(),
             create: true,
             read_only: false,
-            queue: self.setup.queue,
+            queue: self.setup.queue.into(),
             check_upto: limits::CHECKED_AT_OPEN,
             serve_damaged: false,
         };
@@ -123,6 +138,7 @@ impl Node {
             self.keep(|disk| Turn::new(What::Crashed(disk.files()), disk));
         }
         self.life = Life::Down;
+        self.packing = None;
         self.due = None;
         self.disk.crash(fate);
     }
@@ -152,11 +168,20 @@ impl Node {
         while let Some(output) = server.poll() {
             match output {
                 Output::Disk { op, .. } => self.disk.submit(op),
+                Output::Pack { job: PackJob::Begin(begin), .. } => self.packing = Some(Packing::new(begin)),
+                Output::Pack { job: PackJob::Order(order), .. } => {
+                    self.packing.as_mut().expect("a pack that has begun").order(order);
+                }
                 other => outputs.push(other),
             }
         }
         if let Some(turn) = self.turns.as_mut().and_then(|turns| turns.last_mut()) {
             turn.put_out(&outputs);
+        }
+        if let Some(packing) = &mut self.packing {
+            while let Some(op) = packing.poll() {
+                self.disk.submit(op);
+            }
         }
         self.due = server.deadline();
         // A planted fault is for the checkers to find.
@@ -168,6 +193,9 @@ impl Node {
 
     /// Hands the outcome of a disk operation to whoever asked for it.
     pub fn on_disk(&mut self, now: Instant, wall: WallTime, done: DiskDone<Context>) -> (Came, Vec<Output>) {
+        if done.is_for_pack() && self.is_packing() {
+            return (Came::Nothing, self.on_packing(now, done));
+        }
         match &mut self.life {
             Life::Down => unreachable!("the operations of a server that went down are forgotten"),
             Life::Opening(opening) => {
@@ -176,6 +204,24 @@ impl Node {
             }
             Life::Up(_) => (Came::Nothing, self.handle(now, Input::Disk { storage: StorageId(0), done })),
         }
+    }
+
+    fn is_packing(&self) -> bool {
+        self.packing.as_ref().is_some_and(|packing| !packing.is_over())
+    }
+
+    /// Takes a pack further, and tells the server what it tells.
+    fn on_packing(&mut self, now: Instant, done: DiskDone<Context>) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let packing = self.packing.as_mut().expect("a pack goes on");
+        packing.handle(done);
+        while let Some(op) = packing.poll() {
+            self.disk.submit(op);
+        }
+        while let Some(news) = self.packing.as_mut().and_then(Packing::news) {
+            outputs.extend(self.handle(now, Input::Packed { storage: StorageId(0), news }));
+        }
+        outputs
     }
 
     /// Passes on what the opening wants, and becomes a server when it is through.

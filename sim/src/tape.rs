@@ -56,6 +56,7 @@ impl Handed {
             },
             Input::Tick => Handed::Tick,
             Input::Upstream { .. } => unreachable!("no storage here is another server's"),
+            Input::Packed { .. } => unreachable!("no simulated server is asked to pack"),
             Input::Stop => unreachable!("no simulated server is asked to stop"),
         }
     }
@@ -104,7 +105,7 @@ impl Turn {
                 Output::Close { conn } => drop(self.put_out.closed.insert(*conn)),
                 Output::Pause { conn } => self.paused.push((*conn, true)),
                 Output::Resume { conn } => self.paused.push((*conn, false)),
-                Output::Disk { .. } | Output::Log(_) | Output::Stopped => {}
+                Output::Disk { .. } | Output::Pack { .. } | Output::Log(_) | Output::Stopped => {}
                 Output::Upstream { .. } => unreachable!("no storage here is another server's"),
             }
         }

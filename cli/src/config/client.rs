@@ -9,7 +9,6 @@ use zeolith_net::upstream::UpstreamSpec;
 
 use super::error::{ConfigError, Problem};
 use super::keys::{Keys, no_sections, unknown_section};
-use super::ssl::no_password_function;
 use super::storage::Understood;
 use crate::options::{Address, Notice, StorageKind};
 use crate::zconfig::datatypes::{ValueError, boolean, byte_size, existing_dirpath, integer_in};
@@ -164,7 +163,12 @@ fn tls(section: &Section, zodb: bool, host: &dyn Host) -> Result<Option<ClientTl
     let Some(ssl) = super::only(section, "ssl")? else { return Ok(None) };
     no_sections(ssl)?;
     let keys = Keys::of(ssl, &TLS_KEYS)?;
-    no_password_function(&keys)?;
+    if let Some(key) = keys.find("password-function") {
+        let what = "'password-function'".to_owned();
+        let why =
+            "Zeolith runs no Python code; decrypt the key with openssl pkey, for the server's eyes only";
+        return Err(key.at.says(Problem::Unsupported { what, why }).into());
+    }
     let file = |text: &str| existing_dirpath(text, host);
     let mut tls = ClientTls::new().certificate(keys.need("certificate", file)?);
     if let Some(key) = keys.read("key", file)? {

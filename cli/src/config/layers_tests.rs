@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::{FileConfig, parse};
+use crate::options::PackOptions;
 use crate::testing::FakeHost;
 
 const ZEO: &str = "<zeo>\naddress 8100\n</zeo>\n";
@@ -20,7 +21,12 @@ fn only(storages: &str) -> (String, StorageKind) {
 }
 
 fn file(path: &str) -> Box<StorageKind> {
-    Box::new(StorageKind::File { path: path.into(), create: true, read_only: false })
+    Box::new(StorageKind::File {
+        path: path.into(),
+        create: true,
+        read_only: false,
+        pack: PackOptions::default(),
+    })
 }
 
 fn hex(base: Box<StorageKind>) -> StorageKind {

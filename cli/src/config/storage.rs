@@ -5,7 +5,7 @@ use super::client;
 use super::error::{ConfigError, Problem};
 use super::keys::{Keys, no_sections};
 use super::layers;
-use crate::options::{Notice, StorageKind, StorageSpec};
+use crate::options::{Notice, PackOptions, StorageKind, StorageSpec};
 use crate::zconfig::datatypes::{boolean, existing_dirpath};
 use crate::zconfig::{Host, Position, Section};
 use std::path::PathBuf;
@@ -103,12 +103,11 @@ fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result
             return Err(key.at.says(Problem::Unsupported { what: format!("'{name}'"), why }).into());
         }
     }
-    for name in ["pack-gc", "pack-keep-old"] {
-        keys.read(name, boolean)?;
-        notices.extend(keys.find(name).map(|key| {
-            Notice::Warning(format!("{}: {name} has no effect yet: this server does not pack", key.at))
-        }));
-    }
+    let default = PackOptions::default();
+    let pack = PackOptions {
+        gc: keys.read("pack-gc", boolean)?.unwrap_or(default.gc),
+        keep_old: keys.read("pack-keep-old", boolean)?.unwrap_or(default.keep_old),
+    };
     let path = keys.need("path", |text| existing_dirpath(text, host))?;
     let read_only = keys.read("read-only", boolean)?.unwrap_or(false);
     if keys.read("create", boolean)? == Some(true) {
@@ -125,7 +124,7 @@ fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result
     // An empty blob-dir is none, in ZODB too.
     let given = keys.find("blob-dir").is_some_and(|key| !key.value.is_empty());
     let blobs = if given { keys.read("blob-dir", |text| existing_dirpath(text, host))? } else { None };
-    Ok((StorageKind::File { path, create: !read_only, read_only }, blobs))
+    Ok((StorageKind::File { path, create: !read_only, read_only, pack }, blobs))
 }
 
 fn memory(section: &Section) -> Result<StorageKind, ConfigError> {

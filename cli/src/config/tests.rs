@@ -2,7 +2,7 @@ use tracing::level_filters::LevelFilter;
 use zeolith_net::tls::ServerTls;
 
 use super::*;
-use crate::options::{LogSink, LogTarget, StorageKind};
+use crate::options::{LogSink, LogTarget, PackOptions, StorageKind};
 use crate::testing::FakeHost;
 
 /// What the container image of Plone's ZEO server comes with.
@@ -104,7 +104,7 @@ fn file_with(lines: &str) -> String {
 }
 
 fn file(path: &str) -> StorageKind {
-    StorageKind::File { path: path.into(), create: true, read_only: false }
+    StorageKind::File { path: path.into(), create: true, read_only: false, pack: PackOptions::default() }
 }
 
 fn storage(name: &str, kind: StorageKind, blobs: Option<&str>) -> StorageSpec {
@@ -127,33 +127,22 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         .variable("ZEO_INVALIDATION_QUEUE_SIZE", "500")
         .variable("ZEO_PACK_KEEP_OLD", "true");
     let config = parse(PLONE, Path::new("zeo.conf"), &host).unwrap();
-    let format = "zeo.conf:21: format has no effect: a line is time, level and message".to_owned();
-    let keep_old = "zeo.conf:14: pack-keep-old has no effect yet: this server does not pack".to_owned();
+    let format = "zeo.conf:21: format has no effect: a line is time, level, name and message".to_owned();
     let expected = FileConfig {
         address: Address::Tcp { host: "0.0.0.0".to_owned(), port: 8100 },
         tls: None,
         read_only: false,
         msgpack: None,
         invalidation_queue: Some(500),
+        invalidation_age: Duration::ZERO,
         transaction_timeout: None,
         pid_file: Some("/app/var/zeo.pid".into()),
         merged: Vec::new(),
         storages: vec![storage("1", file("/data/filestorage/Data.fs"), Some("/data/blobstorage"))],
         log: Some(log_to("/data/log/zeo.log")),
-        notices: vec![Notice::Warning(keep_old), Notice::Info(format)],
+        notices: vec![Notice::Info(format)],
     };
     assert_eq!(config, expected);
-}
-
-#[test]
-fn classes_to_merge_are_named_where_python_reads_over_them() {
-    let merged = |line: &str| read(&format!("{line}\n{ZEO}{STORAGE}")).map(|config| config.merged);
-    assert_eq!(
-        merged("%define Zeolith_Merged app.Counter  app.sub.Box.Lid"),
-        Ok(vec!["app.Counter".to_owned(), "app.sub.Box.Lid".to_owned()])
-    );
-    assert_eq!(merged("%define zeolith_merged"), Ok(Vec::new()));
-    assert_eq!(merged("%define other zeolith"), Ok(Vec::new()));
 }
 
 #[test]
@@ -228,11 +217,29 @@ fn every_key_of_zeo_is_understood() {
 }
 
 #[test]
+fn an_age_of_invalidations_is_any_number_of_seconds() {
+    for (text, age) in [
+        ("3600.5", Duration::from_millis(3_600_500)),
+        ("0", Duration::ZERO),
+        ("-7", Duration::ZERO),
+        ("1e300", Duration::MAX),
+        ("inf", Duration::MAX),
+    ] {
+        assert_eq!(
+            read(&zeo_with(&format!("invalidation-age {text}"))).unwrap().invalidation_age,
+            age,
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn tls_takes_two_files_and_a_place_of_certificates() {
     let tls = |lines| read(&ssl_with(lines)).unwrap().tls;
     let expected = ServerTls {
         certificate: "server.pem".into(),
         key: Some("server_key.pem".into()),
+        key_password: None,
         authenticate: "clients".into(),
     };
     assert_eq!(tls("key server_key.pem\nauthenticate clients"), Some(expected.clone()));
@@ -257,19 +264,29 @@ fn only_a_read_only_file_is_not_created() {
     assert_eq!(kind("create no"), file("Data.fs"));
     assert_eq!(
         kind("read-only yes"),
-        StorageKind::File { path: "Data.fs".into(), create: false, read_only: true }
+        StorageKind::File {
+            path: "Data.fs".into(),
+            create: false,
+            read_only: true,
+            pack: PackOptions::default()
+        }
     );
+}
+
+#[test]
+fn a_pack_is_configured_as_in_python() {
+    let packed = |lines: &str| match read(&file_with(lines)).unwrap().storages.remove(0).kind {
+        StorageKind::File { pack, .. } => (pack.gc, pack.keep_old),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(packed(""), (true, true));
+    assert_eq!(packed("pack-gc false"), (false, true));
+    assert_eq!(packed("pack-gc on\npack-keep-old no"), (true, false));
 }
 
 #[test]
 fn what_has_no_effect_is_told() {
     for (text, expected) in [
-        (
-            zeo_with("invalidation-age 3600.5"),
-            "zeo.conf:3: invalidation-age has no effect: the queue is filled from the log at start, up to \
-             invalidation-queue-size",
-        ),
-        (file_with("pack-gc false"), "zeo.conf:6: pack-gc has no effect yet: this server does not pack"),
         (
             file_with("create true"),
             "zeo.conf:6: 'create true' keeps an existing Data.fs, where Python's server would empty it",
@@ -378,11 +395,6 @@ fn every_problem_names_its_line() {
             ssl_with("authenticate a\nkey /missing/key.pem"),
             ":6: '/missing/key.pem' is no value for 'key': the directory /missing does not exist",
         ),
-        (
-            ssl_with("password-function a.b"),
-            ":5: 'password-function' is not supported yet: Zeolith runs no Python code; decrypt the key with openssl \
-             pkey, for the server's eyes only",
-        ),
         (ssl_with("check-hostname no"), ":5: unknown key 'check-hostname' in <ssl>"),
         (ssl_with("keys a"), ":5: unknown key 'keys' in <ssl>; did you mean 'key'?"),
         (ssl_with("<ca/>"), ":5: unknown section <ca>"),
@@ -406,6 +418,7 @@ fn every_problem_names_its_line() {
             zeo_with("invalidation-queue-size -1"),
             ":3: '-1' is no value for 'invalidation-queue-size': expected 0 to 10000000",
         ),
+        (zeo_with("invalidation-age nan"), ":3: 'nan' is no value for 'invalidation-age': expected a number"),
         (zeo_with("invalidation-age x"), ":3: 'x' is no value for 'invalidation-age': expected a number"),
         (
             zeo_with("transaction-timeout x"),
@@ -478,18 +491,6 @@ fn every_problem_names_its_line() {
             ":8: 'big' is no value for 'max-size': expected a size such as 512, 64KB, 10MB or 2GB",
         ),
         ("<zeo>".to_owned(), ":1: <zeo> is never ended"),
-        (
-            format!("%define zeolith_merge a.B\n{ZEO}{STORAGE}"),
-            ":1: 'zeolith_merge' is nothing to define; did you mean 'zeolith_merged'?",
-        ),
-        (
-            format!("%define zeolith_merged a.B Counter\n{ZEO}{STORAGE}"),
-            ":1: 'Counter' is no class: its module and its name are wanted, such as app.counters.Counter",
-        ),
-        (
-            format!("%define zeolith_merged a.B,c.D\n{ZEO}{STORAGE}"),
-            ":1: 'a.B,c.D' is no class: its module and its name are wanted, such as app.counters.Counter",
-        ),
     ] {
         assert_eq!(message(&text), format!("zeo.conf{expected}"), "{text}");
     }

@@ -106,7 +106,7 @@ impl Browse {
             _ => unreachable!("no question of this kind"),
         };
         let request = match call {
-            Call::History { oid, count } => Request::History { oid, size: count.into() },
+            Call::History { oid, count } => Request::History { oid: Some(oid), size: count.into() },
             Call::UndoLog { first, last } => Request::UndoLog { first: first.into(), last: last.into() },
             Call::Pack { time } => Request::Pack { time, wait: true },
             Call::Iterate { start, stop } => Request::IteratorStart { start, stop },

@@ -137,7 +137,7 @@ impl Settlement {
 
     fn ask(&self, desk: &Desk, link: &mut Link) {
         let (_, (oid, _)) = self.clue.expect("a settlement that was started has a clue");
-        link.call(desk, Purpose::Settle(self.at), &Request::History { oid, size: self.count });
+        link.call(desk, Purpose::Settle(self.at), &Request::History { oid: Some(oid), size: self.count });
     }
 
     /// The object's history, the newest revision first.

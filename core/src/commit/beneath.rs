@@ -4,13 +4,13 @@
 //! store, may be refused for it, and changes nothing of what is stored.
 
 use crate::ids::Oid;
-use crate::store::{SoFar, Undone};
-use hashbrown::HashMap;
-use rustc_hash::FxBuildHasher;
+use crate::store::{Place, SoFar, Undone};
+use bytes::Bytes;
+use std::collections::BTreeMap;
 
 /// By object.
 #[derive(Debug, Default)]
-pub(super) struct Beneath(HashMap<Oid, Layer, FxBuildHasher>);
+pub(super) struct Beneath(BTreeMap<Oid, Layer>);
 
 #[derive(Debug)]
 struct Layer {
@@ -28,6 +28,21 @@ impl Beneath {
     /// What undo `number` finds beneath a later store; `None`: none came later.
     pub(super) fn seen_by(&self, number: usize, oid: Oid) -> Option<Option<SoFar>> {
         self.0.get(&oid).filter(|layer| number < layer.undos).map(|layer| layer.so_far.clone())
+    }
+
+    /// The objects of which a state of the log lies beneath, and where that is.
+    pub(super) fn places(&self) -> impl Iterator<Item = (Oid, Place)> {
+        self.0.iter().filter_map(|(&oid, layer)| match layer.so_far {
+            Some(SoFar::Back(place)) => Some((oid, place)),
+            _ => None,
+        })
+    }
+
+    /// What lies beneath `oid` at `place` of the log is this state; `None`: there is none.
+    pub(super) fn reinstate(&mut self, oid: Oid, place: Place, state: Option<&Bytes>) {
+        if let Some(layer) = self.0.get_mut(&oid).filter(|layer| layer.so_far == Some(SoFar::Back(place))) {
+            layer.so_far = Some(state.map_or(SoFar::Gone, |state| SoFar::Stored(state.clone())));
+        }
     }
 
     /// Undo `number` made this of the object. Whether that stays beneath a later store.

@@ -124,11 +124,36 @@ pub(super) fn copy(vote: ReplyTo, txn: &mut Txn, drafts: &mut Drafts, scene: &mu
     for draft in txn.blobs_without_state() {
         drafts.discard(draft, scene);
     }
-    let places = if scene.desk.has_blobs() { txn.set_back_to() } else { Vec::new() };
-    let context = Context::Undo { conn: vote.conn, key: txn.key };
+    let (conn, key) = (vote.conn, txn.key);
+    if !scene.desk.has_blobs() {
+        txn.phase = Phase::Copying { vote, outstanding: 0 };
+        return;
+    }
+    let places = txn.set_back_to();
     txn.phase = Phase::Copying { vote, outstanding: places.len() };
     for (oid, place) in places {
-        scene.desk.ask(StoreOp::Origin { context: context.clone(), oid, place });
+        scene.desk.ask(StoreOp::Origin { context: Context::Undo { conn, key }, oid, place });
+    }
+    for (oid, tid, state) in txn.set_back_with() {
+        mark!("the state of an undone change is known before its blob is");
+        copy_one(conn, oid, (tid, &state), txn, drafts, scene);
+    }
+}
+
+/// An object is set back to this state, which this transaction wrote: if it is a blob's, that is copied.
+fn copy_one(
+    conn: ConnId,
+    oid: Oid,
+    (tid, state): (Tid, &[u8]),
+    txn: &mut Txn,
+    drafts: &mut Drafts,
+    scene: &mut Scene<'_>,
+) {
+    let is_blob = is_blob(state);
+    if is_blob != Some(false) {
+        mark!("the blob of an undone change is copied");
+        let draft = drafts.start((conn, txn.key));
+        attach(oid, (draft, Source::Revision(tid), is_blob.is_none()), txn, drafts, scene);
     }
 }
 
@@ -147,14 +172,7 @@ pub(super) fn on_origin(
     match result {
         Err(error) => return Next::Fail(conn, vote.clone(), txn::remote(error)),
         Ok(None) => {}
-        Ok(Some((tid, state))) => {
-            let is_blob = is_blob(&state);
-            if is_blob != Some(false) {
-                mark!("the blob of an undone change is copied");
-                let draft = drafts.start((conn, key));
-                attach(oid, (draft, Source::Revision(tid), is_blob.is_none()), txn, drafts, scene);
-            }
-        }
+        Ok(Some((tid, state))) => copy_one(conn, oid, (tid, &state), txn, drafts, scene),
     }
     Next::Vote(conn)
 }

@@ -6,10 +6,12 @@ pub mod blobs;
 pub mod drafts;
 pub mod durable;
 pub mod held;
-pub(crate) mod item;
+pub mod invariants;
+pub mod item;
 pub mod locks;
 pub mod merged;
 mod next;
+pub mod packing;
 pub mod scene;
 mod table;
 pub mod timeout;
@@ -56,6 +58,8 @@ pub struct Commits {
     drafts: Drafts,
     /// Transactions that were granted their locks and are to be checked.
     ready: VecDeque<TxnKey>,
+    /// Finishes that wait for the end of a pack; `None`: none has to.
+    held: Option<Vec<(ReplyTo, TxnId)>>,
     #[cfg(feature = "planted-bugs")]
     bug: Option<Bug>,
 }
@@ -72,6 +76,7 @@ impl Commits {
             merged,
             drafts: Drafts::default(),
             ready: VecDeque::new(),
+            held: None,
             #[cfg(feature = "planted-bugs")]
             bug: None,
         }
@@ -230,6 +235,12 @@ impl Commits {
             self.end(conn, scene);
             self.run_ready(scene);
             return Err(txn::remote(StoreError::Failed));
+        }
+        if let Some(held) = &mut self.held {
+            mark!("a finish waits for the end of a pack");
+            held.push((to, id));
+            self.timeouts.stop(self.txns.voting(conn).key);
+            return Ok(());
         }
         let txn = self.forget(conn).expect("the open transaction");
         self.timeouts.stop(txn.key);
@@ -577,21 +588,5 @@ impl Commits {
         if let Some(batch) = self.durable.next_batch() {
             scene.desk.append(batch);
         }
-    }
-
-    /// Checks what must always hold between two inputs.
-    ///
-    /// # Panics
-    /// When a lock belongs to no transaction, or a transaction that should hold its locks does not.
-    pub fn check_invariants(&self) {
-        self.locks.check_invariants();
-        for key in self.locks.transactions() {
-            let finishing = self.durable.on_their_way().any(|finishing| finishing.key == key);
-            assert!(self.txns.owner(key).is_some() || finishing, "every lock has a transaction");
-        }
-        for txn in self.txns.iter() {
-            assert_eq!(txn.has_asked(), self.locks.contains(txn.key), "locks are asked for at a vote");
-        }
-        assert!(self.ready.is_empty(), "nobody who has its locks is left waiting");
     }
 }

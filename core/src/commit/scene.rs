@@ -9,6 +9,7 @@ use crate::server::queue::Queue;
 use crate::server::stats::Stats;
 use crate::store::blob::BlobOp;
 use crate::store::disk::{DiskDone, DiskOp};
+use crate::store::file::pack::Packed;
 use crate::store::{Outbox, Store, StoreDone, StoreOp, Transaction};
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
@@ -49,6 +50,14 @@ impl Desk {
     /// Appends a batch.
     pub fn append(&mut self, batch: Vec<Transaction>) {
         self.store.append(batch, &mut self.outbox);
+    }
+
+    /// Puts a packed log in the place of the store's.
+    ///
+    /// # Panics
+    /// When the store does not pack.
+    pub fn swap(&mut self, packed: Box<Packed>, keep_old: bool) {
+        self.store.swap(packed, keep_old, &mut self.outbox);
     }
 
     /// Takes the outcome of a disk operation.
@@ -117,6 +126,14 @@ pub struct Audience {
 }
 
 impl Audience {
+    /// Tells everybody.
+    pub fn tell_all(&self, notice: &Notice<'_>, out: &mut Outputs) {
+        for (&conn, &codec) in &self.members {
+            let packet = out.notice(codec, notice);
+            out.notify(conn, packet);
+        }
+    }
+
     /// Tells everybody but `committer`.
     pub fn broadcast(&self, committer: ConnId, notice: &Notice<'_>, out: &mut Outputs) {
         out.broadcast(&self.members, Some(committer), notice);
@@ -148,7 +165,7 @@ impl Scene<'_> {
                 self.audience.stats.conflicts += 1;
                 self.out.log(Event::Conflict { oid: conflict.oid });
             }
-            RemoteError::PosKey(_) => {}
+            RemoteError::PosKey(_) | RemoteError::NoOid => {}
             other => {
                 mark!("a vote fails for another reason than a conflict");
                 let (peer, error) = (format!("connection {}", conn.0), other.to_string());

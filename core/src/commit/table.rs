@@ -1,8 +1,10 @@
 //! The open transactions: at most one a connection, each with a key of its own.
 
 use crate::commit::txn::{Header, Phase, Txn};
+use crate::ids::Oid;
 use crate::limits::Limits;
-use crate::server::names::{ConnId, ReplyTo, TxnKey};
+use crate::server::names::{ConnId, Context, ReplyTo, TxnKey};
+use crate::store::Place;
 use crate::wire::call::TxnId;
 use crate::wire::remote::RemoteError;
 use std::collections::BTreeMap;
@@ -114,6 +116,16 @@ impl Table {
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Txn> {
         self.txns.values()
+    }
+
+    /// The places that they hold, of which objects, and in which context their states are to be asked for.
+    pub(super) fn places(&mut self) -> Vec<(Context, Oid, Place)> {
+        let of = |(&conn, txn): (&ConnId, &mut Txn)| {
+            let key = txn.key;
+            let places = txn.places().into_iter();
+            places.map(move |(oid, place)| (Context::State { conn, key, place }, oid, place))
+        };
+        self.txns.iter_mut().flat_map(of).collect()
     }
 
     /// How many there are.

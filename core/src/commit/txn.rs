@@ -258,7 +258,7 @@ impl Txn {
             }
             Ok(_) if merging => return self.refusals.push((target, UndoRefusal::Modified)),
             Ok(Undone::Merge { current, earlier }) => Set::Merge { current, undone: target.tid, earlier },
-            Ok(Undone::State(data)) => Set::State(data),
+            Ok(Undone::State(data)) => Set::State(data, None),
             Ok(Undone::Back(place)) => Set::Back(place),
             Ok(Undone::Gone) => Set::Gone,
         };
@@ -343,6 +343,30 @@ impl Txn {
         let what =
             format!("the transaction exceeds {transaction_bytes} bytes or {transaction_objects} objects");
         RemoteError::TransactionTooLarge(what)
+    }
+
+    /// What it sets back to a place. Of what it restores it has the states itself, and forgets the places.
+    pub fn places(&mut self) -> Vec<(Oid, Place)> {
+        let mut places: Vec<_> = self.beneath.places().collect();
+        for item in &mut self.items {
+            match &mut item.kind {
+                Kind::Undone(Set::Back(place)) => places.push((item.oid, *place)),
+                Kind::Restore { hint: hint @ Hint::Place(_), .. } => *hint = Hint::None,
+                _ => {}
+            }
+        }
+        places
+    }
+
+    /// Takes the state that such a place of `oid` leads to, and the transaction that wrote it; `None`: there is none.
+    pub fn reinstate(&mut self, oid: Oid, place: Place, origin: Option<(Tid, Bytes)>) {
+        self.beneath.reinstate(oid, place, origin.as_ref().map(|(_, state)| state));
+        let Some(&at) = self.stores.get(&oid) else { return };
+        let kind = &mut self.items[at].kind;
+        if matches!(kind, Kind::Undone(Set::Back(back)) if *back == place) {
+            *kind = Kind::Undone(origin.map_or(Set::Gone, |(tid, state)| Set::State(state, Some(tid))));
+            self.bytes += kind.len();
+        }
     }
 
     /// Why the transaction cannot be voted on, if a store or its metadata could not be taken.
@@ -514,6 +538,15 @@ impl Txn {
         self.items.iter().filter_map(back).collect()
     }
 
+    /// The objects that have a state of the log again, and the transactions that wrote these.
+    pub fn set_back_with(&self) -> Vec<(Oid, Tid, Bytes)> {
+        let again = |item: &Item| match &item.kind {
+            Kind::Undone(Set::State(state, Some(tid))) => Some((item.oid, *tid, state.clone())),
+            _ => None,
+        };
+        self.items.iter().filter_map(again).collect()
+    }
+
     /// The transaction as the store appends it, and its blobs.
     pub fn into_transaction(self, tid: Tid) -> (Transaction, Vec<DraftId>) {
         let records = self.items.into_iter().filter_map(Item::into_record);
@@ -535,6 +568,7 @@ pub fn remote(error: StoreError) -> RemoteError {
     match error {
         StoreError::NoObject(oid) => RemoteError::PosKey(oid),
         StoreError::TooLarge(what) => RemoteError::Storage(what.into()),
+        StoreError::Repacked => RemoteError::Storage(error.to_string()),
         fault => RemoteError::StorageSystem(fault.to_string()),
     }
 }

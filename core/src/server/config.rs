@@ -5,9 +5,11 @@ use crate::commit::merged::Merged;
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::server::names::Context;
+use crate::server::packs::PackOptions;
 use crate::store::Store;
 use crate::store::file::open::Opened;
 use crate::store::memory::MemoryStore;
+use crate::store::reach::Reach;
 use crate::time::Instant;
 use crate::wire::Codec;
 use std::time::Duration;
@@ -22,7 +24,7 @@ pub struct Config {
     /// How long a transaction may hold its locks; `None` for as long as it likes, which is Python's default.
     pub transaction_timeout: Option<Duration>,
     /// Transactions remembered for clients that come back.
-    pub invalidation_queue: usize,
+    pub invalidation_queue: Reach,
     /// What it takes at most.
     pub limits: Limits,
     /// Whose conflicts the client that undoes something is asked to merge.
@@ -35,7 +37,7 @@ impl Default for Config {
             codec: Codec::Pickle,
             read_only: false,
             transaction_timeout: None,
-            invalidation_queue: limits::INVALIDATION_QUEUE,
+            invalidation_queue: limits::INVALIDATION_QUEUE.into(),
             limits: Limits::default(),
             merged: Merged::default(),
         }
@@ -71,6 +73,8 @@ pub struct StorageBoot {
     pub read_only: bool,
     /// Its objects may have blobs: the shell has a folder for them.
     pub has_blobs: bool,
+    /// How it is packed.
+    pub pack: PackOptions,
     /// The transaction before the first of `recent`; zero when there is none.
     pub base: Tid,
     /// The last transactions with their objects, oldest first.
@@ -86,6 +90,7 @@ impl StorageBoot {
             store: Store::Memory(MemoryStore::new()),
             read_only: false,
             has_blobs: false,
+            pack: PackOptions::default(),
             base: Tid::ZERO,
             recent: Vec::new(),
         }
@@ -99,6 +104,7 @@ impl StorageBoot {
             store: Store::File(Box::new(opened.store)),
             read_only,
             has_blobs: false,
+            pack: PackOptions::default(),
             base: opened.base,
             recent: opened.recent,
         }

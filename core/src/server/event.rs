@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use crate::client;
 use crate::ids::{Oid, Tid};
+use crate::store::file::pack::Progress;
 use thiserror::Error;
 
 /// How much an event matters.
@@ -16,19 +17,21 @@ pub enum Level {
     Warning,
     /// Somebody should.
     Error,
+    /// Somebody should, and Python's server says so in this way.
+    Critical,
 }
 
-/// One line of the log. Peers are named by label and address.
+/// One line of the log. Peers are named by label and address, as in the lines of Python's server.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Event {
     /// A connection was opened.
-    #[error("{peer}: connected")]
+    #[error("({peer}) connected")]
     Connected {
         /// The peer.
         peer: String,
     },
     /// A client registered.
-    #[error("{peer}: registered for storage {storage:?} at {last}{}", if *.read_only { ", read-only" } else { "" })]
+    #[error("({peer}) registered for storage {storage:?} at {last}{}", if *.read_only { ", read-only" } else { "" })]
     Registered {
         /// The peer.
         peer: String,
@@ -40,7 +43,7 @@ pub enum Event {
         last: Tid,
     },
     /// A registration was refused.
-    #[error("{peer}: registration refused: {why}")]
+    #[error("({peer}) registration refused: {why}")]
     Refused {
         /// The peer.
         peer: String,
@@ -48,7 +51,7 @@ pub enum Event {
         why: String,
     },
     /// A connection ended from the other side.
-    #[error("{peer}: disconnected{}", if *.in_transaction { " during a transaction, which is aborted" } else { "" })]
+    #[error("({peer}) disconnected{}", if *.in_transaction { " during a transaction, which is aborted" } else { "" })]
     Disconnected {
         /// The peer.
         peer: String,
@@ -56,7 +59,7 @@ pub enum Event {
         in_transaction: bool,
     },
     /// The server closed a connection.
-    #[error("{peer}: closed: {fault}")]
+    #[error("({peer}) closed: {fault}")]
     Closed {
         /// The peer.
         peer: String,
@@ -64,7 +67,7 @@ pub enum Event {
         fault: Fault,
     },
     /// A call failed in a way that is not part of ordinary work.
-    #[error("{peer}: {method} failed: {error}")]
+    #[error("({peer}) {method} failed: {error}")]
     CallFailed {
         /// The peer.
         peer: String,
@@ -115,6 +118,52 @@ pub enum Event {
         /// What its client says.
         event: client::event::Event,
     },
+    /// A pack began.
+    #[error(
+        "storage {storage:?}: packing to {stop}{}", if *.gc { "" } else { ", without garbage collection" }
+    )]
+    PackBegan {
+        /// The storage.
+        storage: String,
+        /// The last transaction before the state that is kept.
+        stop: Tid,
+        /// Whether objects go that the root does not reach.
+        gc: bool,
+    },
+    /// A pack has come so far.
+    #[error("storage {storage:?}: packing: {progress}")]
+    Packing {
+        /// The storage.
+        storage: String,
+        /// How far.
+        progress: Progress,
+    },
+    /// A pack is done.
+    #[error("storage {storage:?}: packed: {before} bytes before, {after} now")]
+    Packed {
+        /// The storage.
+        storage: String,
+        /// Bytes of the log before.
+        before: u64,
+        /// Bytes of the log now.
+        after: u64,
+    },
+    /// A pack had nothing to do.
+    #[error("storage {storage:?}: not packed: {why}")]
+    PackedNothing {
+        /// The storage.
+        storage: String,
+        /// Why.
+        why: String,
+    },
+    /// A pack was refused, or ended without a result. The storage is as it was.
+    #[error("storage {storage:?}: not packed: {why}")]
+    PackFailed {
+        /// The storage.
+        storage: String,
+        /// Why.
+        why: String,
+    },
     /// The storage refused an append.
     #[error("storage {storage:?} takes no more commits: {why}")]
     StorageFailed {
@@ -132,8 +181,12 @@ impl Event {
             Event::Connected { .. } | Event::Conflict { .. } => Level::Debug,
             Event::Registered { .. } | Event::Disconnected { .. } => Level::Info,
             Event::ExtensionLeftOut { .. } => Level::Info,
+            Event::PackBegan { .. } | Event::Packing { .. } => Level::Info,
+            Event::Packed { .. } | Event::PackedNothing { .. } => Level::Info,
+            Event::PackFailed { .. } => Level::Warning,
             Event::Closed { fault: Fault::StatusSent | Fault::Stopping, .. } => Level::Debug,
             Event::Closed { fault: Fault::Upstream, .. } => Level::Info,
+            Event::Closed { fault: Fault::TransactionTimeout(_), .. } => Level::Critical,
             Event::Closed { .. } | Event::CallFailed { .. } | Event::Refused { .. } => Level::Warning,
             Event::IndexUnsaved { .. } => Level::Warning,
             // Python's server warns from 4 on, when a waiter stands in everybody's way; here most waits concern few.

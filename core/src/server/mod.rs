@@ -15,6 +15,7 @@ mod interfaces;
 mod iterations;
 pub mod names;
 pub mod output;
+pub mod packs;
 pub mod queue;
 pub mod relay;
 mod served;
@@ -25,11 +26,13 @@ pub mod storage;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod told;
 pub mod undo_log;
 
 use crate::client;
 use crate::limits;
 use crate::store::disk::DiskDone;
+use crate::store::file::pack::News;
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
 use crate::wire::call::{self, BadCall, Call, Incoming, Request};
@@ -94,6 +97,13 @@ pub enum Input<'a> {
         storage: StorageId,
         /// What.
         event: UpstreamEvent<'a>,
+    },
+    /// A pack has something to tell.
+    Packed {
+        /// Of which storage.
+        storage: StorageId,
+        /// What.
+        news: News,
     },
     /// The deadline came.
     Tick,
@@ -165,6 +175,7 @@ impl Server {
                 Served::Relayed(relay) => relay.on_upstream(event, &mut self.out),
                 Served::Own(_) => unreachable!("nobody is above a storage of its own"),
             },
+            Input::Packed { storage, news } => self.storages[storage.0].on_packed(news, &mut self.out),
             Input::Tick => self.on_tick(),
             Input::Stop => self.on_stop(),
         }
@@ -323,7 +334,7 @@ impl Server {
             Err(error) if call.oneway => return Err(PeerFault::OneWay(format!("{method}: {error}")).into()),
             Err(error) => {
                 // Missing objects are part of ordinary work; a refused registration is logged as such.
-                if !matches!(error, RemoteError::PosKey(_)) && method != "register" {
+                if !matches!(error, RemoteError::PosKey(_) | RemoteError::NoOid) && method != "register" {
                     let peer = self.sessions[&conn].peer();
                     self.out.log(Event::CallFailed { peer, method, error: error.to_string() });
                 }
@@ -402,6 +413,9 @@ impl Server {
     fn on_stop(&mut self) {
         if self.life == Life::Serving {
             self.life = Life::Finishing;
+            for storage in &mut self.storages {
+                storage.stop(&mut self.out);
+            }
         }
     }
 

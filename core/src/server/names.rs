@@ -2,7 +2,7 @@
 
 use super::undo_log::UndoSearch;
 use crate::ids::Oid;
-use crate::store::{Nest, Step};
+use crate::store::{Nest, Place, Step};
 use crate::wire::Codec;
 use crate::wire::call::{IteratorId, MessageId};
 
@@ -48,6 +48,15 @@ pub enum Context {
         conn: ConnId,
         /// Which of its transactions.
         key: TxnKey,
+    },
+    /// A transaction is to hold a state, since its place is not good any more.
+    State {
+        /// Whose transaction.
+        conn: ConnId,
+        /// Which of its transactions.
+        key: TxnKey,
+        /// Where the state is.
+        place: Place,
     },
     /// Transactions are gathered that can be undone.
     UndoLog(Box<UndoSearch>),

@@ -4,6 +4,7 @@ use super::event::Event;
 use super::fault::{Fault, PeerFault};
 use super::flow::Flow;
 use super::names::{ConnId, Context, ReplyTo, StorageId};
+use super::packs::PackJob;
 use super::relay::UpstreamOp;
 use crate::limits::Limits;
 use crate::store::disk::DiskOp;
@@ -55,6 +56,13 @@ pub enum Output {
         storage: StorageId,
         /// What.
         op: UpstreamOp,
+    },
+    /// Something for the pack of a storage.
+    Pack {
+        /// The storage.
+        storage: StorageId,
+        /// What is to be done.
+        job: PackJob,
     },
     /// A line for the log.
     Log(Event),

@@ -8,6 +8,7 @@ use super::relay::Relay;
 use super::storage::Storage;
 use crate::ids::Tid;
 use crate::store::disk::DiskDone;
+use crate::store::file::pack::News;
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
 use crate::wire::remote::RemoteError;
@@ -99,6 +100,21 @@ impl Served {
 
     pub(super) fn on_disk(&mut self, done: DiskDone<Context>, out: &mut Outputs) {
         either!(self, storage => storage.on_disk(done, out))
+    }
+
+    /// Takes what a pack tells; a storage of another server is packed there.
+    pub(super) fn on_packed(&mut self, news: News, out: &mut Outputs) {
+        match self {
+            Served::Own(storage) => storage.on_packed(news, out),
+            Served::Relayed(_) => unreachable!("no pack begins here"),
+        }
+    }
+
+    /// The server is to stop.
+    pub(super) fn stop(&mut self, out: &mut Outputs) {
+        if let Served::Own(storage) = self {
+            storage.stop(out);
+        }
     }
 
     pub(super) fn on_tick(&mut self, out: &mut Outputs) {

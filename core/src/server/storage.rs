@@ -8,22 +8,25 @@ use super::interfaces;
 use super::iterations::{Element, Iterations, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
+use super::packs::Packs;
 use super::queue::Queue;
 use super::stats::Stats;
+use super::told;
 use super::undo_log::UndoSearch;
-use crate::commit::Commits;
 use crate::commit::scene::{Audience, Desk, Oids, Scene};
 use crate::commit::txn::{self, Txn};
+use crate::commit::{Commits, invariants, packing};
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::store::blob::BlobDone;
 use crate::store::disk::DiskDone;
-use crate::store::{CopiedRecord, Current, Past, Revision, StoreDone, StoreError, StoreOp, TransactionHead};
+use crate::store::file::pack::News;
+use crate::store::{Current, Revision, StoreDone, StoreError, StoreOp, TransactionHead};
 use crate::time::{Instant, WallTime};
+use crate::wire::Codec;
 use crate::wire::call::IteratorId;
 use crate::wire::remote::RemoteError;
-use crate::wire::reply::{Extensions, Info, PastRevision, Reply, Status};
-use crate::wire::{Codec, Malformed};
+use crate::wire::reply::{Info, Reply, Status};
 use std::collections::BTreeMap;
 
 /// One served storage.
@@ -40,6 +43,7 @@ pub struct Storage {
     /// Of the clients that have any.
     iterations: BTreeMap<ConnId, Iterations>,
     blob_streams: BlobStreams,
+    packs: Packs,
     closed: bool,
     now: Instant,
     wall: WallTime,
@@ -68,6 +72,7 @@ impl Storage {
             desk: Desk::new(boot.store, boot.has_blobs),
             iterations: BTreeMap::new(),
             blob_streams: BlobStreams::default(),
+            packs: Packs::new(id, boot.pack),
             closed: false,
             now: Instant::default(),
             wall,
@@ -168,7 +173,30 @@ impl Storage {
             start: self.started.clone(),
             last_transaction: self.last_tid(),
             timeout: self.commits.is_limited(),
+            pack: self.packs.progress(),
         }
+    }
+
+    /// `pack`: to a time in seconds since 1970; `None` when the reply comes later.
+    pub fn pack(
+        &mut self,
+        to: ReplyTo,
+        time: f64,
+        wait: bool,
+        out: &mut Outputs,
+    ) -> Result<Option<Reply>, RemoteError> {
+        self.pack_step(out, |packs, _, scene| packs.start(to, time, wait, scene))
+    }
+
+    /// Takes what a pack tells.
+    pub fn on_packed(&mut self, news: News, out: &mut Outputs) {
+        self.pack_step(out, |packs, commits, scene| packs.on_news(news, commits, scene));
+        self.settle(out);
+    }
+
+    /// The server is to stop.
+    pub fn stop(&mut self, out: &mut Outputs) {
+        self.packs.stop(out);
     }
 
     /// Starts a load; the store's answer becomes the reply.
@@ -194,8 +222,7 @@ impl Storage {
     /// Starts `sendBlob`.
     pub fn send_blob(&mut self, to: ReplyTo, oid: Oid, tid: Tid, out: &mut Outputs) {
         out.begin_operation(to.conn);
-        let visible = tid <= self.last_tid();
-        let disk = &mut |op| self.desk.blob(op);
+        let (visible, disk) = (tid <= self.last_tid(), &mut |op| self.desk.blob(op));
         self.blob_streams.start(to, (oid, tid), visible, disk, out);
         self.settle(out);
     }
@@ -339,15 +366,18 @@ impl Storage {
             while let Some(op) = self.desk.pop_disk() {
                 out.push(Output::Disk { storage: self.id, op });
             }
-            let Some(done) = self.desk.pop_done() else { return };
-            self.on_store(done, out);
+            if let Some(done) = self.desk.pop_done() {
+                self.on_store(done, out);
+            } else if !self.pack_step(out, |packs, commits, scene| packs.go_on(commits, scene)) {
+                return;
+            }
         }
     }
 
     fn on_store(&mut self, done: StoreDone<Context>, out: &mut Outputs) {
         match done {
             StoreDone::Loaded { context: Context::Read(to), oid, result } => {
-                self.answer(&to, result.map(revision), Some(oid), "loadBefore", out);
+                self.answer(&to, result.map(told::revision), Some(oid), "loadBefore", out);
             }
             StoreDone::Data { context: Context::Read(to), oid, result } => {
                 self.answer(&to, result.map(Reply::Data), Some(oid), "loadSerial", out);
@@ -360,7 +390,7 @@ impl Storage {
                 self.answer(&to, serial, Some(oid), "getTid", out);
             }
             StoreDone::History { context: Context::Read(to), oid, result } => {
-                let reply = result.map(|pasts| self.past_revisions(&to, pasts, out));
+                let reply = result.map(|pasts| told::history(&self.name, to.codec, pasts, out));
                 self.answer(&to, reply, Some(oid), "history", out);
             }
             StoreDone::Loaded { context: Context::Current { to, next }, oid, result } => {
@@ -375,7 +405,8 @@ impl Storage {
                 let (reply, next) = match result {
                     Ok(found) => {
                         let (head, next) = iterations.on_transaction(iterator, found);
-                        (Ok(head.map_or(Reply::None, |head| self.iterated_transaction(&to, head, out))), next)
+                        let tell = |head| told::transaction(&self.name, to.codec, head, out);
+                        (Ok(head.map_or(Reply::None, tell)), next)
                     }
                     Err(error) => (Err(error), iterations.go_on(iterator)),
                 };
@@ -387,7 +418,7 @@ impl Storage {
                 let (reply, next) = match result {
                     Ok(found) => {
                         let next = iterations.on_record(iterator, found.as_ref().map(|(_, left)| *left));
-                        (Ok(found.map_or(Reply::None, |(record, _)| iterated(record))), next)
+                        (Ok(found.map_or(Reply::None, |(record, _)| told::record(record))), next)
                     }
                     Err(error) => (Err(error), iterations.go_on(iterator)),
                 };
@@ -418,6 +449,16 @@ impl Storage {
             }
             StoreDone::Reserved { context: Context::Reserve { conn, key, bytes }, result } => {
                 self.step(out, |commits, scene| commits.on_reserved((conn, key, bytes), result, scene));
+            }
+            StoreDone::Origin { context: Context::State { conn, key, place }, oid, result } => {
+                self.pack_step(out, |packs, commits, scene| {
+                    let result =
+                        result.map(|origin| packing::on_state(commits, (conn, key, place), oid, origin));
+                    packs.on_stated(result, commits, scene);
+                });
+            }
+            StoreDone::Swapped { result } => {
+                self.pack_step(out, |packs, commits, scene| packs.on_swapped(result, commits, scene));
             }
             StoreDone::Durable { upto } => {
                 self.step(out, |commits, scene| commits.on_durable(upto, scene));
@@ -458,38 +499,17 @@ impl Storage {
         }
     }
 
-    /// The reply to `history`. Extension data that the client cannot take is left out.
-    fn past_revisions(&self, to: &ReplyTo, pasts: Vec<Past>, out: &mut Outputs) -> Reply {
-        let mut extensions = Extensions::new(to.codec);
-        let mut left_out: Option<(Tid, Malformed)> = None;
-        let revisions = pasts.into_iter().map(|past| {
-            let (extension, missing) = extensions.read(&past.extension);
-            left_out = left_out.take().or(missing.map(|why| (past.tid, why)));
-            let Past { tid, size, user, description, .. } = past;
-            PastRevision { tid, size, user, description, extension }
-        });
-        let reply = Reply::History(revisions.collect());
-        self.note_left_out(left_out, out);
-        reply
-    }
-
-    /// The reply to `iterator_next`. Extension data that the client cannot take is left out.
-    fn iterated_transaction(&self, to: &ReplyTo, head: TransactionHead, out: &mut Outputs) -> Reply {
-        let (extension, missing) = Extensions::new(to.codec).read(&head.extension);
-        self.note_left_out(missing.map(|why| (head.tid, why)), out);
-        let TransactionHead { tid, status, user, description, .. } = head;
-        Reply::IteratedTransaction { tid, status, user, description, extension }
-    }
-
-    fn note_left_out(&self, left_out: Option<(Tid, Malformed)>, out: &mut Outputs) {
-        if let Some((tid, why)) = left_out {
-            let (storage, why) = (self.name.clone(), why.to_string());
-            out.log(Event::ExtensionLeftOut { storage, tid, why });
-        }
-    }
-
     /// A step of the commit path alone.
     fn step<R>(&mut self, out: &mut Outputs, step: impl FnOnce(&mut Commits, &mut Scene<'_>) -> R) -> R {
+        self.pack_step(out, |_, commits, scene| step(commits, scene))
+    }
+
+    /// A step of the pack, which may take some of the commit path.
+    fn pack_step<R>(
+        &mut self,
+        out: &mut Outputs,
+        step: impl FnOnce(&mut Packs, &mut Commits, &mut Scene<'_>) -> R,
+    ) -> R {
         let mut scene = Scene {
             name: &self.name,
             desk: &mut self.desk,
@@ -498,7 +518,7 @@ impl Storage {
             now: self.now,
             wall: self.wall,
         };
-        step(&mut self.commits, &mut scene)
+        step(&mut self.packs, &mut self.commits, &mut scene)
     }
 
     fn answer(
@@ -529,9 +549,9 @@ impl Storage {
         self.commits.deadline()
     }
 
-    /// Whether no finished transaction is on its way to the disk.
+    /// Whether no finished transaction is on its way to the disk, and no pack goes on.
     pub fn is_idle(&self) -> bool {
-        self.commits.is_idle()
+        self.commits.is_idle() && self.packs.is_idle()
     }
 
     /// Saves what makes the next start fast.
@@ -575,18 +595,6 @@ impl Storage {
     /// # Panics
     /// When it does not.
     pub fn check_invariants(&self) {
-        self.commits.check_invariants();
-    }
-}
-
-fn iterated(record: CopiedRecord) -> Reply {
-    let CopiedRecord { oid, serial: tid, data, same_as: data_txn } = record;
-    Reply::IteratedRecord { oid, tid, data, data_txn }
-}
-
-fn revision(revision: Option<Revision>) -> Reply {
-    match revision {
-        Some(Revision { data, serial, until }) => Reply::Revision { data, serial, until },
-        None => Reply::None,
+        invariants::check(&self.commits);
     }
 }

@@ -18,12 +18,14 @@ use super::config::{Config, StorageBoot};
 use super::event::Event;
 use super::fault::Fault;
 use super::output::Output;
+use super::packs::{PackJob, PackOptions};
 use super::{ConnId, Context, Input, Server, StorageId};
 use crate::ids::Tid;
 use crate::store::Store;
 use crate::store::blob_folder::Folder;
 use crate::store::disk::{DiskDone, DiskError, DiskOp};
 use crate::store::file::open::{OpenOptions, Opened};
+use crate::store::file::pack::Packing;
 use crate::store::file::testing::{Disk, options};
 use crate::store::memory::MemoryStore;
 use crate::time::{Instant, WallTime};
@@ -56,6 +58,9 @@ pub(super) struct Rig {
     waiting: Waiting,
     peers: BTreeMap<ConnId, Peer>,
     sent: VecDeque<(ConnId, usize)>,
+    /// The pack that goes on, and whether it waits.
+    packing: Option<Packing<Context>>,
+    pub(super) pack_held: bool,
 }
 
 impl Rig {
@@ -94,6 +99,8 @@ impl Rig {
             store: Store::Memory(MemoryStore::new()),
             read_only: name == "frozen",
             has_blobs: false,
+            // The states of these tests refer to nothing.
+            pack: PackOptions { gc: false, ..PackOptions::default() },
             base: Tid::ZERO,
             recent: Vec::new(),
         };
@@ -119,6 +126,8 @@ impl Rig {
             waiting: Waiting::default(),
             peers: BTreeMap::new(),
             sent: VecDeque::new(),
+            packing: None,
+            pack_held: false,
         }
     }
 
@@ -141,10 +150,37 @@ impl Rig {
                 if let Some(done) = self.disk.carry_out(op) {
                     self.server.handle(self.now, Input::Disk { storage: StorageId(0), done });
                 }
-            } else {
+            } else if self.pack_held || !self.pack() {
                 return;
             }
         }
+    }
+
+    /// Takes a pack one operation further; false when it waits for orders, or there is none.
+    fn pack(&mut self) -> bool {
+        let Some(packing) = &mut self.packing else { return false };
+        if let Some(news) = packing.news() {
+            self.server.handle(self.now, Input::Packed { storage: StorageId(0), news });
+            return true;
+        }
+        let Some(op) = packing.poll() else { return false };
+        if let Some(done) = self.disk.carry_out(op) {
+            packing.handle(done);
+        }
+        true
+    }
+
+    /// Takes a pack that is held back so many operations further.
+    pub(super) fn pack_on(&mut self, operations: usize) {
+        for _ in 0..operations {
+            self.pack();
+        }
+    }
+
+    /// Lets a pack go on that was held back.
+    pub(super) fn let_pack_go(&mut self) {
+        self.pack_held = false;
+        self.input(Input::Tick);
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -173,6 +209,10 @@ impl Rig {
                 self.waiting.push(op);
             }
             Output::Upstream { .. } => unreachable!("no storage is another server's"),
+            Output::Pack { job: PackJob::Begin(begin), .. } => self.packing = Some(Packing::new(begin)),
+            Output::Pack { job: PackJob::Order(order), .. } => {
+                self.packing.as_mut().expect("a pack that has begun").order(order);
+            }
             Output::Log(event) => self.events.push(event),
             Output::Stopped => {
                 self.script.line("stopped".into());
@@ -395,6 +435,8 @@ impl Rig {
                 }
                 DiskOp::Reserve { upto } => DiskDone::Reserved { upto, result: Err(error.clone()) },
                 DiskOp::Blob(op) => DiskDone::Blob(Folder::failed(op, error.clone())),
+                DiskOp::Name(_) => DiskDone::Named { result: Err(error.clone()) },
+                DiskOp::Free => DiskDone::Free { result: Err(error.clone()) },
                 DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => continue,
                 DiskOp::Of { .. } => unreachable!("a storage of one file"),
             };

@@ -2,6 +2,7 @@
 
 use crate::record::{BadCoding, Coding};
 use crate::store::disk::DiskDone;
+use crate::store::file::pack::Packed;
 use crate::store::layer::Nest;
 use crate::store::{Outbox, SoFar, Store, StoreDone, StoreError, StoreOp, Transaction, Undone};
 use bytes::Bytes;
@@ -106,6 +107,12 @@ impl<C: Nest> Coded<C> {
         self.settle(out);
     }
 
+    /// Puts a packed log in place.
+    pub fn swap(&mut self, packed: Box<Packed>, keep_old: bool, out: &mut Outbox<C>) {
+        self.store.swap(packed, keep_old, &mut self.inner);
+        self.settle(out);
+    }
+
     fn settle(&mut self, out: &mut Outbox<C>) {
         out.disk.append(&mut self.inner.disk);
         let form = self.form;
@@ -146,6 +153,7 @@ fn told<C>(form: Transformation, mut done: StoreDone<C>) -> StoreDone<C> {
         | StoreDone::Found { .. }
         | StoreDone::Targets { .. }
         | StoreDone::Reserved { .. }
+        | StoreDone::Swapped { .. }
         | StoreDone::Durable { .. }
         | StoreDone::Refused { .. }
         | StoreDone::Closed { .. } => {}

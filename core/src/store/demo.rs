@@ -296,6 +296,7 @@ impl<C: Nest> Demo<C> {
                 StoreDone::Reserved { context: answered(context), result }
             }
             told @ (StoreDone::Durable { .. } | StoreDone::Refused { .. } | StoreDone::Closed { .. }) => told,
+            StoreDone::Swapped { .. } => unreachable!("no part of a demo storage is packed"),
         };
         out.done.push_back(done);
     }

@@ -20,6 +20,14 @@ pub enum FileId {
     Index,
     /// `Data.fs.lock`: held while the storage is open.
     Lock,
+    /// `Data.fs.old`: the log as it was before the last pack.
+    Old,
+    /// `Data.fs.pack`: the log that a pack writes.
+    Packed,
+    /// `Data.fs.pack.sums`: its checksums.
+    PackedSums,
+    /// `Data.fs.pack.index`: its index.
+    PackedIndex,
 }
 
 impl FileId {
@@ -30,6 +38,10 @@ impl FileId {
             FileId::Sidecar => ".sums",
             FileId::Index => ".index",
             FileId::Lock => ".lock",
+            FileId::Old => ".old",
+            FileId::Packed => ".pack",
+            FileId::PackedSums => ".pack.sums",
+            FileId::PackedIndex => ".pack.index",
         }
     }
 }
@@ -107,6 +119,34 @@ pub enum DiskOp<C> {
     },
     /// Something is to be done in the folder of the blobs.
     Blob(BlobOp),
+    /// Looks how many bytes are free beside the log. Answered by `Free`.
+    Free,
+    /// Changes names. Answered by `Named`; given only when the one before was answered.
+    Name(Naming),
+}
+
+/// A change of the names beside the log. Until the names are synced, a power loss may take it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// Removes a file, if it is there.
+    Remove(FileId),
+    /// Gives a file a second name, in the place of what had that.
+    Link {
+        /// The file.
+        from: FileId,
+        /// Its second name.
+        to: FileId,
+    },
+    /// Gives a file another name, in the place of what had that. Operations given later are about the file that has the name
+    /// then; reads that were under way are of either.
+    Rename {
+        /// The file.
+        from: FileId,
+        /// Its new name.
+        to: FileId,
+    },
+    /// Makes all earlier changes survive a power loss.
+    Sync,
 }
 
 /// An outcome.
@@ -155,6 +195,32 @@ pub enum DiskDone<C> {
     },
     /// To [`DiskOp::Blob`].
     Blob(BlobDone),
+    /// To [`DiskOp::Free`].
+    Free {
+        /// Bytes.
+        result: Result<u64, DiskError>,
+    },
+    /// To [`DiskOp::Name`].
+    Named {
+        /// Whether it is so now.
+        result: Result<(), DiskError>,
+    },
+}
+
+impl<C> DiskDone<C> {
+    /// Whether it is for a pack that goes on, where one carries operations out on the same files as its storage.
+    pub fn is_for_pack(&self) -> bool {
+        match self {
+            DiskDone::Read { pending, .. } => pending.is_for_pack(),
+            DiskDone::Synced { file, .. } | DiskDone::WriteFailed { file, .. } => {
+                matches!(file, FileId::Packed | FileId::PackedSums | FileId::PackedIndex)
+            }
+            DiskDone::Free { .. } | DiskDone::Named { .. } => true,
+            DiskDone::Reserved { .. } | DiskDone::Kept { .. } | DiskDone::Of { .. } | DiskDone::Blob(_) => {
+                false
+            }
+        }
+    }
 }
 
 /// What the operating system said.

@@ -65,8 +65,8 @@ pub(super) enum Stage {
 
 impl Part {
     /// A place of this part as one of the whole.
-    pub(super) fn place(self, Place(at): Place) -> Place {
-        Place(self.mark(at))
+    pub(super) fn place(self, place: Place) -> Place {
+        Place { at: self.mark(place.at), ..place }
     }
 
     pub(super) fn head(self, mut head: TransactionHead) -> TransactionHead {
@@ -85,9 +85,9 @@ impl Part {
     }
 
     /// The part that a place of the whole lies in, and where it is there.
-    pub(super) fn of(Place(at): Place) -> (Part, Place) {
-        let (part, at) = Part::read(at);
-        (part, Place(at))
+    pub(super) fn of(place: Place) -> (Part, Place) {
+        let (part, at) = Part::read(place.at);
+        (part, Place { at, ..place })
     }
 
     pub(super) fn of_left(left: RecordsLeft) -> (Part, RecordsLeft) {

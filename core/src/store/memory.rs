@@ -8,6 +8,9 @@ use crate::store::{
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
+/// It is not asked for places.
+const NOWHERE: Place = Place { at: 0, log: 0 };
+
 /// A storage that answers everything at once and keeps every revision.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
@@ -161,7 +164,7 @@ impl MemoryStore {
         let (tid, kept) = self.transactions.range(from..).next()?;
         let [user, description, extension] = kept.strings.clone();
         let end = kept.oids.len() as u64;
-        let records = RecordsLeft { tid: *tid, txn: 0, at: 0, end };
+        let records = RecordsLeft { tid: *tid, log: 0, given: 0, txn: 0, at: 0, end };
         let status = kept.status;
         Some(TransactionHead {
             tid: *tid,
@@ -170,9 +173,9 @@ impl MemoryStore {
             description,
             extension,
             size: 0,
-            at: Place(0),
+            at: NOWHERE,
             records,
-            behind: Place(0),
+            behind: NOWHERE,
         })
     }
 

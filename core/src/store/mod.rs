@@ -12,6 +12,7 @@ pub mod demo;
 pub mod disk;
 pub mod file;
 pub mod memory;
+pub mod reach;
 
 mod layer;
 mod ops;
@@ -61,6 +62,9 @@ pub enum StoreError {
     /// The store refused an earlier append and takes no more.
     #[error("the storage takes no more commits since an earlier write failed; restart the server")]
     Failed,
+    /// The log was packed while the answer was looked for.
+    #[error("the storage was packed meanwhile: ask once more")]
+    Repacked,
     /// The transaction does not fit the format, or the answer not into a message.
     #[error("{0}")]
     TooLarge(&'static str),
@@ -123,6 +127,27 @@ impl<C: Nest> Store<C> {
             Store::File(store) => store.append(batch, out),
             Store::Coded(coded) => coded.append(batch, out),
             Store::Demo(demo) => demo.append(batch, out),
+        }
+    }
+
+    /// The log that is packed when this store is; `None`: it does not pack.
+    pub fn log(&self) -> Option<&file::FileStore<C>> {
+        match self {
+            Store::File(store) => Some(store),
+            Store::Coded(coded) => coded.store().log(),
+            Store::Memory(_) | Store::Demo(_) => None,
+        }
+    }
+
+    /// Puts a packed log in the place of [`log`](Store::log); answered by `Swapped`.
+    ///
+    /// # Panics
+    /// When the store does not pack, or something was appended since the pack was told to finish.
+    pub fn swap(&mut self, packed: Box<file::pack::Packed>, keep_old: bool, out: &mut Outbox<C>) {
+        match self {
+            Store::File(store) => store.swap(packed, keep_old, out),
+            Store::Coded(coded) => coded.swap(packed, keep_old, out),
+            Store::Memory(_) | Store::Demo(_) => unreachable!("nobody packs what does not pack"),
         }
     }
 

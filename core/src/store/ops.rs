@@ -220,6 +220,12 @@ pub enum StoreDone<C> {
         /// What the disk said.
         why: StoreError,
     },
+    /// To [`Store::swap`](super::Store::swap). After an error the old log is served; if the new one is, the store takes no
+    /// more commits.
+    Swapped {
+        /// Whether the packed log is in place for good.
+        result: Result<(), StoreError>,
+    },
     /// To [`Store::close`](super::Store::close): what makes the next start fast is written, or could not be.
     Closed {
         /// Whether it is.

@@ -33,9 +33,13 @@ pub struct Record {
     pub same_as: Option<Place>,
 }
 
-/// Where a store keeps a revision or a transaction; good for that store alone.
+/// Where a store keeps a revision or a transaction; good for that store alone, and until it is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(pub(super) u64);
+pub struct Place {
+    pub(super) at: u64,
+    /// The log that this is good for.
+    pub(super) log: u32,
+}
 
 /// A transaction as an iteration gives it, its records still to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +68,9 @@ pub struct TransactionHead {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordsLeft {
     pub(super) tid: Tid,
+    /// The log that these are good for, and how many records were given.
+    pub(super) log: u32,
+    pub(super) given: u64,
     /// Where the transaction starts, where its next record is, and where the last one ends.
     pub(super) txn: u64,
     pub(super) at: u64,

@@ -21,12 +21,12 @@ pub(super) fn coded(mut inner: Booted, form: Transformation) -> Booted {
 /// A base as it is opened: nothing below writes. A Data.fs that would be created is an empty storage in its place.
 pub(super) fn frozen(kind: StorageKind) -> Result<StorageKind, BootError> {
     Ok(match kind {
-        StorageKind::File { path, create, read_only } => {
+        StorageKind::File { path, create, read_only, pack } => {
             if create && !read_only && is_to_be_created(&path)? {
                 tracing::info!("{}: not there, so the base of the demo storage is empty", path.display());
                 StorageKind::Memory
             } else {
-                StorageKind::File { path, create: false, read_only: true }
+                StorageKind::File { path, create: false, read_only: true, pack }
             }
         }
         StorageKind::Coded { form, base } => StorageKind::Coded { form, base: Box::new(frozen(*base)?) },

@@ -1,12 +1,12 @@
 //! Disk work that may block, done away from the loop.
 
-use super::beside;
+use super::{beside, path, sync_parent};
 use bytes::{Bytes, BytesMut};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use zeolith_core::store::disk::Span;
+use zeolith_core::store::disk::{Naming, Span};
 
 /// Reads a span; less where the file ends.
 pub(crate) fn read(file: &File, span: Span) -> io::Result<Bytes> {
@@ -56,4 +56,32 @@ pub(crate) fn keep_tail(log: &Path, from: u64) -> io::Result<String> {
     io::copy(&mut source, &mut kept)?;
     kept.sync_all()?;
     Ok(path.display().to_string())
+}
+
+/// Bytes that are free on the disk of the log, to those who have no privileges.
+pub(crate) fn free(log: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(super::folder(log))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Changes names beside the log.
+pub(crate) fn name(log: &Path, naming: Naming) -> io::Result<()> {
+    match naming {
+        Naming::Remove(file) => remove(&path(log, file)),
+        Naming::Link { from, to } => {
+            let to = path(log, to);
+            remove(&to)?;
+            std::fs::hard_link(path(log, from), to)
+        }
+        Naming::Rename { from, to } => std::fs::rename(path(log, from), path(log, to)),
+        Naming::Sync => sync_parent(log),
+    }
+}
+
+/// Removes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

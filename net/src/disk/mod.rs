@@ -7,6 +7,7 @@ pub(crate) mod logs;
 
 use arena::Arena;
 use bytes::Bytes;
+pub(crate) use copy::remove;
 use rustix::fs::FallocateFlags;
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::process::{Resource, getrlimit};
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeolith_core::server::Context;
 use zeolith_core::store::StoreError;
-use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Span};
+use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Naming, Span};
 use zeolith_core::store::file::FileStore;
 use zeolith_core::store::file::errand::{Errand, Step};
 use zeolith_core::store::file::view::Walk;
@@ -48,6 +49,8 @@ pub(crate) struct Disk {
     files: BTreeMap<FileId, Arc<File>>,
     /// Files created here whose directory entry is not synced yet.
     fresh: BTreeSet<FileId>,
+    /// The log that another one took the place of: to be closed where that may take its time.
+    retired: Option<Arc<File>>,
     /// Where the log ends: a shorter read than asked for is complete only there.
     log_len: u64,
     arena: Arena,
@@ -55,13 +58,10 @@ pub(crate) struct Disk {
 
 /// The path of a storage's file.
 pub(crate) fn path(base: &Path, file: FileId) -> PathBuf {
-    let suffix = match file {
-        FileId::Log => return base.to_owned(),
-        FileId::Sidecar => "sums",
-        FileId::Index => "index",
-        FileId::Lock => "lock",
-    };
-    beside(base, suffix)
+    match file.suffix().strip_prefix('.') {
+        Some(suffix) => beside(base, suffix),
+        None => base.to_owned(),
+    }
 }
 
 /// The path of a file beside the log: `Data.fs.suffix`.
@@ -81,6 +81,7 @@ pub(crate) fn length(path: &Path) -> io::Result<Option<u64>> {
     }
 }
 
+/// What the system said, as a store hears it.
 pub(crate) fn disk_error(error: &io::Error) -> DiskError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
@@ -95,7 +96,15 @@ impl Disk {
     pub(crate) fn new(base: PathBuf, read_only: bool, lock: Option<File>) -> io::Result<Disk> {
         let log_len = length(&base)?.unwrap_or(0);
         let files = lock.map(|lock| (FileId::Lock, Arc::new(lock))).into_iter().collect();
-        Ok(Disk { base, read_only, files, fresh: BTreeSet::new(), log_len, arena: Arena::default() })
+        Ok(Disk {
+            base,
+            read_only,
+            files,
+            fresh: BTreeSet::new(),
+            retired: None,
+            log_len,
+            arena: Arena::default(),
+        })
     }
 
     /// Starts an operation, and carries it out if it does not block.
@@ -141,6 +150,26 @@ impl Disk {
                 }))
             }
             DiskOp::Blob(_) => unreachable!("blobs have a folder of their own"),
+            DiskOp::Free => {
+                let result = copy::free(&self.base).map_err(|error| disk_error(&error));
+                Ran::Done(DiskDone::Free { result })
+            }
+            // At once: what is read from now on is read from the new log.
+            DiskOp::Name(Naming::Rename { from, to }) => {
+                let result = self.rename(from, to).map_err(|error| disk_error(&error));
+                Ran::Done(DiskDone::Named { result })
+            }
+            DiskOp::Name(naming) => {
+                let (base, retired) = (self.base.clone(), self.retired.take());
+                if let Naming::Remove(file) | Naming::Link { to: file, .. } = naming {
+                    self.files.remove(&file);
+                }
+                Ran::Later(Box::new(move || {
+                    drop(retired);
+                    let result = copy::name(&base, naming).map_err(|error| disk_error(&error));
+                    DiskDone::Named { result }
+                }))
+            }
         }
     }
 
@@ -166,6 +195,17 @@ impl Disk {
                 Step::Read(span) => errand.take(self.read(FileId::Log, span))?,
             }
         }
+    }
+
+    /// Where the log is.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Looks where the log ends by now: somebody else writes it.
+    pub(crate) fn look_again(&mut self) -> io::Result<()> {
+        self.log_len = length(&self.base)?.unwrap_or(0);
+        Ok(())
     }
 
     /// Gives back the blocks that were reserved beyond the end of the log.
@@ -277,6 +317,17 @@ impl Disk {
         Ok(())
     }
 
+    fn rename(&mut self, from: FileId, to: FileId) -> io::Result<()> {
+        std::fs::rename(path(&self.base, from), path(&self.base, to))?;
+        self.files.remove(&from);
+        let before = self.files.remove(&to);
+        if to == FileId::Log {
+            self.retired = before;
+            self.look_again()?;
+        }
+        Ok(())
+    }
+
     fn reserve(&mut self, upto: u64) -> io::Result<()> {
         // Room past the length of a file is not held against the limit, the append that fills it is.
         if getrlimit(Resource::Fsize).current.is_some_and(|limit| upto > limit) {
@@ -316,10 +367,14 @@ fn quiet(file: FileId, result: io::Result<()>) -> Ran {
     }
 }
 
+/// The directory a file lies in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Syncs the directory a file lies in, so that its name survives a power loss.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
+    File::open(folder(path))?.sync_all()
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ fn carry_out(world: &mut World, outputs: Vec<Output>) -> Result<(), Violation> {
             Output::Pause { conn } => set_paused(world, conn, true),
             Output::Resume { conn } => set_paused(world, conn, false),
             Output::Log(event) => world.trace.note(&event),
-            Output::Disk { .. } | Output::Stopped => {}
+            Output::Disk { .. } | Output::Pack { .. } | Output::Stopped => {}
             Output::Upstream { .. } => unreachable!("no storage here is another server's"),
         }
     }

@@ -34,7 +34,7 @@ fn snapshots_after_own_commits_are_right_in_msgpack() {
 /// Each changes an object of its own, and looks at all of them as of its own transaction.
 async fn snapshots_after_own_commits_are_right(rig: &mut Rig) {
     let rounds = repetitions(150, 2_000);
-    let (first, begun) = begin(rig).await;
+    let (_first, begun) = begin(rig).await;
     let mut tasks = tokio::task::JoinSet::new();
     for own in (1..=CLIENTS).map(Oid) {
         let client = rig.client().await;

@@ -2,6 +2,7 @@
 //! clients, and files as crashes and operators leave them.
 
 mod both_ways;
+mod packing;
 mod readers;
 mod recovery;
 mod restarts;

@@ -9,7 +9,7 @@ use rustix::net::{RecvFlags, recv};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::AddAssign;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, LocalSet};
 use zeolith_core::server::ConnId;
+use zeolith_core::server::packs::PackOptions;
 use zeolith_core::store::disk::FileId;
 use zeolith_net::Address;
 use zeolith_net::boot::{StorageKind, StorageSpec};
@@ -127,7 +128,12 @@ impl Stage {
             server: self.setup.server(),
             storages: vec![StorageSpec {
                 name: "1".into(),
-                kind: StorageKind::File { path: path(FileId::Log), create: true, read_only: false },
+                kind: StorageKind::File {
+                    path: path(FileId::Log),
+                    create: true,
+                    read_only: false,
+                    pack: PackOptions::default(),
+                },
                 blobs: None,
             }],
             serve_damaged: false,
@@ -353,10 +359,5 @@ fn put(files: &Files) {
 
 /// Where a file is.
 fn path(file: FileId) -> PathBuf {
-    Path::new("Data.fs").with_extension(match file {
-        FileId::Log => "fs",
-        FileId::Sidecar => "fs.sums",
-        FileId::Index => "fs.index",
-        FileId::Lock => "fs.lock",
-    })
+    format!("Data.fs{}", file.suffix()).into()
 }

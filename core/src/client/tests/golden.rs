@@ -115,7 +115,7 @@ fn a_quick_verification_with_a_transaction_that_comes_meanwhile() {
 #[test]
 fn a_cache_that_is_too_old() {
     golden!(1, |world| {
-        world.servers[0] = Some(world.server(|config| config.invalidation_queue = 1));
+        world.servers[0] = Some(world.server(|config| config.invalidation_queue = 1.into()));
         let [client, other] = std::array::from_fn(|_| world.plain_client());
         let first = world.commit(client, vec![store(1, Tid::ZERO, "one")]);
         world.cut(client);

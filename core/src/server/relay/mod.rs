@@ -203,6 +203,7 @@ impl Relay {
             start: self.since.clone(),
             last_transaction: self.last_tid(),
             timeout: self.commits.is_limited(),
+            pack: None,
         }
     }
 

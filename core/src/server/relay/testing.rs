@@ -232,7 +232,7 @@ impl Tower {
             },
             Output::Log(event) if floor == Floor::Below => self.events.push(event),
             Output::Pause { .. } | Output::Resume { .. } | Output::Log(_) | Output::Stopped => {}
-            Output::Disk { .. } => panic!("no disk here"),
+            Output::Disk { .. } | Output::Pack { .. } => panic!("no disk here"),
         }
     }
 

@@ -213,7 +213,8 @@ fn a_reply_that_overtook_an_invalidation_above_waits_for_it() {
 
 #[test]
 fn the_server_above_is_asked_what_a_client_missed_longer_ago() {
-    let (mut tower, [one, _, above], tid) = tower_with(Config { invalidation_queue: 0, ..Config::default() });
+    let (mut tower, [one, _, above], tid) =
+        tower_with(Config { invalidation_queue: 0.into(), ..Config::default() });
     tower.cut_client(one);
     let second = tower.commit(above, vec![store(1, tid, "two")]);
     tower.pass(Duration::from_secs(30));

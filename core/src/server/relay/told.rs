@@ -6,6 +6,7 @@ use crate::server::names::{ConnId, ReplyTo};
 use crate::server::output::Outputs;
 use crate::server::queue::Queue;
 use crate::store::Revision;
+use crate::store::reach::Reach;
 use crate::wire::Codec;
 use crate::wire::reply::Notice;
 use std::collections::BTreeMap;
@@ -16,19 +17,19 @@ pub(super) struct Told {
     members: BTreeMap<ConnId, Codec>,
     last: Tid,
     queue: Queue,
-    bound: usize,
+    reach: Reach,
     /// Loads that were answered with what nobody here was told of yet: Python's server may answer so early.
     early: Vec<(Tid, ReplyTo, Revision)>,
 }
 
 impl Told {
-    /// Nobody was told of anything; `last` is what the cache knows. Of `bound` transactions it is remembered what they changed.
-    pub(super) fn new(bound: usize, last: Tid) -> Told {
+    /// Nobody was told of anything; `last` is what the cache knows. Within `reach` it is remembered what transactions changed.
+    pub(super) fn new(reach: Reach, last: Tid) -> Told {
         Told {
             members: BTreeMap::new(),
             last,
-            queue: Queue::new(bound, last, Vec::new()),
-            bound,
+            queue: Queue::new(reach, last, Vec::new()),
+            reach,
             early: Vec::new(),
         }
     }
@@ -78,7 +79,7 @@ impl Told {
     pub(super) fn begin_at(&mut self, tid: Tid, out: &mut Outputs) {
         self.dismiss(out);
         self.last = tid;
-        self.queue = Queue::new(self.bound, tid, Vec::new());
+        self.queue = Queue::new(self.reach, tid, Vec::new());
     }
 
     /// A revision is not to be shown before transaction `tid` was told.

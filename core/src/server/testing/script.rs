@@ -93,6 +93,7 @@ impl Script {
             DiskOp::Blob(op) => self.blob(op),
             DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => "write".into(),
             DiskOp::Of { .. } => unreachable!("a storage of one file"),
+            DiskOp::Free | DiskOp::Name(_) => "names".into(),
         };
         self.line(format!("disk: {what} {}", if well { "done" } else { "failed" }));
     }
@@ -141,5 +142,7 @@ fn name(file: FileId) -> &'static str {
         FileId::Sidecar => "sums",
         FileId::Index => "index",
         FileId::Lock => "lock",
+        FileId::Old => "old",
+        FileId::Packed | FileId::PackedSums | FileId::PackedIndex => "packed",
     }
 }

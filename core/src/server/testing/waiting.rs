@@ -13,6 +13,7 @@ pub(in crate::server) enum Hold {
     Replaces,
     /// All that is done with blobs.
     Blobs,
+    Names,
 }
 
 impl Hold {
@@ -23,7 +24,8 @@ impl Hold {
             DiskOp::Reserve { .. } => Some(Hold::Reserves),
             DiskOp::Replace { .. } => Some(Hold::Replaces),
             DiskOp::Blob(_) => Some(Hold::Blobs),
-            DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } => None,
+            DiskOp::Name(_) => Some(Hold::Names),
+            DiskOp::Write { .. } | DiskOp::SetLen { .. } | DiskOp::KeepTail { .. } | DiskOp::Free => None,
             DiskOp::Of { .. } => unreachable!("a storage of one file"),
         }
     }

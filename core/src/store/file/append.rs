@@ -88,7 +88,7 @@ impl Appender {
                 }
                 batch.sums_synced = true;
             }
-            FileId::Index | FileId::Lock => {}
+            _ => {}
         }
         if batch.log_synced && batch.sums_synced {
             mark!("a batch is synced");

@@ -16,11 +16,20 @@ pub(super) struct Book {
     pub(super) max_oid: Oid,
     /// What of the log is damaged: loads of what lies in there are refused.
     pub(super) damaged: Vec<Range<u64>>,
+    /// Counts the packs: positions are good for one log alone.
+    pub(super) log: u32,
 }
 
 impl Book {
     pub(super) fn new(index: Index, end: u64, last: Tid, damaged: Vec<Range<u64>>) -> Book {
-        Book { max_oid: index.max_oid().unwrap_or(Oid::ZERO), index, end, last, damaged }
+        Book { max_oid: index.max_oid().unwrap_or(Oid::ZERO), index, end, last, damaged, log: 0 }
+    }
+
+    /// Takes up a packed log with the same last transaction. Ids of objects that went are not given again.
+    pub(super) fn repack(&mut self, index: Index, end: u64) {
+        self.index = index;
+        self.end = end;
+        self.log += 1;
     }
 
     /// Makes a batch visible that ends at `end` with transaction `last`.

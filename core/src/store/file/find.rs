@@ -2,6 +2,7 @@
 
 use crate::ids::{Oid, Tid};
 use crate::store::file::asked::{Asked, Query};
+use crate::store::file::book::Book;
 use crate::store::file::format::{Broken, DATA_HEADER};
 use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
@@ -17,6 +18,8 @@ pub struct Find {
     data: Option<Bytes>,
     /// The record to look at next.
     at: u64,
+    /// The log that it goes through.
+    log: u32,
 }
 
 /// What one record says.
@@ -29,9 +32,9 @@ pub enum Found {
 }
 
 impl Find {
-    /// A search from the record at `at`.
-    pub(super) fn new(oid: Oid, serial: Tid, data: Option<Bytes>, at: u64) -> Find {
-        Find { oid, serial, data, at }
+    /// A search in log `log` from the record at `at`.
+    pub(super) fn new(oid: Oid, serial: Tid, data: Option<Bytes>, at: u64, log: u32) -> Find {
+        Find { oid, serial, data, at, log }
     }
 }
 
@@ -51,7 +54,7 @@ impl Walk for Find {
         if header.tid > self.serial && header.prev != 0 {
             return Ok(Found::Later(header.prev));
         }
-        let here = Some(Place(self.at));
+        let here = Some(Place { at: self.at, log: self.log });
         if header.tid != self.serial {
             return Ok(Found::Over(None));
         }
@@ -80,6 +83,12 @@ impl Walk for Find {
 impl Query for Find {
     fn purpose<C>(asked: Asked<C, Find>) -> Purpose<C> {
         Purpose::Find(Box::new(asked))
+    }
+
+    fn restart(&mut self, book: &Book) -> Option<Result<Self::Answer, StoreError>> {
+        let Some(entry) = book.index.get(self.oid) else { return Some(Ok(None)) };
+        (self.at, self.log) = (entry.at, book.log);
+        None
     }
 
     fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {

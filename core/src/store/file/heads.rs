@@ -2,6 +2,7 @@
 
 use crate::ids::Tid;
 use crate::store::file::asked::{Asked, Query};
+use crate::store::file::book::Book;
 use crate::store::file::format::{Broken, FIRST, INCOMPLETE, TXN_HEADER, TxnHeader, UNDONE};
 use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
@@ -20,6 +21,8 @@ pub struct Heads {
     at: u64,
     /// How the start is looked for.
     seek: Seek,
+    /// The log it goes through.
+    log: u32,
     /// Bytes read at a time where they are needed one after the other.
     ahead: usize,
 }
@@ -52,20 +55,20 @@ pub enum Found {
 }
 
 impl Heads {
-    /// From the first transaction on whose tid is not below `from`, in a log that ends with `last` at `end`.
-    pub(super) fn new(from: Tid, last: Tid, end: u64, ahead: usize) -> Heads {
+    /// From the first transaction on whose tid is not below `from`, in log `log`, which ends with `last` at `end`.
+    pub(super) fn new(from: Tid, last: Tid, end: u64, log: u32, ahead: usize) -> Heads {
         let seek = if from == Tid::ZERO { Seek::Forwards } else { Seek::Nearer(last, end) };
-        Heads { from, at: FIRST, seek, ahead }
+        Heads { from, at: FIRST, seek, log, ahead }
     }
 
     /// The transaction before the one at `behind`, or the last of a log that ends there.
     pub(super) fn before(behind: Place, ahead: usize) -> Heads {
-        Heads { from: Tid::ZERO, at: FIRST, seek: Seek::Last(behind.0), ahead }
+        Heads { from: Tid::ZERO, at: FIRST, seek: Seek::Last(behind.at), log: behind.log, ahead }
     }
 
     /// From the transaction at `near` on.
     pub(super) fn at(near: Place, from: Tid, ahead: usize) -> Heads {
-        Heads { from, at: near.0, seek: Seek::Forwards, ahead }
+        Heads { from, at: near.at, seek: Seek::Forwards, log: near.log, ahead }
     }
 
     fn look_at_txn(&self, log: &View<'_>) -> Result<Found, Need> {
@@ -139,14 +142,16 @@ impl Walk for Heads {
                     description: strings.split_to(header.description.into()),
                     extension: strings,
                     size: header.length,
-                    at: Place(start),
+                    at: Place { at: start, log: self.log },
                     records: RecordsLeft {
                         tid: header.tid,
+                        log: self.log,
+                        given: 0,
                         txn: start,
                         at: start + records,
                         end: start + header.length,
                     },
-                    behind: Place(self.at),
+                    behind: Place { at: self.at, log: self.log },
                 }));
             }
             (found, seek) => unreachable!("{found:?} on a way {seek:?}"),
@@ -158,6 +163,14 @@ impl Walk for Heads {
 impl Query for Heads {
     fn purpose<C>(asked: Asked<C, Heads>) -> Purpose<C> {
         Purpose::Head(Box::new(asked))
+    }
+
+    fn restart(&mut self, book: &Book) -> Option<Result<Self::Answer, StoreError>> {
+        if let Seek::Last(_) = self.seek {
+            return Some(Err(StoreError::Repacked));
+        }
+        *self = Heads::new(self.from, book.last, book.end, book.log, self.ahead);
+        None
     }
 
     fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {

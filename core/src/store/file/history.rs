@@ -2,6 +2,7 @@
 
 use crate::ids::Oid;
 use crate::store::file::asked::{Asked, Query};
+use crate::store::file::book::Book;
 use crate::store::file::format::{Broken, DATA_HEADER, TXN_HEADER};
 use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
@@ -82,6 +83,12 @@ impl Walk for History {
 impl Query for History {
     fn purpose<C>(asked: Asked<C, History>) -> Purpose<C> {
         Purpose::History(asked)
+    }
+
+    fn restart(&mut self, book: &Book) -> Option<Result<Self::Answer, StoreError>> {
+        let Some(entry) = book.index.get(self.oid) else { return Some(Err(StoreError::NoObject(self.oid))) };
+        *self = History::new(self.oid, self.pasts.count, entry.at);
+        None
     }
 
     fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {

@@ -123,11 +123,28 @@ impl Index {
 
     /// All objects in the order of their oids.
     pub fn iter(&self) -> impl Iterator<Item = (Oid, Entry)> {
-        self.pages.iter().flat_map(|(prefix, page)| {
+        self.iter_from(Oid::ZERO)
+    }
+
+    /// All objects at or behind `from`, in the order of their oids.
+    pub fn iter_from(&self, from: Oid) -> impl Iterator<Item = (Oid, Entry)> {
+        let pages = self.pages.range(from.0 >> 8..).flat_map(|(prefix, page)| {
             page.slots()
                 .enumerate()
                 .map(move |(rank, slot)| (Oid(prefix << 8 | u64::from(slot)), page.entry(rank)))
-        })
+        });
+        pages.skip_while(move |(oid, _)| *oid < from)
+    }
+
+    /// Removes every object that is not to be kept.
+    pub fn retain(&mut self, mut keep: impl FnMut(Oid) -> bool) {
+        let mut len = 0;
+        self.pages.retain(|prefix, page| {
+            page.retain(|slot| keep(Oid(prefix << 8 | u64::from(slot))));
+            len += page.packed.len() / PACKED;
+            !page.packed.is_empty()
+        });
+        self.len = len as u64;
     }
 }
 
@@ -182,6 +199,18 @@ impl Page {
         }
         self.packed.resize(len + PACKED, 0);
         self.packed.copy_within(rank * PACKED..len, (rank + 1) * PACKED);
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(u8) -> bool) {
+        let mut kept = Page::default();
+        for (rank, slot) in self.slots().enumerate().filter(|(_, slot)| keep(*slot)) {
+            kept.present[usize::from(slot >> 6)] |= 1 << (slot & 63);
+            kept.packed.extend_from_slice(&self.packed[rank * PACKED..(rank + 1) * PACKED]);
+        }
+        if kept.packed.len() < self.packed.len() {
+            kept.packed.shrink_to_fit();
+            *self = kept;
+        }
     }
 
     fn slots(&self) -> impl Iterator<Item = u8> {

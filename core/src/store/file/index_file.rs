@@ -34,21 +34,38 @@ const OF_OBJECT: usize = 8;
 
 /// The contents of an index file for a log whose last transaction ends at `end`, in chunks.
 pub fn encode(index: &Index, end: u64) -> Vec<Bytes> {
-    let mut chunks = vec![encode_position(end)];
-    let mut objects = index.iter().peekable();
+    let mut chunks = vec![head(end)];
+    let mut from = index.first_from(Oid::ZERO);
+    while let Some(oid) = from {
+        let chunk;
+        (chunk, from) = bucket(index, oid);
+        chunks.push(chunk);
+    }
+    chunks.push(tail());
+    chunks
+}
+
+/// The first chunk of these contents.
+pub fn head(end: u64) -> Bytes {
+    encode_position(end)
+}
+
+/// The chunk that tells of the objects from `from` on, and with which object the next one begins; `None`: there are no
+/// more objects.
+pub fn bucket(index: &Index, from: Oid) -> (Bytes, Option<Oid>) {
+    let mut objects = index.iter_from(from).peekable();
+    let prefix = from.0 >> 16;
     let (mut keys, mut values) = (Vec::new(), Vec::new());
-    while let Some((oid, entry)) = objects.next() {
-        let prefix = oid.0 >> 16;
+    while let Some((oid, entry)) = objects.next_if(|(oid, _)| oid.0 >> 16 == prefix) {
         keys.extend_from_slice(&oid.bytes()[6..]);
         values.extend_from_slice(&entry.at.to_be_bytes()[2..]);
-        if objects.peek().is_none_or(|(next, _)| next.0 >> 16 != prefix) {
-            chunks.push(encode_bucket(prefix, &keys, &values));
-            keys.clear();
-            values.clear();
-        }
     }
-    chunks.push(Bytes::from_static(&[PROTO, 3, NONE, STOP]));
-    chunks
+    (encode_bucket(prefix, &keys, &values), objects.peek().map(|(oid, _)| *oid))
+}
+
+/// The last chunk.
+pub fn tail() -> Bytes {
+    Bytes::from_static(&[PROTO, 3, NONE, STOP])
 }
 
 fn encode_position(end: u64) -> Bytes {

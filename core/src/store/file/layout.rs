@@ -6,7 +6,7 @@ use crate::store::file::format::{DATA_HEADER, DataHeader, INCOMPLETE, NUMBER, ST
 use crate::store::file::index::{Index, SizeClass};
 use crate::store::file::lockfile::Nonce;
 use crate::store::file::sidecar::{ENTRY, Entry};
-use crate::store::{Place, Record, Transaction};
+use crate::store::{Record, Transaction};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::Xxh3;
@@ -97,7 +97,7 @@ impl Layout {
             at += len;
             match data {
                 Some(data) => self.share(data, &mut sum),
-                None => self.head.put_u64(record.same_as.map_or(0, |Place(at)| at)),
+                None => self.head.put_u64(record.same_as.map_or(0, |place| place.at)),
             }
         }
         if let Some(moved) = &mut self.moved {

@@ -12,11 +12,15 @@ pub mod index;
 pub mod index_file;
 pub mod load;
 pub mod lockfile;
+mod onward;
 pub mod open;
 pub mod origin;
+pub mod pack;
+mod put_off;
 pub mod read;
 pub mod records;
 pub mod sidecar;
+mod swap;
 pub mod targets;
 pub mod transactions;
 pub mod undo;
@@ -34,8 +38,9 @@ mod tests;
 
 use crate::ids::{Oid, Tid};
 use crate::limits;
+use crate::rng::{Rng, Seed};
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
-use crate::store::{Outbox, Place, StoreDone, StoreError, StoreOp, Transaction};
+use crate::store::{Outbox, Place, StoreDone, StoreError, StoreOp, Transaction, UndoRefusal};
 use asked::Asked;
 use bytes::Bytes;
 use errand::{Errand, Step};
@@ -44,9 +49,12 @@ use heads::Heads;
 use history::History;
 use load::{Load, Question};
 use lockfile::{Closed, Nonce};
+use onward::Onward;
 use origin::Origin;
+use pack::{Begin, Packed};
+use put_off::PutOff;
 use read::{Lookup, Pending, Purpose};
-use records::Records;
+use swap::Swap;
 use targets::Targets;
 use transactions::Transactions;
 use undo::Undo;
@@ -64,6 +72,9 @@ pub struct FileStore<C> {
     reservations: reserve::Reservations<C>,
     /// Process and nonce in the lock file; `None` in a read-only storage.
     owner: Option<(u32, Nonce)>,
+    /// A packed log is being put in place.
+    swap: Option<Swap>,
+    put_off: Vec<PutOff<C>>,
     /// Syncs that a close waits for, and what went wrong with one.
     closing: usize,
     unsaved: Option<DiskError>,
@@ -79,6 +90,8 @@ impl<C> FileStore<C> {
     ) -> FileStore<C> {
         FileStore {
             owner,
+            swap: None,
+            put_off: Vec::new(),
             closing: 0,
             unsaved: None,
             reservations: reserve::Reservations::new(book.end),
@@ -96,6 +109,9 @@ impl<C> FileStore<C> {
     pub fn ask(&mut self, op: StoreOp<C>, out: &mut Outbox<C>) {
         let book = &mut self.book;
         match op {
+            op if self.swap.as_ref().is_some_and(Swap::is_ahead) && put_off::asks_for_place(&op) => {
+                self.put_off.push(PutOff::Asked(op));
+            }
             StoreOp::LoadBefore { context, oid, before } => {
                 #[cfg(feature = "planted-bugs")]
                 let before = if self.bug == Some(Bug::CurrentForOlder) { Tid::MAX } else { before };
@@ -118,31 +134,40 @@ impl<C> FileStore<C> {
                 }
             },
             StoreOp::NextTransaction { context, from, near } => {
-                let walk = match near {
+                // After a pack it has to look for it.
+                let walk = match near.filter(|near| near.log == book.log) {
                     Some(near) => Heads::at(near, from, limits::FIRST_READ),
-                    None => Heads::new(from, book.last, book.end, limits::FIRST_READ),
+                    None => Heads::new(from, book.last, book.end, book.log, limits::FIRST_READ),
                 };
                 Asked::start(context, walk, book, out);
             }
             StoreOp::NextRecord { context, left } => {
-                Asked::start(context, Records::new(left, limits::FIRST_READ), book, out);
+                Asked::start(context, Onward::new(left, book, limits::FIRST_READ), book, out);
             }
             StoreOp::Find { context, oid, serial, data } => match book.index.get(oid) {
-                Some(entry) => Asked::start(context, Find::new(oid, serial, data, entry.at), book, out),
+                Some(entry) => {
+                    Asked::start(context, Find::new(oid, serial, data, entry.at, book.log), book, out);
+                }
                 None => out.done.push_back(StoreDone::Found { context, result: Ok(None) }),
             },
             StoreOp::Targets { context, tid } => {
-                Asked::start(context, Targets::new(tid, book.end), book, out);
+                Asked::start(context, Targets::new(tid, book.end, book.log), book, out);
+            }
+            StoreOp::Undo { context, target, .. } if target.record.log != book.log => {
+                mark!("a vote undoes what was packed since it began");
+                let result = Ok(Err(UndoRefusal::Packed));
+                out.done.push_back(StoreDone::Undone { context, result });
             }
             StoreOp::Undo { context, target, so_far } => {
                 let entry = book.index.get(target.oid).expect("an object of the log is in its index");
                 Asked::start(context, Undo::new(target, entry.at, so_far), book, out);
             }
             StoreOp::Origin { context, oid, place } => {
+                assert_eq!(place.log, book.log, "who holds a place is asked before a pack voids it");
                 Asked::start(context, Origin::new(oid, place), book, out);
             }
             StoreOp::PreviousTransaction { context, before } => {
-                let behind = before.unwrap_or(Place(book.end));
+                let behind = before.unwrap_or(Place { at: book.end, log: book.log });
                 Asked::start(context, Heads::before(behind, limits::FIRST_READ), book, out);
             }
             StoreOp::Reserve { context, bytes } => self.reserve(context, bytes, out),
@@ -160,6 +185,9 @@ impl<C> FileStore<C> {
         if appender.failed() {
             return out.done.push_back(StoreDone::Refused { why: StoreError::Failed });
         }
+        let mut places =
+            batch.iter().flat_map(|transaction| &transaction.records).filter_map(|record| record.same_as);
+        assert!(places.all(|place| place.log == self.book.log), "no record points into a log that went");
         let bytes = appender.append(batch, &self.book, out);
         self.reservations.appended(bytes);
         #[cfg(feature = "planted-bugs")]
@@ -170,13 +198,13 @@ impl<C> FileStore<C> {
 
     /// A way through all transactions from `from` on.
     pub fn transactions(&self, from: Tid) -> Errand<Transactions> {
-        Errand::new(Transactions::new(from, self.book.last, self.book.end))
+        Errand::new(Transactions::new(from, self.book.last, self.book.end, self.book.log))
     }
 
     /// A search for the place where transaction `serial` gave `oid` the state `data`; `None`: there is no such object.
     pub fn find(&self, oid: Oid, serial: Tid, data: Option<Bytes>) -> Option<Errand<Find>> {
         let entry = self.book.index.get(oid)?;
-        Some(Errand::new(Find::new(oid, serial, data, entry.at)))
+        Some(Errand::new(Find::new(oid, serial, data, entry.at, self.book.log)))
     }
 
     /// A search for the revision of `oid` that was current just before `before`; `None`: there is no such object.
@@ -212,6 +240,11 @@ impl<C> FileStore<C> {
     /// Takes the outcome of a disk operation. A failed write must be told before the answer to a sync that covers it.
     pub fn on_disk(&mut self, done: DiskDone<C>, out: &mut Outbox<C>) {
         match done {
+            done if self.swap.is_some() && Swap::concerns(&done) => self.on_swapping(done, out),
+            done if self.swap.as_ref().is_some_and(Swap::is_ahead) && put_off::finds_place(&done) => {
+                mark!("a walk to a place waits since the log is to go");
+                self.put_off.push(PutOff::Read(done));
+            }
             DiskDone::Read { pending: Pending(Purpose::Load(lookup)), result } => {
                 let relook = self.relooks();
                 lookup.resume(result, relook, &mut self.book, out);
@@ -245,10 +278,84 @@ impl<C> FileStore<C> {
                 self.on_failure(error, out);
             }
             DiskDone::Reserved { upto, result } => self.reservations.on_reserved(upto, result, out),
-            DiskDone::Read { .. } | DiskDone::Kept { .. } => unreachable!("asked for while opening only"),
+            DiskDone::Read { .. }
+            | DiskDone::Kept { .. }
+            | DiskDone::Free { .. }
+            | DiskDone::Named { .. } => unreachable!("asked for by an opening or a pack"),
             DiskDone::Of { .. } => unreachable!("a Data.fs has no parts"),
             DiskDone::Blob(_) => unreachable!("a store knows nothing of blobs"),
         }
+    }
+
+    /// What a pack of this log begins with: of all revisions before `stop` only those that show then stay.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], or [`StoreError::Damaged`] for a log that is served in part.
+    ///
+    /// # Panics
+    /// When the storage is read-only.
+    pub fn begin_pack(&self, stop: Tid, gc: bool, blobs: bool) -> Result<Begin, StoreError> {
+        let appender = self.appender.as_ref().expect("nobody packs a read-only storage");
+        if appender.failed() {
+            return Err(StoreError::Failed);
+        }
+        if let Some(damaged) = self.book.damaged.first() {
+            let what = "a log with damage is not packed";
+            return Err(StoreError::Damaged { file: "Data.fs", at: damaged.start, what });
+        }
+        // A random number leads to another one: nobody had it before.
+        let (_, nonce) = self.owner.expect("a storage that is appended to has an owner");
+        let nonce = Nonce(Rng::new(Seed(nonce.0)).next_u64());
+        Ok(Begin { upto: self.book.end, stop, gc, blobs, nonce })
+    }
+
+    /// Puts a packed log in the place of this one; answered by `Swapped`. Nothing may be appended meanwhile; what is read
+    /// meanwhile starts over.
+    ///
+    /// # Panics
+    /// When something was appended since the pack was told to finish.
+    pub fn swap(&mut self, packed: Box<Packed>, keep_old: bool, out: &mut Outbox<C>) {
+        assert_eq!(packed.before, self.book.end, "nothing is appended behind the end of a pack");
+        let owner = self.owner.expect("nobody packs a read-only storage");
+        self.swap.insert(Swap::new(packed, keep_old, owner)).go(&mut out.disk);
+    }
+
+    fn on_swapping(&mut self, done: DiskDone<C>, out: &mut Outbox<C>) {
+        let swap = self.swap.as_mut().expect("a swap that goes on");
+        let result = match swap.on_disk(done, &mut out.disk) {
+            swap::Progress::Going => return,
+            swap::Progress::Placed(packed) => {
+                self.take_up(*packed, out);
+                return self.resume(out);
+            }
+            swap::Progress::Over => Ok(()),
+            swap::Progress::Kept(error) => Err(error.into()),
+            swap::Progress::Uncertain(error) => {
+                self.on_failure(error.clone(), out);
+                Err(error.into())
+            }
+        };
+        self.swap = None;
+        out.done.push_back(StoreDone::Swapped { result });
+        self.resume(out);
+    }
+
+    /// Goes on with what was put off.
+    fn resume(&mut self, out: &mut Outbox<C>) {
+        for put_off in std::mem::take(&mut self.put_off) {
+            match put_off {
+                PutOff::Asked(op) => self.ask(op, out),
+                PutOff::Read(done) => self.on_disk(done, out),
+            }
+        }
+    }
+
+    fn take_up(&mut self, packed: Packed, out: &mut Outbox<C>) {
+        let Packed { index, end, nonce, sums_len, .. } = packed;
+        self.book.repack(index, end);
+        self.appender = Some(append::Appender::new(nonce, sums_len));
+        self.owner = self.owner.map(|(pid, _)| (pid, nonce));
+        self.reservations.move_to(end, out);
     }
 
     /// Asks for the index to be saved, and for the lock file to say that this is a clean end; answered by `Closed`.
@@ -281,6 +388,11 @@ impl<C> FileStore<C> {
             let result = self.unsaved.take().map_or(Ok(()), |error| Err(StoreError::Disk(error)));
             out.done.push_back(StoreDone::Closed { result });
         }
+    }
+
+    /// Whether it refused an append, and takes no more.
+    pub fn has_failed(&self) -> bool {
+        self.appender.as_ref().is_some_and(append::Appender::failed)
     }
 
     /// The last durable transaction; zero in an empty store.

@@ -2,6 +2,7 @@
 
 use crate::ids::{Oid, Tid};
 use crate::store::file::asked::{Asked, Query};
+use crate::store::file::book::Book;
 use crate::store::file::format::{Broken, DATA_HEADER};
 use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
@@ -29,8 +30,8 @@ pub enum Found {
 
 impl Origin {
     /// Of the state that `oid` has by its record at `place`.
-    pub(super) fn new(oid: Oid, Place(at): Place) -> Origin {
-        Origin { oid, at }
+    pub(super) fn new(oid: Oid, place: Place) -> Origin {
+        Origin { oid, at: place.at }
     }
 }
 
@@ -70,6 +71,11 @@ impl Walk for Origin {
 impl Query for Origin {
     fn purpose<C>(asked: Asked<C, Origin>) -> Purpose<C> {
         Purpose::Origin(Box::new(asked))
+    }
+
+    fn restart(&mut self, _: &Book) -> Option<Result<Self::Answer, StoreError>> {
+        // A place of the log before is none of this one.
+        Some(Err(StoreError::Repacked))
     }
 
     fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {

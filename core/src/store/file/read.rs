@@ -12,8 +12,8 @@ use crate::store::file::format::{Broken, Damaged};
 use crate::store::file::heads::Heads;
 use crate::store::file::history::History;
 use crate::store::file::load::{Answer, Load, Question};
+use crate::store::file::onward::Onward;
 use crate::store::file::origin::Origin;
-use crate::store::file::records::Records;
 use crate::store::file::targets::Targets;
 use crate::store::file::undo::Undo;
 use crate::store::file::view::{self, Need, Spans, Walk};
@@ -24,18 +24,27 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub struct Pending<C>(pub(super) Purpose<C>);
 
+impl<C> Pending<C> {
+    /// Whether a pack asked.
+    pub fn is_for_pack(&self) -> bool {
+        matches!(self.0, Purpose::Packing)
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Purpose<C> {
     Load(Lookup<C>),
     History(Asked<C, History>),
     Head(Box<Asked<C, Heads>>),
-    Record(Box<Asked<C, Records>>),
+    Record(Box<Asked<C, Onward>>),
     Find(Box<Asked<C, Find>>),
     Targets(Box<Asked<C, Targets>>),
     Undo(Box<Asked<C, Undo>>),
     Origin(Box<Asked<C, Origin>>),
     /// The opening of the store, which has one read at a time.
     Opening,
+    /// A pack, which has one too.
+    Packing,
 }
 
 /// The bytes of a walk so far.
@@ -86,8 +95,9 @@ pub(super) struct Lookup<C> {
     context: C,
     load: Load,
     reading: Reading,
-    /// The visible end of the log when the index was last asked.
+    /// The visible end of the log when the index was last asked, and which log that was.
     planned: u64,
+    log: u32,
 }
 
 impl<C> Lookup<C> {
@@ -102,7 +112,8 @@ impl<C> Lookup<C> {
             return out.done.push_back(done(context, oid, question, Ok(absent)));
         };
         let load = Load::new(oid, question, origin);
-        Lookup { context, load, reading: Reading::default(), planned: book.end }.pursue(book, out);
+        let (planned, log) = (book.end, book.log);
+        Lookup { context, load, reading: Reading::default(), planned, log }.pursue(book, out);
     }
 
     /// Goes on with the bytes that were waited for.
@@ -113,6 +124,10 @@ impl<C> Lookup<C> {
         book: &mut Book,
         out: &mut Outbox<C>,
     ) {
+        if self.log != book.log {
+            mark!("a load starts over since the log was packed");
+            return Lookup::start(self.context, self.load.oid(), self.load.question(), book, out);
+        }
         match self.reading.take(result) {
             Ok(()) => {
                 if relook && self.planned != book.end {
@@ -128,7 +143,7 @@ impl<C> Lookup<C> {
     /// Starts the walk over when the object was changed by a commit that became visible meanwhile.
     fn look_up_again(&mut self, book: &Book) {
         self.planned = book.end;
-        let entry = book.index.get(self.load.oid()).expect("objects do not leave the index");
+        let entry = book.index.get(self.load.oid()).expect("objects leave the index by a pack only");
         if entry.at != self.load.origin().at {
             mark!("a load starts over since its object was changed");
             self.load.restart(entry);

@@ -1,11 +1,9 @@
 //! The walk to one record of a transaction, and down its back pointers to its state.
 
 use crate::ids::{Oid, Tid};
-use crate::store::file::asked::{Asked, Query};
 use crate::store::file::format::{Broken, DATA_HEADER, DataHeader};
-use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
-use crate::store::{CopiedRecord, RecordsLeft, StoreDone, StoreError};
+use crate::store::{CopiedRecord, RecordsLeft};
 use bytes::Bytes;
 
 /// A way along the records of one transaction. Its answer is the next one with what is left behind it, or `None` at the
@@ -50,7 +48,7 @@ impl Records {
     }
 
     fn look_at_record(&self, log: &View<'_>) -> Result<Found, Need> {
-        let RecordsLeft { tid, txn, at, end } = self.left;
+        let RecordsLeft { tid, txn, at, end, .. } = self.left;
         if at == end {
             return match log.number(end)? == end - txn {
                 true => Ok(Found::Over),
@@ -78,7 +76,8 @@ impl Records {
     }
 
     /// The record that ends here.
-    fn told(&self, oid: Oid, data: Option<Bytes>, same_as: Option<Tid>) -> (CopiedRecord, RecordsLeft) {
+    fn told(&mut self, oid: Oid, data: Option<Bytes>, same_as: Option<Tid>) -> (CopiedRecord, RecordsLeft) {
+        self.left.given += 1;
         (CopiedRecord { oid, serial: self.left.tid, data, same_as }, self.left)
     }
 }
@@ -140,15 +139,5 @@ impl Walk for Records {
             (found, chase) => unreachable!("{found:?} with {chase:?}"),
         }
         None
-    }
-}
-
-impl Query for Records {
-    fn purpose<C>(asked: Asked<C, Records>) -> Purpose<C> {
-        Purpose::Record(Box::new(asked))
-    }
-
-    fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {
-        StoreDone::Record { context, result }
     }
 }

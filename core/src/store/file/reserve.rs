@@ -20,6 +20,8 @@ pub(super) struct Reservations<C> {
     /// Votes that wait for the disk, in order.
     waiting: VecDeque<(C, u64)>,
     asked: Option<Asked>,
+    /// That was for a log that is not there any more.
+    void: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +30,14 @@ enum Asked {
     Ahead,
     /// For the first that waits, since there was no room for more.
     Exactly,
+    /// For what was promised in another log.
+    Again,
 }
 
 impl<C> Reservations<C> {
     /// No promises yet, in a log of `end` bytes.
     pub(super) fn new(end: u64) -> Reservations<C> {
-        Reservations { end, promised: 0, room: end, waiting: VecDeque::new(), asked: None }
+        Reservations { end, promised: 0, room: end, waiting: VecDeque::new(), asked: None, void: false }
     }
 
     /// Promises `bytes` more, at once or when the disk has answered.
@@ -62,12 +66,27 @@ impl<C> Reservations<C> {
         self.end += bytes;
     }
 
+    /// Another log takes the place of this one, and ends at `end`: the room for what was promised is asked for there.
+    pub(super) fn move_to(&mut self, end: u64, out: &mut Outbox<C>) {
+        (self.end, self.room) = (end, end);
+        self.void = self.asked.is_some();
+        if !self.void && self.promised > 0 {
+            self.ask_disk(Asked::Again, out);
+        }
+    }
+
     /// Takes the disk's answer.
     pub(super) fn on_reserved(&mut self, upto: u64, result: Result<(), DiskError>, out: &mut Outbox<C>) {
         // None: the store failed meanwhile, and everybody has been told.
         let Some(asked) = self.asked.take() else { return };
+        if std::mem::take(&mut self.void) {
+            mark!("room was found in a log that was packed since");
+            return self.ask_disk(Asked::Again, out);
+        }
         match result {
             Ok(()) => self.room = self.room.max(upto),
+            // A full disk shows at the append.
+            Err(_) if asked == Asked::Again => {}
             Err(DiskError::Full) if asked == Asked::Ahead => return self.ask_disk(Asked::Exactly, out),
             Err(error) => {
                 mark!("a vote finds no room on the disk");
@@ -114,7 +133,7 @@ impl<C> Reservations<C> {
         let first = self.waiting.front().map_or(0, |(_, bytes)| *bytes);
         let more = match asked {
             Asked::Exactly => first,
-            Asked::Ahead => {
+            Asked::Ahead | Asked::Again => {
                 let all = self.waiting.iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes));
                 all.saturating_add(limits::RESERVE_AHEAD)
             }

@@ -2,6 +2,7 @@
 
 use crate::ids::Tid;
 use crate::store::file::asked::{Asked, Query};
+use crate::store::file::book::Book;
 use crate::store::file::format::{Broken, DATA_HEADER};
 use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
@@ -14,6 +15,8 @@ const PACKED: u8 = b'p';
 #[derive(Debug)]
 pub struct Targets {
     tid: Tid,
+    /// The log it goes through.
+    log: u32,
     stage: Stage,
     found: Vec<UndoTarget>,
 }
@@ -40,9 +43,9 @@ pub enum Found {
 }
 
 impl Targets {
-    /// For transaction `tid` in a log that ends at `end`.
-    pub(super) fn new(tid: Tid, end: u64) -> Targets {
-        Targets { tid, stage: Stage::Search(end), found: Vec::new() }
+    /// For transaction `tid` in log `log`, which ends at `end`.
+    pub(super) fn new(tid: Tid, end: u64, log: u32) -> Targets {
+        Targets { tid, log, stage: Stage::Search(end), found: Vec::new() }
     }
 }
 
@@ -76,7 +79,10 @@ impl Walk for Targets {
                 if at.saturating_add(len) > end {
                     return damaged(at, Broken::RecordLength);
                 }
-                Ok(Found::Record(UndoTarget { oid: header.oid, tid: self.tid, record: Place(at) }, len))
+                Ok(Found::Record(
+                    UndoTarget { oid: header.oid, tid: self.tid, record: Place { at, log: self.log } },
+                    len,
+                ))
             }
         }
     }
@@ -102,6 +108,11 @@ impl Walk for Targets {
 impl Query for Targets {
     fn purpose<C>(asked: Asked<C, Targets>) -> Purpose<C> {
         Purpose::Targets(Box::new(asked))
+    }
+
+    fn restart(&mut self, book: &Book) -> Option<Result<Self::Answer, StoreError>> {
+        *self = Targets::new(self.tid, book.end, book.log);
+        None
     }
 
     fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {

@@ -4,7 +4,7 @@ use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::rng::{Rng, Seed};
 use crate::store::blob_folder::Folder;
-use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
+use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId, Naming};
 use crate::store::file::FileStore;
 use crate::store::file::open::{Found, OpenError, OpenOptions, Opened, Opening};
 use crate::store::{Current, Outbox, Past, Record, Revision, StoreDone, StoreError, StoreOp, Transaction};
@@ -56,7 +56,11 @@ impl File {
 /// The files of one storage.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
-    files: BTreeMap<FileId, File>,
+    files: Vec<File>,
+    /// Which file has which name, before and after the changes of names that a power loss may take back.
+    durable_names: BTreeMap<FileId, usize>,
+    names: BTreeMap<FileId, usize>,
+    renamed: Vec<Naming>,
     /// What was cut off.
     pub(crate) kept: Vec<Vec<u8>>,
     /// Bytes the log may grow to.
@@ -96,31 +100,51 @@ impl Disk {
 
     /// Puts a file there, synced.
     pub(crate) fn put(&mut self, file: FileId, bytes: Vec<u8>) {
-        let file = self.files.entry(file).or_default();
-        *file = File { exists: true, durable: bytes.clone(), current: bytes, unsynced: Vec::new() };
+        *self.file(file) =
+            File { exists: true, durable: bytes.clone(), current: bytes, unsynced: Vec::new() };
     }
 
     pub(crate) fn remove(&mut self, file: FileId) {
-        self.files.remove(&file);
+        self.names.remove(&file);
+        self.durable_names.remove(&file);
     }
 
     /// The contents of a file; empty when it is missing.
     pub(crate) fn bytes(&self, file: FileId) -> &[u8] {
-        self.files.get(&file).map_or(&[], |file| &file.current)
+        self.names.get(&file).map_or(&[], |&file| &self.files[file].current)
     }
 
-    fn len(&self, file: FileId) -> Option<u64> {
-        self.files.get(&file).filter(|file| file.exists).map(|file| file.current.len() as u64)
+    /// The length of a file; `None` when it is missing.
+    pub(crate) fn len(&self, file: FileId) -> Option<u64> {
+        let file = &self.files[*self.names.get(&file)?];
+        file.exists.then_some(file.current.len() as u64)
+    }
+
+    /// The file of this name; a new one when there is none.
+    fn file(&mut self, name: FileId) -> &mut File {
+        let fresh = self.files.len();
+        let at = *self.names.entry(name).or_insert(fresh);
+        if at == fresh {
+            self.files.push(File::default());
+            self.durable_names.insert(name, fresh);
+        }
+        &mut self.files[at]
     }
 
     /// Sectors and lengths a power loss may take back.
     pub(crate) fn unsynced(&self) -> usize {
-        self.files.values().map(|file| file.unsynced.len()).sum()
+        self.files.iter().map(|file| file.unsynced.len()).sum()
     }
 
     /// The power goes: of what was not synced, stays what `stays` says.
     pub(crate) fn crash(&mut self, mut stays: impl FnMut() -> bool) {
-        for file in self.files.values_mut() {
+        for naming in std::mem::take(&mut self.renamed) {
+            if stays() {
+                rename(&mut self.durable_names, naming);
+            }
+        }
+        self.names = self.durable_names.clone();
+        for file in &mut self.files {
             let mut bytes = file.durable.clone();
             for change in file.unsynced.drain(..) {
                 if stays() {
@@ -135,7 +159,7 @@ impl Disk {
 
     /// Memory gets short: what is taken for written is read from the disk again.
     pub(crate) fn forget(&mut self) {
-        for file in self.files.values_mut() {
+        for file in &mut self.files {
             file.current = file.durable.clone();
             file.unsynced.iter().for_each(|change| change.apply(&mut file.current));
         }
@@ -168,14 +192,14 @@ impl Disk {
                 self.written += if file == FileId::Log { bytes.len() as u64 } else { 0 };
                 self.write(file, at, &bytes);
             }
-            DiskOp::SetLen { file, len } => self.files.entry(file).or_default().change(Change::Len(len)),
+            DiskOp::SetLen { file, len } => self.file(file).change(Change::Len(len)),
             DiskOp::Sync { file } if fails || self.broken == Some(file) => {
                 // As Linux has it: what could not be written is taken for written from then on.
-                self.files.entry(file).or_default().unsynced.clear();
+                self.file(file).unsynced.clear();
                 return Some(DiskDone::Synced { file, result: Err(DiskError::Io("a broken disk".into())) });
             }
             DiskOp::Sync { file } => {
-                let entry = self.files.entry(file).or_default();
+                let entry = self.file(file);
                 entry.unsynced.drain(..).for_each(|change| change.apply(&mut entry.durable));
                 return Some(DiskDone::Synced { file, result: Ok(()) });
             }
@@ -196,12 +220,29 @@ impl Disk {
                 self.kept.push(self.bytes(FileId::Log)[from as usize..].to_vec());
                 return Some(DiskDone::Kept { result: Ok(format!("Data.fs.tr{}", self.kept.len() - 1)) });
             }
+            DiskOp::Free => {
+                let free = self.room.unwrap_or(u64::MAX / 2);
+                return Some(DiskDone::Free { result: Ok(free) });
+            }
+            DiskOp::Name(naming) => {
+                match naming {
+                    Naming::Sync => {
+                        self.durable_names = self.names.clone();
+                        self.renamed.clear();
+                    }
+                    naming => {
+                        rename(&mut self.names, naming);
+                        self.renamed.push(naming);
+                    }
+                }
+                return Some(DiskDone::Named { result: Ok(()) });
+            }
         }
         None
     }
 
     fn write(&mut self, file: FileId, mut at: u64, mut bytes: &[u8]) {
-        let file = self.files.entry(file).or_default();
+        let file = self.file(file);
         while !bytes.is_empty() {
             let len = bytes.len().min((SECTOR - at % SECTOR) as usize);
             file.change(Change::Bytes(at, bytes[..len].to_vec()));
@@ -253,13 +294,31 @@ impl Disk {
     }
 }
 
+/// Changes names; of a file that is not there, nothing.
+fn rename(names: &mut BTreeMap<FileId, usize>, naming: Naming) {
+    match naming {
+        Naming::Remove(file) => drop(names.remove(&file)),
+        Naming::Rename { from, to } => {
+            if let Some(file) = names.remove(&from) {
+                names.insert(to, file);
+            }
+        }
+        Naming::Link { from, to } => {
+            if let Some(&file) = names.get(&from) {
+                names.insert(to, file);
+            }
+        }
+        Naming::Sync => {}
+    }
+}
+
 /// What tests open with.
 pub(crate) fn options() -> OpenOptions {
     OpenOptions {
         path: "Data.fs".into(),
         create: true,
         read_only: false,
-        queue: 3,
+        queue: 3.into(),
         check_upto: limits::CHECKED_AT_OPEN,
         serve_damaged: false,
     }

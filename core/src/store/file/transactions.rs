@@ -28,9 +28,9 @@ pub enum Found {
 }
 
 impl Transactions {
-    /// From the first transaction on whose tid is not below `from`, in a log that ends with `last` at `end`.
-    pub(super) fn new(from: Tid, last: Tid, end: u64) -> Transactions {
-        Transactions { heads: Heads::new(from, last, end, AHEAD), open: None }
+    /// From the first transaction on whose tid is not below `from`, in log `log`, which ends with `last` at `end`.
+    pub(super) fn new(from: Tid, last: Tid, end: u64, log: u32) -> Transactions {
+        Transactions { heads: Heads::new(from, last, end, log, AHEAD), open: None }
     }
 }
 

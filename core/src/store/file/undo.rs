@@ -5,6 +5,7 @@
 
 use crate::ids::{Oid, Tid};
 use crate::store::file::asked::{Asked, Query};
+use crate::store::file::book::Book;
 use crate::store::file::format::{Broken, DATA_HEADER, DataHeader};
 use crate::store::file::read::Purpose;
 use crate::store::file::view::{Need, View, Walk, damaged};
@@ -84,6 +85,10 @@ impl Undo {
         self.target.oid
     }
 
+    fn place(&self, at: u64) -> Place {
+        Place { at, ..self.target.record }
+    }
+
     fn header(&self, log: &View<'_>, at: u64, guess: usize) -> Result<DataHeader, Need> {
         let header = log.data_header(at, guess)?;
         if header.oid != self.oid() {
@@ -107,12 +112,12 @@ impl Undo {
 
     /// The state is as the undone record left it: back to the one before.
     fn set_back(&self) -> Result<Undone, UndoRefusal> {
-        Ok(if self.before == 0 { Undone::Gone } else { Undone::Back(Place(self.before)) })
+        Ok(if self.before == 0 { Undone::Gone } else { Undone::Back(self.place(self.before)) })
     }
 
     /// The current record's state is the one at `from`, or `own`.
     fn on_current(&mut self, from: u64, own: Option<Bytes>) -> Option<Result<Undone, UndoRefusal>> {
-        let Place(undone) = self.target.record;
+        let undone = self.target.record.at;
         if from == undone {
             mark!("an undo finds its state by a pointer");
             return Some(self.set_back());
@@ -153,7 +158,7 @@ impl Walk for Undo {
     type Answer = Result<Undone, UndoRefusal>;
 
     fn look(&self, log: &View<'_>) -> Result<Found, Need> {
-        let Place(undone) = self.target.record;
+        let undone = self.target.record.at;
         match self.stage {
             Stage::Target => {
                 let header = self.header(log, undone, DATA_HEADER)?;
@@ -183,9 +188,9 @@ impl Walk for Undo {
                 self.before = before;
                 match self.so_far.take() {
                     Some(SoFar::Stored(state)) => self.on_current(0, Some(state)),
-                    Some(SoFar::Back(Place(at))) => self.on_current(at, None),
+                    Some(SoFar::Back(place)) => self.on_current(place.at, None),
                     Some(SoFar::Gone) => Some(Err(UndoRefusal::NoState)),
-                    None if Place(self.current) == self.target.record => Some(self.set_back()),
+                    None if self.current == self.target.record.at => Some(self.set_back()),
                     None => {
                         self.stage = Stage::Current;
                         None
@@ -230,6 +235,11 @@ impl Walk for Undo {
 impl Query for Undo {
     fn purpose<C>(asked: Asked<C, Undo>) -> Purpose<C> {
         Purpose::Undo(Box::new(asked))
+    }
+
+    fn restart(&mut self, _: &Book) -> Option<Result<Self::Answer, StoreError>> {
+        // What is to be undone may be gone.
+        Some(Ok(Err(UndoRefusal::Packed)))
     }
 
     fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {

@@ -34,6 +34,8 @@ pub struct Status {
     pub last_transaction: Tid,
     /// Whether transactions time out: `true`, or the string `stub` when no timeout is configured.
     pub timeout: bool,
+    /// How far a pack is; `None` when none goes on.
+    pub pack: Option<String>,
 }
 
 /// A figure, of the types that these figures have.
@@ -45,10 +47,10 @@ enum Figure<'a> {
 }
 
 impl Status {
-    /// The figures under Python's names, in Python's order.
-    fn figures(&self) -> [(&'static str, Figure<'_>); 13] {
+    /// The figures under Python's names, in Python's order; behind them ours, while a pack goes on.
+    fn figures(&self) -> Vec<(&'static str, Figure<'_>)> {
         use Figure::{Count, Text, Time, True};
-        [
+        let mut figures = vec![
             ("connections", Count(self.connections)),
             ("loads", Count(self.loads)),
             ("stores", Count(self.stores)),
@@ -62,7 +64,9 @@ impl Status {
             ("waiting", Count(self.waiting)),
             ("timeout-thread-is-alive", if self.timeout { True } else { Text("stub".into()) }),
             ("last-transaction", Text(self.last_transaction.to_string().into())),
-        ]
+        ];
+        figures.extend(self.pack.as_deref().map(|pack| ("pack", Text(pack.into()))));
+        figures
     }
 
     pub(super) fn write(&self, writer: &mut Writer<'_>) {

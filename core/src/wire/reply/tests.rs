@@ -29,6 +29,7 @@ fn status() -> Status {
         start: "Sat Nov 21 22:25:30 2026".into(),
         last_transaction: TID,
         timeout: false,
+        pack: None,
     }
 }
 

@@ -124,8 +124,12 @@ impl Writes {
                     return Progress::Failed(FileId::Log, error);
                 }
             }
-            DiskDone::Reserved { .. } | DiskDone::Of { .. } | DiskDone::Blob(_) => {
-                unreachable!("nothing is reserved now, and a log has no parts and nothing to do with blobs")
+            DiskDone::Reserved { .. }
+            | DiskDone::Free { .. }
+            | DiskDone::Named { .. }
+            | DiskDone::Of { .. }
+            | DiskDone::Blob(_) => {
+                unreachable!("an opening asks for none of that")
             }
         }
         self.go(out)

@@ -1,0 +1,120 @@
+//! One file packed by Python and by us: what comes out is the same, byte for byte.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use zeolith_core::ids::Tid;
+use zeolith_core::store::CopiedTransaction;
+use zeolith_net::offline::{Offline, Pack};
+use zeolith_tests::python::Script;
+use zeolith_tests::repetitions;
+use zeolith_tests::server::Home;
+
+/// One pack of Python's.
+struct Case {
+    file: String,
+    packed: String,
+    time: f64,
+    gc: bool,
+    error: Option<String>,
+}
+
+fn cases(home: &Home, seed: usize, count: usize) -> Vec<Case> {
+    let printed =
+        Script::new("packing.py").arg(home.path("")).arg(seed.to_string()).arg(count.to_string()).run();
+    let case = |line: &str| {
+        let value: Value = serde_json::from_str(line).expect("JSON");
+        let text = |key: &str| value[key].as_str().map(str::to_owned);
+        Case {
+            file: text("file").expect("a path"),
+            packed: text("packed").expect("a path"),
+            time: value["time"].as_f64().expect("a number"),
+            gc: value["gc"].as_bool().expect("a flag"),
+            error: text("error"),
+        }
+    };
+    printed.lines().filter(|line| line.starts_with('{')).map(case).collect()
+}
+
+fn transactions(path: &Path) -> Vec<CopiedTransaction> {
+    let mut storage = Offline::open_read_only(path).expect("a file that opens");
+    let mut cursor = storage.transactions(Tid::ZERO);
+    std::iter::from_fn(|| storage.next(&mut cursor).expect("a file that can be read")).collect()
+}
+
+/// Packs a copy of the file; gives its bytes.
+fn packed_by_us(home: &Home, case: &Case) -> Result<Vec<u8>, String> {
+    let ours = home.path("ours.fs");
+    for suffix in ["", ".index", ".sums", ".lock", ".old"] {
+        let _ = fs::remove_file(home.path(&format!("ours.fs{suffix}")));
+    }
+    fs::copy(&case.file, &ours).expect("a disk with room");
+    let mut storage = Offline::open(&ours, false).expect("a file of Python's");
+    let stop = Tid::of_time(case.time).expect("a time of our days");
+    let outcome = storage.pack(stop, case.gc, true);
+    storage.close().expect("a disk with room");
+    let outcome = outcome.map_err(|error| error.to_string())?;
+    let old = home.path("ours.fs.old");
+    match outcome {
+        Pack::Done { before, after } => {
+            assert_eq!(fs::read(&old).unwrap(), fs::read(&case.file).unwrap(), "the old log is kept");
+            assert_eq!(fs::metadata(&old).unwrap().len(), before);
+            assert_eq!(fs::metadata(&ours).unwrap().len(), after);
+        }
+        Pack::Nothing(_) => assert!(!old.exists()),
+    }
+    for suffix in ["pack", "pack.sums", "pack.index"] {
+        assert!(!home.path(&format!("ours.fs.{suffix}")).exists(), "{suffix} is left behind");
+    }
+    // Its checksums and its index are of use, and it can be packed again.
+    let storage = Offline::open(&ours, false).expect("the packed file");
+    assert!(storage.summary().report.damaged.is_empty() && storage.summary().report.cut.is_none());
+    if matches!(outcome, Pack::Done { .. }) {
+        assert_eq!(storage.summary().report.structure, 0, "{:?}", storage.summary().report);
+    }
+    storage.close().expect("a disk with room");
+    Ok(fs::read(&ours).expect("a file"))
+}
+
+#[test]
+fn a_packed_file_is_what_python_makes_of_it() {
+    let home = Home::new();
+    let (mut packed, mut nothing, mut refused, mut kept) = (0, 0, 0, 0);
+    for case in cases(&home, repetitions(1, 2), repetitions(80, 1_000)) {
+        let Case { file, time, gc, error, .. } = &case;
+        let told = format!("{file} packed to {time}, gc {gc}");
+        let theirs = fs::read(&case.packed).expect("a file");
+        match (packed_by_us(&home, &case), error) {
+            (Ok(ours), None) if ours == theirs => {
+                let same = theirs == fs::read(file).expect("a file");
+                if same { nothing += 1 } else { packed += 1 }
+            }
+            (Ok(ours), None) => {
+                // Python may drop the newest transaction; ours is there without records.
+                let home = Home::new();
+                let (at, of) = (home.path("ours"), home.path("theirs"));
+                fs::write(&at, ours).unwrap();
+                fs::write(&of, theirs).unwrap();
+                let (mut ours, theirs) = (transactions(&at), transactions(&of));
+                let newest = ours.pop().expect("it is never empty");
+                assert_eq!((ours, newest.records.len()), (theirs, 0), "{told}");
+                kept += 1;
+            }
+            (Err(why), Some(error)) => {
+                assert!(
+                    why.contains("refers to object") || why.contains("no root"),
+                    "{told}: {why}, {error}"
+                );
+                refused += 1;
+            }
+            // Python finds no place for a pointer to what it has dropped.
+            (Ok(_), Some(error)) => assert!(!gc && error != "KeyError", "{told}: only Python fails: {error}"),
+            (Err(why), None) => panic!("{told}: {why}"),
+        }
+    }
+    println!(
+        "{packed} packed alike, {nothing} with nothing to do, {refused} refused, {kept} keep their newest"
+    );
+    assert!(packed > 20 && nothing > 5 && refused > 2, "{packed}, {nothing}, {refused}, {kept}");
+}
