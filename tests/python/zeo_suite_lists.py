@@ -56,9 +56,6 @@ EXCEPTIONS = {
     'a key that needs a function in Python for its password': [
         'testssl .* SSLConfigTest test_ssl_pw',
     ],
-    'fan-out': [
-        'testZEO .* zeo-fan-out_test',
-    ],
 }
 
 # Some of each kind.
@@ -71,4 +68,5 @@ SHORT = [
     'testZEO FileStorageSSLTests .*(Store|Iterat)',
     'testConnection .*(InvqTests|ReadOnly|checkMultipleServers|checkTimeout)',
     'test_client_side_conflict_resolution',
+    'testZEO .* zeo-fan-out_test',
 ]

@@ -174,9 +174,10 @@ impl Drafts {
                 self.drafts.remove(&draft);
                 return None;
             }
-            BlobDone::Read { .. } | BlobDone::Condemned { .. } | BlobDone::Swept { .. } => {
-                unreachable!("that is about no draft")
-            }
+            BlobDone::Read { .. }
+            | BlobDone::ReadBack { .. }
+            | BlobDone::Condemned { .. }
+            | BlobDone::Swept { .. } => unreachable!("that is about no draft"),
         };
         let draft = self.drafts.get_mut(&id)?;
         draft.busy = false;

@@ -17,7 +17,6 @@ use crate::store::file::pack::Packed;
 use crate::store::{Outbox, Store, StoreDone, StoreOp, Transaction};
 use crate::time::{Instant, WallTime};
 use crate::wire::Codec;
-use crate::wire::packet::Packet;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Notice, Size};
 use std::collections::BTreeMap;
@@ -166,11 +165,7 @@ impl Audience {
 
     /// Tells everybody but `committer`.
     pub fn broadcast(&self, committer: ConnId, notice: &Notice<'_>, out: &mut Outputs) {
-        let mut encoded: [Option<Packet>; 2] = [None, None];
-        for (&conn, &codec) in self.members.iter().filter(|&(&conn, _)| conn != committer) {
-            let packet = encoded[codec as usize].get_or_insert_with(|| out.notice(codec, notice)).clone();
-            out.notify(conn, packet);
-        }
+        out.broadcast(&self.members, Some(committer), notice);
     }
 }
 

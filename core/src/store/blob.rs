@@ -93,6 +93,15 @@ pub enum BlobOp {
     },
     /// Removes the blobs that are noted, and the note. The log does not name them any more. Answered by `Swept`.
     Sweep,
+    /// Reads a part of a draft that is still being written, or was. Answered by `ReadBack`.
+    ReadBack {
+        /// The draft.
+        draft: DraftId,
+        /// Offset of the first byte.
+        at: u64,
+        /// Bytes; fewer come back only at the end of the draft.
+        len: usize,
+    },
     /// Reads a part of a blob. Answered by `Read`.
     Read {
         /// Given back with the answer.
@@ -146,6 +155,13 @@ pub enum BlobDone {
     Swept {
         /// Whether they are gone. If not, some may be, and the next start removes the others.
         result: Result<(), DiskError>,
+    },
+    /// To [`BlobOp::ReadBack`].
+    ReadBack {
+        /// The draft.
+        draft: DraftId,
+        /// The bytes; none where nothing was ever written.
+        result: Result<Bytes, DiskError>,
     },
     /// To [`BlobOp::Read`].
     Read {

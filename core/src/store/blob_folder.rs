@@ -93,14 +93,20 @@ impl Folder {
                 self.sweep(|_, _| false);
                 BlobDone::Swept { result: Ok(()) }
             }
+            BlobOp::ReadBack { draft, at, len } => {
+                let bytes = self.read(&Name::Draft(draft), at, len).unwrap_or_default();
+                BlobDone::ReadBack { draft, result: Ok(bytes) }
+            }
             BlobOp::Read { reader, oid, tid, at, len } => {
-                let bytes = self.files.get(&Name::Blob(oid, tid)).map(|bytes| {
-                    let from = bytes.len().min(at as usize);
-                    Bytes::copy_from_slice(&bytes[from..bytes.len().min(from + len)])
-                });
-                BlobDone::Read { reader, result: Ok(bytes) }
+                BlobDone::Read { reader, result: Ok(self.read(&Name::Blob(oid, tid), at, len)) }
             }
         }
+    }
+
+    fn read(&self, name: &Name, at: u64, len: usize) -> Option<Bytes> {
+        let bytes = self.files.get(name)?;
+        let from = bytes.len().min(at as usize);
+        Some(Bytes::copy_from_slice(&bytes[from..bytes.len().min(from + len)]))
     }
 
     /// The answer to an operation that fails, if it can.
@@ -112,6 +118,7 @@ impl Folder {
             BlobOp::Settle { draft, .. } | BlobOp::Discard { draft, .. } => BlobDone::Gone { draft },
             BlobOp::Condemn { .. } => BlobDone::Condemned { result: Err(error) },
             BlobOp::Sweep => BlobDone::Swept { result: Err(error) },
+            BlobOp::ReadBack { draft, .. } => BlobDone::ReadBack { draft, result: Err(error) },
             BlobOp::Read { reader, .. } => BlobDone::Read { reader, result: Err(error) },
         }
     }

@@ -41,6 +41,19 @@ pub(crate) fn attach(booted: &mut Booted, path: &Path) -> Result<(), BootError> 
     Ok(())
 }
 
+/// Opens the folder of a storage of another server: for blobs under way, of which nothing stays, and for those that came
+/// from above. Those are complete as soon as they have their names.
+pub(crate) fn open_folder(path: &Path) -> Result<Arc<BlobDir>, BootError> {
+    let io = |error| BootError::Io { path: path.to_owned(), error };
+    let folder = BlobDir::open(path, false).map_err(io)?;
+    for leftover in folder.leftovers().map_err(io)? {
+        if let Err(error) = folder.clean(leftover, |_, _| Ok(true)) {
+            tracing::warn!("{}: {leftover:?} stays: {error}", folder.base.display());
+        }
+    }
+    Ok(Arc::new(folder))
+}
+
 /// Whether a transaction wrote a state of an object.
 fn is_committed(booted: &mut Booted, oid: Oid, tid: Tid) -> Result<bool, Unclean> {
     let Some((store, disk)) = booted.files.logs.written(&booted.boot.store) else { return Ok(false) };

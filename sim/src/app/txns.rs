@@ -187,7 +187,7 @@ impl Txns {
         let attempt = self.attempt(number);
         let copied = copied.map(|tid| (tid, b' '));
         let changes = Changes {
-            description: attempt.to_string(),
+            description: attempt.to_string().into(),
             operations,
             finish: true,
             copied,
@@ -246,7 +246,7 @@ impl Txns {
             scene,
             questions,
             number,
-            Changes { description, operations, finish, resolve, ..Changes::default() },
+            Changes { description: description.into(), operations, finish, resolve, ..Changes::default() },
         );
     }
 

@@ -236,6 +236,7 @@ pub(super) fn carry_out(world: &mut World, server: ServerNo, output: Output) -> 
         Output::Stopped => stopped(world, server)?,
         Output::Pack { .. } => {}
         Output::Disk { .. } => unreachable!("the node has it"),
+        Output::Upstream { .. } => unreachable!("no storage here is another server's"),
     }
     Ok(())
 }

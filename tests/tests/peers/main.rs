@@ -5,6 +5,7 @@
 mod answers;
 mod blobs;
 mod crashes;
+mod fanout;
 mod layers;
 mod packed_blobs;
 mod packs;

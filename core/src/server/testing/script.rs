@@ -81,6 +81,7 @@ impl Script {
             BlobOp::Discard { draft, .. } => format!("discard {}", draft.0),
             BlobOp::Condemn { gone, .. } => format!("condemn {}", gone.len()),
             BlobOp::Sweep => "sweep".to_owned(),
+            BlobOp::ReadBack { draft, .. } => format!("read back {}", draft.0),
             BlobOp::Read { oid, tid, .. } => format!("read {} as of {}", oid.0, self.number(tid.0)),
         }
     }
