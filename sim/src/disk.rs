@@ -111,6 +111,10 @@ pub struct SimDisk {
     failed: bool,
     /// The next operation in the folder of the blobs does not end well.
     fails_blob: bool,
+    /// How long the log may get; `None`: as long as it likes.
+    room: Option<u64>,
+    /// How long it may get all the same: this much was promised to the process.
+    reserved: u64,
 }
 
 impl SimDisk {
@@ -132,6 +136,14 @@ impl SimDisk {
     /// The place of the oldest read among the operations begun.
     pub fn first_read(&self) -> Option<usize> {
         self.begun.iter().position(|begun| matches!(begun, Begun::Read(_)))
+    }
+
+    /// Whether all that it was asked to write is written and synced. What is left of drafts of blobs goes at the next start.
+    pub fn is_written(&self) -> bool {
+        let writes = |op: &DiskOp<Context>| {
+            !matches!(op, DiskOp::Read { .. } | DiskOp::Reserve { .. } | DiskOp::Blob(_))
+        };
+        self.syncs() == 0 && !self.queue.iter().any(writes)
     }
 
     /// Syncs that may end.
@@ -222,6 +234,10 @@ impl SimDisk {
             DiskOp::Write { file, at, chunks } => {
                 let mut bytes = BytesMut::new();
                 chunks.iter().for_each(|chunk| bytes.extend_from_slice(chunk));
+                if file == FileId::Log && !self.has_room(at + bytes.len() as u64) {
+                    self.failed = true;
+                    return Some(DiskDone::WriteFailed { file, error: DiskError::Full });
+                }
                 self.change(file, Change::Write { at, bytes: bytes.freeze() });
             }
             DiskOp::SetLen { file, len } => self.change(file, Change::SetLen(len)),
@@ -230,7 +246,13 @@ impl SimDisk {
                 self.begin_sync(file);
             }
             DiskOp::Sync { file } => self.begin_sync(file),
-            DiskOp::Reserve { upto } => return Some(DiskDone::Reserved { upto, result: Ok(()) }),
+            DiskOp::Reserve { upto } if !self.has_room(upto) => {
+                return Some(DiskDone::Reserved { upto, result: Err(DiskError::Full) });
+            }
+            DiskOp::Reserve { upto } => {
+                self.reserved = self.reserved.max(upto);
+                return Some(DiskDone::Reserved { upto, result: Ok(()) });
+            }
             DiskOp::KeepTail { .. } => return Some(DiskDone::Kept { result: Ok("Data.fs.tr0".into()) }),
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::Blob(op) => {
@@ -268,6 +290,16 @@ impl SimDisk {
     /// From now on the next operation in the folder of the blobs that can fail does so at its end.
     pub fn fail_blob(&mut self) {
         self.fails_blob = true;
+    }
+
+    /// From now on there is room for so many bytes more of the log, beside what was promised.
+    pub fn leave_room(&mut self, bytes: u64) {
+        let len = self.contents(FileId::Log).len() as u64;
+        self.room = Some(len.saturating_add(bytes));
+    }
+
+    fn has_room(&self, len: u64) -> bool {
+        self.room.is_none_or(|room| len <= room.max(self.reserved))
     }
 
     /// Fails at an operation; the answer, unless there is no such operation, or it is one that cannot fail there.
@@ -350,10 +382,11 @@ impl SimDisk {
         *self.file_mut(FileId::Log) = SimFile { durable: log.clone(), current: log, unsynced: Vec::new() };
     }
 
-    /// Somebody looks after the disk: what has turned is as it was.
+    /// Somebody looks after the disk: what has turned is as it was, and there is room.
     pub fn mend(&mut self) {
         self.rot.clear();
         self.fails_blob = false;
+        self.room = None;
     }
 
     /// Memory gets short: what only reads gave is read from the disk from now on. Whether that is something else.
@@ -519,6 +552,7 @@ impl SimDisk {
         self.queue.clear();
         self.begun.clear();
         self.failed = false;
+        self.reserved = 0;
         let Fate::Power(dice) = fate else { return };
         let mut rng = Rng::new(Seed(dice));
         for renamed in self.renamed.drain(..) {
@@ -553,6 +587,9 @@ fn describe(op: &BlobOp) -> String {
         BlobOp::Publish { draft, oid, .. } => format!("publish draft {} of {}", draft.0, oid.0),
         BlobOp::Settle { draft, .. } => format!("settle draft {}", draft.0),
         BlobOp::Discard { draft, .. } => format!("discard draft {}", draft.0),
+        BlobOp::Condemn { gone, .. } => format!("condemn {} blobs", gone.len()),
+        BlobOp::Sweep => "remove what is condemned".to_owned(),
+        BlobOp::ReadBack { draft, at, .. } => format!("read draft {} {at}", draft.0),
         BlobOp::Read { oid, at, .. } => format!("read blob {} {at}", oid.0),
     }
 }

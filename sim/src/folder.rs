@@ -7,7 +7,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::Rng;
-use zeolith_core::store::blob::{BlobDone, BlobOp, DraftId, Source};
+use zeolith_core::store::blob::{BlobDone, BlobId, BlobOp, DraftId, Source};
 use zeolith_core::store::disk::DiskError;
 
 /// A file of the folder.
@@ -66,6 +66,8 @@ pub struct Folder {
     durable: BTreeMap<Name, u64>,
     /// What makes the one into the other, in order.
     unsynced: Vec<Change>,
+    /// The blobs whose records a pack takes out.
+    condemned: Vec<BlobId>,
 }
 
 impl Folder {
@@ -113,7 +115,9 @@ impl Folder {
                     published.into_iter().for_each(|tid| self.remove(Name::Blob(oid, tid)));
                 }
             }
-            BlobOp::Read { .. } => {}
+            BlobOp::Sweep => self.sweep(|_, _| false),
+            BlobOp::Condemn { .. } | BlobOp::Read { .. } => {}
+            BlobOp::ReadBack { .. } => unreachable!("no storage of this world is another server's"),
         }
     }
 
@@ -134,6 +138,15 @@ impl Folder {
                 BlobDone::Published { draft, result: Ok(()) }
             }
             BlobOp::Settle { draft, .. } => BlobDone::Gone { draft },
+            BlobOp::Condemn { gone, .. } => {
+                self.condemned = gone;
+                BlobDone::Condemned { result: Ok(()) }
+            }
+            BlobOp::Sweep => {
+                self.condemned.clear();
+                BlobDone::Swept { result: Ok(()) }
+            }
+            BlobOp::ReadBack { .. } => unreachable!("it was not begun"),
             BlobOp::Discard { draft, oid, .. } => {
                 if let Some(oid) = oid {
                     self.forget_draft(draft, oid);
@@ -160,8 +173,13 @@ impl Folder {
                 BlobDone::Placed { draft, result: Err(error) }
             }
             BlobOp::Publish { draft, .. } => BlobDone::Published { draft, result: Err(error) },
+            BlobOp::Condemn { .. } => BlobDone::Condemned { result: Err(error) },
+            BlobOp::Sweep => BlobDone::Swept { result: Err(error) },
             BlobOp::Read { reader, .. } if begun => BlobDone::Read { reader, result: Err(error) },
-            BlobOp::Read { .. } | BlobOp::Settle { .. } | BlobOp::Discard { .. } => return Err(op),
+            BlobOp::Read { .. }
+            | BlobOp::ReadBack { .. }
+            | BlobOp::Settle { .. }
+            | BlobOp::Discard { .. } => return Err(op),
         })
     }
 
@@ -202,9 +220,20 @@ impl Folder {
         self.remove(Name::Note(draft, oid));
     }
 
+    /// Removes the blobs that a pack has condemned, unless the log still has their records.
+    fn sweep(&mut self, is_committed: impl Fn(Oid, Tid) -> bool) {
+        for BlobId { oid, tid } in self.condemned.clone() {
+            if !is_committed(oid, tid) {
+                self.remove(Name::Blob(oid, tid));
+            }
+        }
+    }
+
     /// What the shell does before a storage is served: removes what was left behind, but for the blobs of committed
     /// revisions.
     pub fn clean(&mut self, is_committed: impl Fn(Oid, Tid) -> bool) {
+        self.sweep(&is_committed);
+        self.condemned.clear();
         let left: Vec<Name> = self.names().take_while(|name| name.dir().is_none()).collect();
         for name in left {
             let Name::Note(draft, oid) = name else {

@@ -3,7 +3,9 @@
 use crate::bug::{self, Bug};
 use crate::event::ClientId;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
+use zeolith_core::limits::Limits;
 use zeolith_core::server::config::Config;
 use zeolith_core::server::packs::PackOptions;
 use zeolith_core::wire::Codec;
@@ -13,6 +15,10 @@ pub const CLIENTS_MAX: usize = 64;
 
 /// The most servers a world has.
 pub const SERVERS_MAX: usize = 4;
+
+/// The shortest and the longest timeouts, in milliseconds: in less than that no message needs to have come through a world in
+/// which nothing is wrong, and more than that never passes.
+const TIMEOUTS: RangeInclusive<u64> = 1_000..=86_400_000;
 
 /// Some of the clients; written as their numbers with commas between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +79,8 @@ pub struct Setup {
     pub blobs: bool,
     /// How the storage is packed when somebody asks for it; `None`: nobody does.
     pub pack: Option<PackOptions>,
+    /// What servers take at most.
+    pub limits: Limits,
     /// A deliberate fault.
     pub bug: Option<Bug>,
 }
@@ -94,6 +102,7 @@ impl Default for Setup {
             cache: 65_536,
             blobs: false,
             pack: None,
+            limits: Limits::default(),
             bug: None,
         }
     }
@@ -135,14 +144,8 @@ impl Setup {
                     _ => return Err(wrong("codec", "'pickle' or 'msgpack'")),
                 }
             }
-            "timeout" => {
-                let milliseconds = value.parse().map_err(|_| wrong("timeout", "a number of milliseconds"))?;
-                self.timeout = Some(Duration::from_millis(milliseconds));
-            }
-            "silence" => {
-                let milliseconds = value.parse().map_err(|_| wrong("silence", "a number of milliseconds"))?;
-                self.silence = Some(Duration::from_millis(milliseconds));
-            }
+            "timeout" => self.timeout = Some(timeout(value).ok_or_else(|| wrong("timeout", TIMEOUT))?),
+            "silence" => self.silence = Some(timeout(value).ok_or_else(|| wrong("silence", TIMEOUT))?),
             "clients" => {
                 let clients = value.parse().ok().filter(|clients| (1..=CLIENTS_MAX).contains(clients));
                 self.clients = clients.ok_or_else(|| wrong("clients", "a number from 1 to 64"))?;
@@ -171,6 +174,11 @@ impl Setup {
                     manner.ok_or_else(|| wrong("pack", "'gc', 'gc-old', 'all' or 'all-old'"))?;
                 self.pack = Some(PackOptions { gc, keep_old });
             }
+            "unsent-pause" => self.limits.unsent_pause = bound("unsent-pause", value)?,
+            "unsent-max" => self.limits.unsent_max = bound("unsent-max", value)?,
+            "operations" => self.limits.operations = bound("operations", value)?,
+            "transaction-bytes" => self.limits.transaction_bytes = bound("transaction-bytes", value)?,
+            "transaction-objects" => self.limits.transaction_objects = bound("transaction-objects", value)?,
             "bug" => {
                 self.bug = Some(bug::named(value).ok_or_else(|| OptionError::Bug(value.to_owned()))?);
             }
@@ -185,6 +193,7 @@ impl Setup {
             codec: self.codec,
             transaction_timeout: self.timeout,
             invalidation_queue: self.queue.into(),
+            limits: self.limits,
             ..Config::default()
         }
     }
@@ -205,6 +214,20 @@ impl Setup {
 /// the packed one.
 const PACKS: [(&str, bool, bool); 4] =
     [("gc", true, false), ("gc-old", true, true), ("all", false, false), ("all-old", false, true)];
+/// What a timeout is.
+const TIMEOUT: &str = "a number of milliseconds from 1000 to 86400000";
+
+fn timeout(text: &str) -> Option<Duration> {
+    let milliseconds = text.parse().ok().filter(|milliseconds| TIMEOUTS.contains(milliseconds))?;
+    Some(Duration::from_millis(milliseconds))
+}
+
+/// One of the bounds of a server. Below a few nobody could do anything.
+fn bound(name: &'static str, text: &str) -> Result<usize, OptionError> {
+    let number = text.parse().ok().filter(|number| (2..=1 << 32).contains(number));
+    let expected = "a number from 2 to 4294967296";
+    number.ok_or_else(|| OptionError::Value { name, expected, value: text.to_owned() })
+}
 
 /// What names clients.
 const CLIENTS: &str = "numbers of clients with commas between";
@@ -238,6 +261,19 @@ impl fmt::Display for Setup {
             ("servers", self.servers as u64, usual.servers as u64),
             ("queue", self.queue as u64, usual.queue as u64),
             ("cache", self.cache, usual.cache),
+            ("unsent-pause", self.limits.unsent_pause as u64, usual.limits.unsent_pause as u64),
+            ("unsent-max", self.limits.unsent_max as u64, usual.limits.unsent_max as u64),
+            ("operations", self.limits.operations as u64, usual.limits.operations as u64),
+            (
+                "transaction-bytes",
+                self.limits.transaction_bytes as u64,
+                usual.limits.transaction_bytes as u64,
+            ),
+            (
+                "transaction-objects",
+                self.limits.transaction_objects as u64,
+                usual.limits.transaction_objects as u64,
+            ),
         ] {
             if value != usual {
                 writeln!(f, "option {name} {value}")?;

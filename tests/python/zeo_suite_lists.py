@@ -53,17 +53,8 @@ EXCEPTIONS = {
     'a client that names a last transaction which the server never had keeps its cache': [
         'testZEO .* invalidate_client_cache_entry_on_server_commit_error',
     ],
-    'pack of what is no Data.fs': [
-        'testZEO (MappingStorageTests|DemoStorageTests) testPack.*',
-    ],
-    'blobs whose objects were packed away stay in their folder': [
-        'testZEO .* IExternalGC_test',
-    ],
     'a key that needs a function in Python for its password': [
         'testssl .* SSLConfigTest test_ssl_pw',
-    ],
-    'fan-out': [
-        'testZEO .* zeo-fan-out_test',
     ],
 }
 
@@ -77,4 +68,5 @@ SHORT = [
     'testZEO FileStorageSSLTests .*(Store|Iterat)',
     'testConnection .*(InvqTests|ReadOnly|checkMultipleServers|checkTimeout)',
     'test_client_side_conflict_resolution',
+    'testZEO .* zeo-fan-out_test',
 ]

@@ -127,6 +127,9 @@ pub enum Problem {
     /// Keys that exclude each other.
     #[error("a read-only storage cannot be created anew: 'create' and 'read-only' exclude each other")]
     CreateReadOnly,
+    /// A client that is to write never, and to write whenever it can.
+    #[error("'read-only' and 'read-only-fallback' exclude each other")]
+    ReadOnlyTwice,
     /// A `%define` of a name that is ours, and that nobody reads.
     #[error("'{name}' is nothing to define{hint}")]
     UnknownDefine {

@@ -1,6 +1,7 @@
 //! The configuration file of `runzeo`, understood: which sections and keys there are, what they mean, and which of
 //! them Zeolith refuses because ignoring them would deceive.
 
+mod client;
 mod defined;
 mod error;
 mod eventlog;

@@ -182,7 +182,7 @@ fn blobs_that_would_lie_nowhere_or_in_two_places_are_refused() {
             ":7: a second storage inside this <blobstorage>; the first is in line 6",
         ),
         (around("blob-dir a\n<eventlog/>"), ":6: unknown section <eventlog>"),
-        (around("blob-dir a\n<zeoclient/>"), ":6: <zeoclient> is not supported yet"),
+        (around("blob-dir a\n<fullstorage/>"), ":6: <fullstorage> is not supported yet"),
         (around("blob-dir a\n<demostorage/>"), ":6: a <demostorage> with blobs is not supported yet"),
         (
             around("blob-dir a\n<filestorage>\npath Data.fs\nblob-dir b\n</filestorage>"),
@@ -459,7 +459,7 @@ fn every_problem_names_its_line() {
             file_with("blob_dir blobs"),
             ":6: unknown key 'blob_dir' in <filestorage>; did you mean 'blob-dir'?",
         ),
-        (format!("{ZEO}<zeoclient>\nserver 1\n</zeoclient>"), ":4: <zeoclient> is not supported yet"),
+        (format!("{ZEO}<fullstorage>\n</fullstorage>"), ":4: <fullstorage> is not supported yet"),
         (format!("{ZEO}<filestorage>\n<x/>\n</filestorage>"), ":5: unknown section <x>"),
         (
             format!("{ZEO}{STORAGE}{STORAGE}"),

@@ -1,5 +1,6 @@
 //! What a server starts from.
 
+use crate::client::Client;
 use crate::commit::merged::Merged;
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
@@ -9,6 +10,7 @@ use crate::store::Store;
 use crate::store::file::open::Opened;
 use crate::store::memory::MemoryStore;
 use crate::store::reach::Reach;
+use crate::time::Instant;
 use crate::wire::Codec;
 use std::time::Duration;
 
@@ -39,6 +41,22 @@ impl Default for Config {
             limits: Limits::default(),
             merged: Merged::default(),
         }
+    }
+}
+
+/// What a served storage begins with.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are few, and each is moved once")]
+pub enum Boot {
+    /// Its store is here.
+    Own(StorageBoot),
+    /// Another server has it.
+    Relay(RelayBoot),
+}
+
+impl From<StorageBoot> for Boot {
+    fn from(boot: StorageBoot) -> Boot {
+        Boot::Own(boot)
     }
 }
 
@@ -90,5 +108,33 @@ impl StorageBoot {
             base: opened.base,
             recent: opened.recent,
         }
+    }
+}
+
+/// What a storage begins with that another server has.
+#[derive(Debug)]
+pub struct RelayBoot {
+    /// What clients name in `register`.
+    pub name: String,
+    /// What people call it.
+    pub description: String,
+    /// The client of the servers above, just made. It stores no [marks](crate::client::config::Config::marks): those of the
+    /// clients here are theirs.
+    pub client: Client,
+    /// When it was made.
+    pub now: Instant,
+    /// Whether the server is to wait for its first connection.
+    pub wait: bool,
+    /// Nobody may write, whatever the servers above allow.
+    pub read_only: bool,
+    /// A client's `ping` goes all the way up.
+    pub sync: bool,
+    /// There is a folder for blobs under way, and for those that came from above.
+    pub has_blobs: bool,
+}
+
+impl From<RelayBoot> for Boot {
+    fn from(boot: RelayBoot) -> Boot {
+        Boot::Relay(boot)
     }
 }

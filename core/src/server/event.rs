@@ -1,6 +1,7 @@
 //! What a server has to say to its log.
 
 use super::fault::Fault;
+use crate::client;
 use crate::ids::{Oid, Tid};
 use crate::store::file::pack::Progress;
 use thiserror::Error;
@@ -109,6 +110,14 @@ pub enum Event {
         /// What is wrong with it.
         why: String,
     },
+    /// Something about the connection to the server above.
+    #[error("storage {storage:?}: {event}")]
+    Upstream {
+        /// The storage.
+        storage: String,
+        /// What its client says.
+        event: client::event::Event,
+    },
     /// A pack began.
     #[error(
         "storage {storage:?}: packing to {stop}{}", if *.gc { "" } else { ", without garbage collection" }
@@ -155,6 +164,16 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A storage was packed, but not all blobs could be removed whose records are gone.
+    #[error(
+        "storage {storage:?}: not all blobs that a pack removes are gone: {why}; the next pack or start removes them"
+    )]
+    BlobsLeft {
+        /// The storage.
+        storage: String,
+        /// What the disk said.
+        why: String,
+    },
     /// The storage refused an append.
     #[error("storage {storage:?} takes no more commits: {why}")]
     StorageFailed {
@@ -174,14 +193,16 @@ impl Event {
             Event::ExtensionLeftOut { .. } => Level::Info,
             Event::PackBegan { .. } | Event::Packing { .. } => Level::Info,
             Event::Packed { .. } | Event::PackedNothing { .. } => Level::Info,
-            Event::PackFailed { .. } => Level::Warning,
+            Event::PackFailed { .. } | Event::BlobsLeft { .. } => Level::Warning,
             Event::Closed { fault: Fault::StatusSent | Fault::Stopping, .. } => Level::Debug,
+            Event::Closed { fault: Fault::Upstream, .. } => Level::Info,
             Event::Closed { fault: Fault::TransactionTimeout(_), .. } => Level::Critical,
             Event::Closed { .. } | Event::CallFailed { .. } | Event::Refused { .. } => Level::Warning,
             Event::IndexUnsaved { .. } => Level::Warning,
             // Python's server warns from 4 on, when a waiter stands in everybody's way; here most waits concern few.
             Event::Waiting { waiting: 0..=9, .. } => Level::Debug,
             Event::Waiting { .. } => Level::Warning,
+            Event::Upstream { event, .. } => event.level(),
             Event::StorageFailed { .. } => Level::Error,
         }
     }

@@ -23,6 +23,9 @@ pub enum Fault {
     /// A `ruok` was answered.
     #[error("status sent")]
     StatusSent,
+    /// The server above was lost: what the client knows is to be compared anew.
+    #[error("the connection to the server above was lost meanwhile")]
+    Upstream,
     /// The server stops.
     #[error("the server stops")]
     Stopping,

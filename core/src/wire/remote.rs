@@ -59,6 +59,9 @@ pub enum RemoteError {
     /// `ZODB.POSException.Unsupported(message)`: a method this server does not have.
     #[error("{0}")]
     Unsupported(String),
+    /// `ZEO.Exceptions.ClientDisconnected(message)`: a server between this one and the storage has lost its connection.
+    #[error("{0}")]
+    Disconnected(String),
     /// `builtins.TypeError(message)`.
     #[error("{0}")]
     Type(String),
@@ -103,6 +106,7 @@ mod class {
     pub(super) const STORAGE: &str = "ZODB.POSException.StorageError";
     pub(super) const FILE_STORAGE: &str = "ZODB.FileStorage.FileStorage.FileStorageError";
     pub(super) const UNSUPPORTED: &str = "ZODB.POSException.Unsupported";
+    pub(super) const DISCONNECTED: &str = "ZEO.Exceptions.ClientDisconnected";
     pub(super) const TYPE: &str = "builtins.TypeError";
     pub(super) const VALUE: &str = "builtins.ValueError";
 }
@@ -129,6 +133,7 @@ impl RemoteError {
             RemoteError::Storage(_) => class::STORAGE,
             RemoteError::FileStorage(_) => class::FILE_STORAGE,
             RemoteError::Unsupported(_) => class::UNSUPPORTED,
+            RemoteError::Disconnected(_) => class::DISCONNECTED,
             RemoteError::Type(_) => class::TYPE,
             RemoteError::Value(_) => class::VALUE,
             RemoteError::Other { class, .. } => class,
@@ -183,6 +188,7 @@ impl RemoteError {
             | RemoteError::FileStorage(message)
             | RemoteError::Unsupported(message)
             | RemoteError::Storage(message)
+            | RemoteError::Disconnected(message)
             | RemoteError::Type(message)
             | RemoteError::Value(message)
             | RemoteError::Other { args: message, .. } => writer.tuple(1, |w| w.str(message)),
@@ -232,6 +238,7 @@ impl RemoteError {
             class::STORAGE => RemoteError::Storage(message()?),
             class::FILE_STORAGE => RemoteError::FileStorage(message()?),
             class::UNSUPPORTED => RemoteError::Unsupported(message()?),
+            class::DISCONNECTED => RemoteError::Disconnected(message()?),
             class::TYPE => RemoteError::Type(message()?),
             class::VALUE => RemoteError::Value(message()?),
             _ => return None,

@@ -1,7 +1,9 @@
 //! What transactions do: a few objects that everybody changes, and new ones.
 
+use crate::history::State;
 use crate::ledger::Attempt;
-use crate::state::{self, Class, value};
+pub use crate::state::value;
+use crate::state::{self, Class};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use zeolith_core::client::{Merge, Operation};
@@ -256,6 +258,11 @@ pub fn is_own(oid: Oid) -> bool {
     oid >= Oid(OWN)
 }
 
+/// Whether it is one of the objects whose changes depend on one another's revisions.
+pub fn is_node(oid: Oid) -> bool {
+    GRAPH.contains(&oid.0)
+}
+
 /// Whether the state before can come back: there was one.
 pub fn has_past(data: &[u8]) -> bool {
     value(data) > 1
@@ -264,6 +271,11 @@ pub fn has_past(data: &[u8]) -> bool {
 /// A state that a transaction gives an object.
 pub fn state(attempt: Attempt, oid: Oid, value: u64, padding: usize) -> Bytes {
     state::record(Class::Thing, (attempt, oid), value, padding, &[])
+}
+
+/// What a state says of itself; `None` in what is none.
+pub fn seen(data: &[u8]) -> Option<State> {
+    Attempt::of(data).map(|writer| State { writer, value: value(data) })
 }
 
 /// Both counted.
