@@ -107,6 +107,8 @@ pub struct SimDisk {
     rot: BTreeMap<usize, u8>,
     /// Where the log ended before the last sync that made it longer, and before the one before that.
     ends: [usize; 2],
+    /// How much of the log a pack wrote: a crash before its checksums have their name leaves it without them.
+    unsummed: usize,
     /// It has failed since the machine started.
     failed: bool,
     /// The next operation in the folder of the blobs does not end well.
@@ -361,11 +363,12 @@ impl SimDisk {
     /// from the rest of a crash. False when there is nothing.
     pub fn turn_bit(&mut self, dice: u64) -> bool {
         let len = self.ends[1].min(self.contents(FileId::Log).len());
-        if len <= 4 {
+        let from = self.unsummed.max(4);
+        if len <= from {
             return false;
         }
         let mut rng = Rng::new(Seed(dice));
-        let (at, bit) = (4 + rng.below(len as u64 - 4) as usize, 1 << rng.below(8));
+        let (at, bit) = (from + rng.below((len - from) as u64) as usize, 1 << rng.below(8));
         let mut turned = self.contents(FileId::Log).to_vec();
         turned[at] ^= bit;
         // Where it is not even known which objects were there, nobody can refuse to serve just these.
@@ -439,7 +442,8 @@ impl SimDisk {
                 if to == FileId::Log {
                     // What has turned is in the file that goes.
                     self.rot.clear();
-                    self.ends = [self.inodes[inode].durable.len(); 2];
+                    self.ends = [0; 2];
+                    self.unsummed = self.inodes[inode].durable.len();
                 }
                 Renamed { gone: Some(from), made: Some((to, inode)) }
             }
