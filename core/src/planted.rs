@@ -54,8 +54,8 @@ pub enum Bug {
     ReachableDropped,
     /// Promise 15: a record behind the time of a pack points to where the state was in the old log.
     PointerIntoOldLog,
-    /// Promise 19: the names of a packed log are not synced before commits go on.
-    PackedNameUnsynced,
+    /// Promise 15: a pack goes up to the end of the log, whatever time it was asked for.
+    PackedBeyondItsTime,
     /// Promise 16: a load before a tid is answered with whatever is current.
     CurrentForOlder,
     /// Promise 16: a load fails while a transaction is on its way to the disk.
@@ -112,13 +112,13 @@ impl Bug {
         Bug::OtherLoadJoined,
         Bug::ReachableDropped,
         Bug::PointerIntoOldLog,
+        Bug::PackedBeyondItsTime,
         Bug::CurrentForOlder,
         Bug::LoadRefused,
         Bug::BlobNotAwaited,
         Bug::UploadsMixed,
         Bug::ReadCheckNotHeld,
         Bug::TornTailKept,
-        Bug::PackedNameUnsynced,
         Bug::IterationsKept,
         Bug::QuestionForgotten,
         Bug::FinishLeftOpen,
@@ -156,7 +156,7 @@ impl Bug {
             Bug::LastTidPacked => "last-tid-packed",
             Bug::ReachableDropped => "reachable-dropped",
             Bug::PointerIntoOldLog => "pointer-into-old-log",
-            Bug::PackedNameUnsynced => "packed-name-unsynced",
+            Bug::PackedBeyondItsTime => "packed-beyond-its-time",
             Bug::CurrentForOlder => "current-for-older",
             Bug::LoadRefused => "load-refused",
             Bug::BlobNotAwaited => "blob-not-awaited",
@@ -190,11 +190,11 @@ impl Bug {
             Bug::LostFinishDenied | Bug::SettledTooSoon => 12,
             Bug::LocksKeptAtDisconnect | Bug::LocksKeptAtTimeout | Bug::LocksLetGoBetweenRounds => 13,
             Bug::OtherLoadJoined => 14,
-            Bug::ReachableDropped | Bug::PointerIntoOldLog => 15,
+            Bug::ReachableDropped | Bug::PointerIntoOldLog | Bug::PackedBeyondItsTime => 15,
             Bug::CurrentForOlder | Bug::LoadRefused => 16,
             Bug::BlobNotAwaited | Bug::UploadsMixed => 17,
             Bug::ReadCheckNotHeld => 18,
-            Bug::TornTailKept | Bug::PackedNameUnsynced => 19,
+            Bug::TornTailKept => 19,
             Bug::IterationsKept | Bug::QuestionForgotten | Bug::FinishLeftOpen => 20,
             Bug::MergedFromCommitted => 21,
             Bug::OidsGivenTwice => 22,

@@ -24,6 +24,10 @@ pub(crate) fn choose(world: &World, options: &Options, rng: &mut Rng) -> Event {
     if faults.has(Fault::Strangers) && rng.chance(1, 10) {
         return Event::Stranger(ServerNo(0), rng.next_u64());
     }
+    // A pack has many steps.
+    if world.nodes()[0].can_pack() && rng.chance(1, 4) {
+        return Event::Pack(ServerNo(0));
+    }
     loop {
         let client = ClientId(rng.below(setup.clients as u64) as usize);
         // Most of what goes on is between the clients and the first server.
@@ -67,9 +71,6 @@ fn storage(world: &World, server: ServerNo, rng: &mut Rng) -> Option<Event> {
     let node = &world.nodes()[server.0];
     if node.is_down() {
         return Some(Event::Start(server)).filter(|_| rng.chance(1, 8));
-    }
-    if node.can_pack() && rng.chance(1, 2) {
-        return Some(Event::Pack(server));
     }
     let begun = node.disk.begun() as u64;
     if begun > 0 && rng.chance(1, 2) {

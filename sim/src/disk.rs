@@ -12,6 +12,8 @@ use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::server::Context;
 use zeolith_core::store::blob::BlobOp;
 use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Naming, Span};
+use zeolith_core::store::file::lockfile;
+use zeolith_core::store::file::sidecar::Header;
 
 /// What survives a power loss is decided in pieces of this size.
 const SECTOR: usize = 512;
@@ -107,8 +109,6 @@ pub struct SimDisk {
     rot: BTreeMap<usize, u8>,
     /// Where the log ended before the last sync that made it longer, and before the one before that.
     ends: [usize; 2],
-    /// How much of the log a pack wrote: a crash before its checksums have their name leaves it without them.
-    unsummed: usize,
     /// It has failed since the machine started.
     failed: bool,
     /// The next operation in the folder of the blobs does not end well.
@@ -359,14 +359,18 @@ impl SimDisk {
         })
     }
 
+    /// From where on the log has its checksums; `None`: the ones that are there are another's, as after a crash in a pack.
+    fn vouched_from(&self) -> Option<usize> {
+        let header = Header::parse(self.contents(FileId::Sidecar).first_chunk()?)?;
+        let is_ours = lockfile::nonce(self.contents(FileId::Lock)) == Some(header.nonce);
+        is_ours.then_some(header.base as usize)
+    }
+
     /// Turns a bit of what stands in the log, and was there before it got longer for the last two times: damage behind that cannot be told
     /// from the rest of a crash. False when there is nothing.
     pub fn turn_bit(&mut self, dice: u64) -> bool {
         let len = self.ends[1].min(self.contents(FileId::Log).len());
-        let from = self.unsummed.max(4);
-        if len <= from {
-            return false;
-        }
+        let Some(from) = self.vouched_from().filter(|from| *from < len) else { return false };
         let mut rng = Rng::new(Seed(dice));
         let (at, bit) = (from + rng.below((len - from) as u64) as usize, 1 << rng.below(8));
         let mut turned = self.contents(FileId::Log).to_vec();
@@ -443,7 +447,6 @@ impl SimDisk {
                     // What has turned is in the file that goes.
                     self.rot.clear();
                     self.ends = [0; 2];
-                    self.unsummed = self.inodes[inode].durable.len();
                 }
                 Renamed { gone: Some(from), made: Some((to, inode)) }
             }

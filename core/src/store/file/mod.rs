@@ -325,12 +325,7 @@ impl<C> FileStore<C> {
     pub fn swap(&mut self, packed: Box<Packed>, keep_old: bool, out: &mut Outbox<C>) {
         assert_eq!(packed.before, self.book.end, "nothing is appended behind the end of a pack");
         let owner = self.owner.expect("nobody packs a read-only storage");
-        let swap = self.swap.insert(Swap::new(packed, keep_old, owner));
-        #[cfg(feature = "planted-bugs")]
-        if self.bug == Some(Bug::PackedNameUnsynced) {
-            swap.forget_syncs();
-        }
-        swap.go(&mut out.disk);
+        self.swap.insert(Swap::new(packed, keep_old, owner)).go(&mut out.disk);
     }
 
     fn on_swapping(&mut self, done: DiskDone<C>, out: &mut Outbox<C>) {

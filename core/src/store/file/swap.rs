@@ -71,16 +71,6 @@ impl Swap {
         Swap { steps, packed: Some(packed), unwritten: None, failed: None, owner }
     }
 
-    /// The names are not synced once the new log has its own.
-    #[cfg(feature = "planted-bugs")]
-    pub(super) fn forget_syncs(&mut self) {
-        let mut placed = false;
-        self.steps.retain(|step| {
-            placed |= matches!(step, Step::Place);
-            !(placed && matches!(step, Step::Name(Naming::Sync)))
-        });
-    }
-
     /// Whether an outcome is the answer to a step.
     pub(super) fn concerns<C>(done: &DiskDone<C>) -> bool {
         match done {

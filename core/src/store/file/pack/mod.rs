@@ -21,6 +21,8 @@ pub use job::{Begin, News, Nothing, Order, PackError, Packed, Progress, Stage};
 
 use crate::ids::Oid;
 #[cfg(feature = "planted-bugs")]
+use crate::ids::Tid;
+#[cfg(feature = "planted-bugs")]
 use crate::planted::Bug;
 use crate::store::blob::BlobId;
 use crate::store::disk::{DiskDone, DiskOp, FileId, Naming, Span};
@@ -123,6 +125,9 @@ impl<C> Packing<C> {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: Bug) {
         self.bug = Some(bug);
+        if bug == Bug::PackedBeyondItsTime {
+            self.begin.stop = Tid::MAX;
+        }
     }
 
     /// The next operation for the disk.
