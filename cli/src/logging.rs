@@ -1,4 +1,4 @@
-//! The log: one line an event, with the time in UTC, the level and the message, to any number of places.
+//! The log: one line an event, with the time in UTC, the level, a name and the message, to any number of places.
 //!
 //! Files can be opened anew ([`LogFiles::reopen`]) after an operator renamed them. A server writes its log on threads of
 //! its own: whoever reads a log must not be able to hold it up. What does not fit into their queues is lost, and counted.
@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tracing::{Event, Subscriber};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
@@ -203,8 +204,8 @@ impl Write for Sink {
     }
 }
 
-/// `2026-11-21T22:25:30Z INFO message field=value`. Control characters are escaped: a message may quote what a client
-/// sent, and a client must not be able to forge a line.
+/// `2026-11-21T22:25:30Z INFO ZEO.StorageServer message field=value`, with the levels and names of Python's `logging`.
+/// Control characters are escaped: a message may quote what a client sent, and a client must not be able to forge a line.
 struct OneLine;
 
 impl<S, N> FormatEvent<S, N> for OneLine
@@ -212,16 +213,16 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut to: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut message = String::new();
-        context.format_fields(Writer::new(&mut message), event)?;
-        write!(to, "{}Z {} ", utc(now(), 'T'), event.metadata().level())?;
-        for character in message.chars() {
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut said = Said::default();
+        event.record(&mut said);
+        let level = match *event.metadata().level() {
+            Level::ERROR if said.critical => "CRITICAL",
+            Level::WARN => "WARNING",
+            ref level => level.as_str(),
+        };
+        write!(to, "{}Z {level} {} ", utc(now(), 'T'), logger(event.metadata().target()))?;
+        for character in said.message.chars().chain(said.fields.chars()) {
             if character.is_control() {
                 write!(to, "{}", character.escape_default())?;
             } else {
@@ -230,6 +231,35 @@ where
         }
         writeln!(to)
     }
+}
+
+/// What an event says.
+#[derive(Default)]
+struct Said {
+    message: String,
+    fields: String,
+    critical: bool,
+}
+
+impl Visit for Said {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        match field.name() {
+            "critical" => self.critical = value,
+            _ => self.record_debug(field, &value),
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "message" => self.message.push_str(&format!("{value:?}")),
+            name => self.fields.push_str(&format!(" {name}={value:?}")),
+        }
+    }
+}
+
+/// A name as Python's loggers have them: of `zeolith_net::boot` it is `zeolith.net.boot`.
+fn logger(target: &str) -> String {
+    target.replacen("zeolith_", "zeolith.", 1).replace("::", ".")
 }
 
 /// The wall clock's time; 1970 on a machine whose clock stands before.

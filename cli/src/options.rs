@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 pub use zeolith_core::server::packs::PackOptions;
+use zeolith_core::store::reach::Reach;
 pub use zeolith_net::boot::{StorageKind, StorageSpec};
 use zeolith_net::tls::ServerTls;
 pub use zeolith_net::{Address, AddressError};
@@ -28,8 +29,8 @@ pub struct ServeOptions {
     pub serve_damaged: bool,
     /// Announce protocol `M5` (msgpack) instead of `Z5` (pickle).
     pub msgpack: bool,
-    /// Transactions that the invalidation queue remembers for each storage; 0 keeps none.
-    pub invalidation_queue: usize,
+    /// Transactions that are remembered of each storage for clients that come back.
+    pub invalidation_queue: Reach,
     /// How long a transaction may hold its locks; `None` is for ever.
     pub transaction_timeout: Option<Duration>,
     /// Where to leave the process id; `None` for nowhere.

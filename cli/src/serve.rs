@@ -17,6 +17,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 use zeolith_core::commit::merged::Merged;
 use zeolith_core::server::config::Config;
+use zeolith_core::store::reach::Reach;
 use zeolith_core::wire::Codec;
 use zeolith_net::serve::{Ended, Ready, ServeConfig, ServeError};
 
@@ -199,7 +200,10 @@ pub fn resolve(arguments: ServeArgs, host: &dyn Host) -> Result<ServeOptions, Co
         msgpack: file
             .msgpack
             .unwrap_or_else(|| host.variable("ZEO_MSGPACK").is_some_and(|it| !it.is_empty())),
-        invalidation_queue: file.invalidation_queue.unwrap_or(DEFAULT_QUEUE),
+        invalidation_queue: Reach {
+            transactions: file.invalidation_queue.unwrap_or(DEFAULT_QUEUE),
+            age: file.invalidation_age,
+        },
         transaction_timeout: arguments.timeout.or(file.transaction_timeout),
         // A read-only server leaves no pid file, runzeo's neither: it may run beside the one that writes.
         pid_file: arguments.pid_file.or(file.pid_file).or_else(instance_pid).filter(|_| !read_only),
@@ -217,6 +221,7 @@ fn without_file() -> FileConfig {
         read_only: false,
         msgpack: None,
         invalidation_queue: None,
+        invalidation_age: Duration::ZERO,
         transaction_timeout: None,
         pid_file: None,
         merged: Vec::new(),

@@ -77,7 +77,7 @@ impl Bench {
             path: "Data.fs".into(),
             create: true,
             read_only: false,
-            queue: 100,
+            queue: 100.into(),
             check_upto: zeolith_core::limits::CHECKED_AT_OPEN,
             serve_damaged: false,
         };

@@ -96,6 +96,8 @@ pub const NEW_OIDS_MAX: usize = 10_000;
 pub const LABEL: usize = 200;
 /// Transactions in the invalidation queue unless configured (`invalidation-queue-size`).
 pub const INVALIDATION_QUEUE: usize = 100;
+/// Bytes of the transactions that a server remembers for their age alone (`invalidation-age`).
+pub const REMEMBERED: usize = 64 << 20;
 /// Bytes of a body up to which it is copied into a connection's send buffer instead of being sent from where it lies.
 pub const COPY_BODY: usize = 4096;
 /// Bytes of the disk reserved ahead of the log's end, so that most votes need not ask.
@@ -131,8 +133,8 @@ pub const STATE: usize = FRAME - 1024;
 pub const BLOB_CHUNK: usize = 59_000;
 /// Transactions that were lost after they were voted, of which a client remembers why.
 pub const LOST_TRANSACTIONS: usize = 1_000;
-/// Revisions of an object that are looked through first for a lost transaction.
-pub const SETTLE_HISTORY: i64 = 16;
+/// Revisions of an object that are looked through first for a lost transaction: its own, or the one it was based on, is mostly the newest.
+pub const SETTLE_HISTORY: i64 = 2;
 /// Revisions of an object that are looked through at most for a lost transaction.
 pub const SETTLE_HISTORY_MAX: i64 = 16_384;
 /// Iterations of one client that a server keeps.

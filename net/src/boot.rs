@@ -3,10 +3,12 @@
 mod layers;
 
 use crate::blobs;
+use crate::client::ConnectError;
 use crate::clock::wall;
 use crate::disk::files::Files;
 use crate::disk::logs::Logs;
 use crate::disk::{self, Disk, Ran};
+use crate::upstream::UpstreamSpec;
 use std::fs::{File, OpenOptions as FileOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use zeolith_core::store::coded::Transformation;
 use zeolith_core::store::disk::{DiskDone, DiskOp, FileId};
 use zeolith_core::store::file::lockfile;
 use zeolith_core::store::file::open::{Cut, Found, OpenError, OpenOptions, Opened, Opening, Report};
+use zeolith_core::store::reach::Reach;
 
 /// A storage to be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub enum StorageKind {
         /// What keeps them.
         base: Box<StorageKind>,
     },
+    /// A storage of other servers.
+    Upstream(Box<UpstreamSpec>),
     /// Changes over a storage that is never written.
     Demo {
         /// What it is called; `None`: by what it is made of.
@@ -128,6 +133,17 @@ pub enum BootError {
         /// Who wants it too.
         second: String,
     },
+    /// A storage of other servers cannot be had.
+    #[error("storage {name:?}: {error}")]
+    Upstream {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: ConnectError,
+    },
+    /// Something was to lie over a storage of other servers.
+    #[error("nothing can lie over a storage of another server: it is to do so there")]
+    OverUpstream,
     /// The storage itself is at fault.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -147,7 +163,7 @@ pub(crate) struct Booted {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
     /// Transactions wanted for the invalidation queue.
-    pub(crate) queue: usize,
+    pub(crate) queue: Reach,
     /// Bytes of a log up to which all of it is checked.
     pub(crate) check_upto: u64,
     /// Whether a log is opened that differs from its checksums.
@@ -192,6 +208,7 @@ async fn open_kind(name: String, kind: StorageKind, manner: Manner, seed: Seed) 
         StorageKind::Coded { form, base } => {
             Ok(layers::coded(Box::pin(open_kind(name, *base, manner, seed)).await?, form))
         }
+        StorageKind::Upstream(_) => Err(BootError::OverUpstream),
         StorageKind::Demo { name: called, base, changes } => {
             layers::check_apart(&base, &changes)?;
             let base = layers::frozen(*base)?;

@@ -22,6 +22,7 @@ pub mod serve;
 #[doc(hidden)]
 pub mod testing;
 pub mod tls;
+pub mod upstream;
 
 pub use address::{Address, AddressError};
 pub use client::{

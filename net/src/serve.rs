@@ -2,16 +2,17 @@
 
 use crate::address::Address;
 use crate::blobs;
-use crate::boot::{self, BootError, Booted, Manner, StorageSpec, Summary};
+use crate::boot::{self, BootError, Booted, Manner, StorageKind, StorageSpec, Summary};
 use crate::clock::Clock;
 pub use crate::clock::Surroundings;
 use crate::connection::{self, ReadBuffer};
+use crate::disk::files::Files;
 use crate::listen::Listener;
 use crate::shell::{Shared, Shell};
 use crate::stream::Stream;
 use crate::tls::{Door, ServerTls, TlsError};
+use crate::upstream::{self, Links, Prepared};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,8 +22,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::LocalSet;
 use zeolith_core::limits;
 use zeolith_core::rng::Seed;
-use zeolith_core::server::Server;
-use zeolith_core::server::config::Config;
+use zeolith_core::server::config::{Boot, Config};
+use zeolith_core::server::{Served, Server};
 
 /// How long peers may take, once the server has ended, to accept what was sent to them before.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -175,23 +176,32 @@ pub async fn run(
         }
         opened = open_all(config.storages, manner, &*surroundings) => opened?,
     };
-    let (mut boots, mut files, mut storages) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut boots, mut parts, mut storages): (Vec<Boot>, Vec<_>, Vec<_>) = Default::default();
     for opened in opened {
-        boots.push(opened.boot);
-        files.push(opened.files);
-        storages.push(opened.summary);
+        let (boot, files, summary, links) = opened.begin(&*surroundings);
+        boots.push(boot);
+        parts.push((files, links));
+        storages.push(summary);
     }
 
     let (helpers, mut helped) = mpsc::unbounded_channel();
     let attention = Rc::new(Notify::new());
     let server = Server::new(config.server, boots, surroundings.wall());
-    let shell = Shell::new(server, surroundings.clone(), files, helpers, attention.clone());
-    let shell = Rc::new(RefCell::new(shell));
-    let acceptor = tokio::task::spawn_local(accept(listener, door, shell.clone()));
-    ready(&Ready { address, storages });
+    let shell = Shell::new(server, surroundings.clone(), parts, helpers, attention.clone());
+    shell.borrow_mut().begin();
+    let mut waiting = Some((listener, door, ready));
+    let mut acceptor = None;
 
     let mut ended = None;
     while !shell.borrow().stopped() {
+        let started = if waiting.is_some() { shell.borrow_mut().started() } else { None };
+        if let Some(started) = started {
+            started.map_err(|(name, error)| BootError::Upstream { name, error: error.into() })?;
+            let (listener, door, ready) = waiting.take().expect("just seen");
+            acceptor = Some(tokio::task::spawn_local(accept(listener, door, shell.clone())));
+            sum_up(&mut storages, shell.borrow().storages());
+            ready(&Ready { address: address.clone(), storages: std::mem::take(&mut storages) });
+        }
         let deadline = shell.borrow().deadline();
         let due = async {
             match deadline {
@@ -205,6 +215,13 @@ pub async fn run(
                     tracing::warn!("asked to end again: not waiting any longer");
                     return Ok(ended);
                 }
+                // First of all nobody listens any more: clients whose connection is closed are back at once, and each would
+                // be let in and closed again until all is saved, where the next server of theirs could have them.
+                waiting = None;
+                if let Some(acceptor) = acceptor.take() {
+                    acceptor.abort();
+                    let _ = acceptor.await;
+                }
                 shell.borrow_mut().stop();
             }
             Some(told) = helped.recv() => shell.borrow_mut().helped(told),
@@ -217,7 +234,6 @@ pub async fn run(
             () = due => shell.borrow_mut().tick(),
         }
     }
-    acceptor.abort();
     let farewell = async {
         while !shell.borrow().all_sent() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -230,17 +246,52 @@ pub async fn run(
     Ok(ended.expect("a server stops when it was asked to"))
 }
 
+/// A storage that was opened, of one of the two kinds.
+enum Opened {
+    Own(Box<Booted>),
+    Upstream(Box<Prepared>),
+}
+
+impl Opened {
+    /// What its part of the server, and of the shell, begins with.
+    fn begin(self, surroundings: &dyn Surroundings) -> (Boot, Files, Summary, Option<Links>) {
+        match self {
+            Opened::Own(booted) => (booted.boot.into(), booted.files, booted.summary, None),
+            Opened::Upstream(prepared) => {
+                let (boot, files, summary, links) =
+                    prepared.begin(surroundings.now(), Seed(surroundings.seed()));
+                (boot.into(), files, summary, Some(links))
+            }
+        }
+    }
+}
+
 async fn open_all(
     specs: Vec<StorageSpec>,
     manner: Manner,
     surroundings: &dyn Surroundings,
-) -> Result<Vec<Booted>, BootError> {
+) -> Result<Vec<Opened>, BootError> {
     blobs::start::check_apart(&specs)?;
     let mut opened = Vec::new();
     for spec in specs {
-        opened.push(boot::open(spec, manner, Seed(surroundings.seed())).await?);
+        opened.push(match spec {
+            StorageSpec { name, kind: StorageKind::Upstream(upstream), blobs } => {
+                Opened::Upstream(Box::new(upstream::prepare(name, *upstream, blobs).await?))
+            }
+            spec => Opened::Own(Box::new(boot::open(spec, manner, Seed(surroundings.seed())).await?)),
+        });
     }
     Ok(opened)
+}
+
+/// Says of storages of other servers what is known since these were reached.
+fn sum_up(summaries: &mut [Summary], storages: &[Served]) {
+    for (summary, storage) in summaries.iter_mut().zip(storages) {
+        if let Served::Relayed(relay) = storage {
+            let known = relay.known();
+            (summary.objects, summary.size, summary.last) = (known.objects, known.bytes, relay.last_tid());
+        }
+    }
 }
 
 async fn accept(listener: Listener, door: Option<Rc<Door>>, shell: Shared) {

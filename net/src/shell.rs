@@ -3,27 +3,32 @@
 use crate::clock::Surroundings;
 use crate::disk::Ran;
 use crate::disk::files::Files;
-use crate::disk::logs::Logs;
 use crate::packing;
 use crate::send::SendQueue;
 use crate::stream::Stream;
+use crate::upstream::{Flushed, Links};
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::mpsc::{self, Sender};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use zeolith_core::client;
 use zeolith_core::limits;
 use zeolith_core::server::event::{Event, Level};
 use zeolith_core::server::output::Output;
 use zeolith_core::server::packs::PackJob;
-use zeolith_core::server::{ConnId, Context, Input, Server, StorageId};
+use zeolith_core::server::relay::{UpstreamEvent, UpstreamOp};
+use zeolith_core::server::{ConnId, Context, Input, Served, Server, StorageId};
 use zeolith_core::store::disk::{DiskDone, DiskError};
 use zeolith_core::store::file::pack::{Begin, News, Order, PackError};
 use zeolith_core::time::Instant;
+
+/// Whose lines these are in the log of Python's server, and so what those who watch a log look for.
+const LOGGER: &str = "ZEO.StorageServer";
 
 /// A disk operation that was carried out.
 type Finished = (StorageId, DiskDone<Context>);
@@ -40,6 +45,9 @@ pub(crate) enum Told {
     /// The pack of a storage has news.
     News(StorageId, News),
 }
+
+/// A connection to a server above: of which storage, and by its client's name for it.
+pub(crate) type Link = (StorageId, client::ConnId);
 
 /// One connection.
 #[derive(Debug)]
@@ -74,12 +82,18 @@ pub(crate) struct Shell {
     server: Server,
     surroundings: Rc<dyn Surroundings>,
     files: Vec<Files>,
+    /// The connections of storages that other servers have.
+    links: Vec<Option<Links>>,
+    /// Ourselves, for their tasks.
+    me: Weak<RefCell<Shell>>,
     /// The time of this turn: one reading of the clock for all that follows from one input.
     now: Instant,
     conns: HashMap<ConnId, Conn, FxBuildHasher>,
     next_conn: u64,
     /// Connections with something new to send.
     dirty: Vec<ConnId>,
+    /// Those to servers above.
+    dirty_links: Vec<Link>,
     /// Disk operations carried out inline, to be told to the server.
     finished: VecDeque<Finished>,
     /// How many of these were told in this turn.
@@ -93,6 +107,8 @@ pub(crate) struct Shell {
     helping: usize,
     /// Wakes the loop when the deadline or the end may have come nearer.
     attention: Rc<Notify>,
+    /// The first connections to servers above are waited for.
+    starting: bool,
     stopped: bool,
 }
 
@@ -103,27 +119,34 @@ impl Shell {
     pub(crate) fn new(
         server: Server,
         surroundings: Rc<dyn Surroundings>,
-        files: Vec<Files>,
+        storages: Vec<(Files, Option<Links>)>,
         helpers: UnboundedSender<Told>,
         attention: Rc<Notify>,
-    ) -> Shell {
-        Shell {
-            server,
-            surroundings,
-            files,
-            now: Instant::default(),
-            conns: HashMap::default(),
-            next_conn: 0,
-            dirty: Vec::new(),
-            finished: VecDeque::new(),
-            told: 0,
-            put_off: VecDeque::new(),
-            helpers,
-            packers: BTreeMap::new(),
-            helping: 0,
-            attention,
-            stopped: false,
-        }
+    ) -> Shared {
+        let (files, links) = storages.into_iter().unzip();
+        Rc::new_cyclic(|me| {
+            RefCell::new(Shell {
+                server,
+                surroundings,
+                files,
+                links,
+                me: me.clone(),
+                now: Instant::default(),
+                conns: HashMap::default(),
+                next_conn: 0,
+                dirty: Vec::new(),
+                dirty_links: Vec::new(),
+                finished: VecDeque::new(),
+                told: 0,
+                put_off: VecDeque::new(),
+                helpers,
+                packers: BTreeMap::new(),
+                helping: 0,
+                attention,
+                starting: true,
+                stopped: false,
+            })
+        })
     }
 
     /// A connection was accepted.
@@ -145,6 +168,64 @@ impl Shell {
         );
         self.feed(Input::Opened { conn, address });
         (conn, wake)
+    }
+
+    /// A connection to a server above stands. `false`: it is not wanted any more.
+    pub(crate) fn upstream_connected(&mut self, link: Link, stream: Rc<Stream>) -> bool {
+        let wanted = self.links_of(link.0).connected(link.1, stream);
+        if wanted {
+            self.upstream(link.0, UpstreamEvent::Connected { conn: link.1 });
+        }
+        wanted
+    }
+
+    /// Bytes arrived from a server above.
+    pub(crate) fn upstream_received(&mut self, (storage, conn): Link, bytes: &[u8]) {
+        if self.links_of(storage).has(conn) {
+            self.upstream(storage, UpstreamEvent::Received { conn, bytes });
+        }
+    }
+
+    /// A connection to a server above could not be made, or it ended.
+    pub(crate) fn upstream_lost(&mut self, (storage, conn): Link, why: String) {
+        if self.links_of(storage).remove(conn) {
+            self.upstream(storage, UpstreamEvent::Lost { conn, why });
+        }
+    }
+
+    /// The socket to a server above takes bytes again.
+    pub(crate) fn upstream_writable(&mut self, link: Link) {
+        self.watched(|shell| shell.dirty_links.push(link));
+    }
+
+    /// What the task of a connection to a server above should wait for, if anything; the outer `None`: it is over.
+    pub(crate) fn upstream_interest(&self, (storage, conn): Link) -> Option<Option<tokio::io::Interest>> {
+        self.links[storage.0].as_ref()?.interest(conn)
+    }
+
+    fn upstream(&mut self, storage: StorageId, event: UpstreamEvent<'_>) {
+        self.feed(Input::Upstream { storage, event });
+    }
+
+    fn links_of(&mut self, storage: StorageId) -> &mut Links {
+        self.links[storage.0].as_mut().expect("connections of a storage that another server has")
+    }
+
+    /// Begins: carries out what the server wants before anything has happened.
+    pub(crate) fn begin(&mut self) {
+        self.watched(|_| ());
+    }
+
+    /// How the first connections to servers above went; `None` while one is waited for.
+    pub(crate) fn started(&mut self) -> Option<Result<(), (String, client::Error)>> {
+        let started = self.server.started()?.map_err(|(name, error)| (name.to_owned(), error.clone()));
+        self.starting = false;
+        Some(started)
+    }
+
+    /// The served storages.
+    pub(crate) fn storages(&self) -> &[Served] {
+        self.server.storages()
     }
 
     /// Bytes arrived.
@@ -260,7 +341,8 @@ impl Shell {
         self.told = 0;
         act(self);
         self.settle();
-        if self.server.deadline() != before || self.stopped || !self.put_off.is_empty() {
+        let started = self.starting && self.server.started().is_some();
+        if self.server.deadline() != before || self.stopped || started || !self.put_off.is_empty() {
             self.attention.notify_one();
         }
     }
@@ -277,6 +359,8 @@ impl Shell {
                 self.server.handle(self.now, Input::Disk { storage, done });
             } else if let Some(conn) = self.dirty.pop() {
                 self.flush(conn);
+            } else if let Some(link) = self.dirty_links.pop() {
+                self.flush_link(link);
             } else {
                 return;
             }
@@ -321,6 +405,7 @@ impl Shell {
                     }
                 }
             }
+            Output::Upstream { storage, op } => self.carry_up(storage, op),
             Output::Pack { storage, job: PackJob::Begin(begin) } => self.start_pack(storage, begin),
             Output::Pack { storage, job: PackJob::Order(order) } => {
                 // One that has ended since needs no orders.
@@ -331,9 +416,38 @@ impl Shell {
         }
     }
 
+    fn carry_up(&mut self, storage: StorageId, op: UpstreamOp) {
+        match op {
+            UpstreamOp::Connect { conn, server } => {
+                let shell = self.me.upgrade().expect("the shell that is at work");
+                self.links_of(storage).connect(shell, storage, conn, server);
+            }
+            UpstreamOp::Send { conn, packet } => {
+                if self.links_of(storage).push(conn, packet) {
+                    self.dirty_links.push((storage, conn));
+                }
+            }
+            UpstreamOp::Pause { conn } => self.links_of(storage).set_paused(conn, true),
+            UpstreamOp::Resume { conn } => self.links_of(storage).set_paused(conn, false),
+            UpstreamOp::Close { conn } => drop(self.links_of(storage).remove(conn)),
+        }
+    }
+
+    /// Writes as much to a server above as the socket takes.
+    fn flush_link(&mut self, (storage, conn): Link) {
+        let event = match self.links_of(storage).flush(conn) {
+            Flushed::Sent(0) => return,
+            Flushed::Sent(bytes) => UpstreamEvent::Sent { conn, bytes },
+            Flushed::Lost(why) => {
+                self.links_of(storage).remove(conn);
+                UpstreamEvent::Lost { conn, why }
+            }
+        };
+        self.server.handle(self.now, Input::Upstream { storage, event });
+    }
+
     fn start_pack(&mut self, storage: StorageId, begin: Begin) {
-        let Logs::One(disk) = &self.files[storage.0].logs else { unreachable!("one Data.fs is packed") };
-        let (base, helpers) = (disk.base().to_owned(), self.helpers.clone());
+        let (base, helpers) = (self.files[storage.0].logs.packed().base().to_owned(), self.helpers.clone());
         let (packer, orders) = mpsc::channel();
         self.packers.insert(storage, packer);
         let tell = move |news| {
@@ -406,9 +520,10 @@ impl Shell {
 
 fn log(event: &Event) {
     match event.level() {
-        Level::Debug => tracing::debug!("{event}"),
-        Level::Info => tracing::info!("{event}"),
-        Level::Warning => tracing::warn!("{event}"),
-        Level::Error => tracing::error!("{event}"),
+        Level::Debug => tracing::debug!(target: LOGGER, "{event}"),
+        Level::Info => tracing::info!(target: LOGGER, "{event}"),
+        Level::Warning => tracing::warn!(target: LOGGER, "{event}"),
+        Level::Error => tracing::error!(target: LOGGER, "{event}"),
+        Level::Critical => tracing::error!(target: LOGGER, critical = true, "{event}"),
     }
 }

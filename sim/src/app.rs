@@ -6,7 +6,7 @@ mod questions;
 mod txns;
 mod work;
 
-pub use notes::{Iterated, Notes, Scene, Told};
+pub use notes::{Cached, Iterated, Notes, Scene, Told};
 pub use work::any;
 
 use crate::event::ClientId;
@@ -64,14 +64,23 @@ impl App {
         self.txns.stage().unwrap_or(usize::from(!self.questions.is_empty()))
     }
 
-    /// What it waits for; `None`: for nothing.
-    pub fn waits_for(&self) -> Option<String> {
-        let questions = self.questions.all().map(|asked| format!("{:?}", asked.call));
-        let all: Vec<String> = self.txns.stages().chain(questions).collect();
-        match (all.is_empty(), self.txns.wants) {
-            (true, false) => None,
-            (true, true) => Some("to commit at all".to_owned()),
-            _ => Some(all.join("; ")),
+    /// What it waits for: the kind of thing, and more. `None`: for nothing.
+    pub fn waits_for(&self) -> Option<(String, String)> {
+        let questions = self.questions.all().map(|asked| {
+            let call = format!("{:?}", asked.call);
+            let name = call.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+            let what = match asked.attempt {
+                Some(attempt) => format!("{name} of transaction {}", attempt.number),
+                None => call.clone(),
+            };
+            (format!("for {name}"), what)
+        });
+        let (kinds, all): (Vec<String>, Vec<String>) = self.txns.waits().chain(questions).unzip();
+        match kinds.into_iter().next() {
+            None => {
+                self.txns.wants.then(|| ("to commit".to_owned(), "it is refused again and again".to_owned()))
+            }
+            Some(kind) => Some((kind, all.join(", "))),
         }
     }
 

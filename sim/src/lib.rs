@@ -34,6 +34,8 @@ mod settle;
 pub mod setup;
 pub mod shrink;
 pub mod steady;
+pub mod table;
 pub mod tape;
 pub mod trace;
+mod waits;
 pub mod world;

@@ -215,6 +215,27 @@ impl Network {
         self.held.remove(&(wire, Way::Up)) | self.held.remove(&(wire, Way::Down))
     }
 
+    /// What a person would call the connections of a client, and what is on its way on them.
+    pub fn describe(&self, client: ClientId) -> String {
+        let wanted = self.wanted.keys().filter(|wire| wire.client == client);
+        let wanted = wanted.map(|wire| format!("asks for a connection to server {}", wire.server.0));
+        let live = self.connections.iter().filter(|(_, it)| it.wire.client == client && it.near.is_some());
+        let live = live.map(|(far, it)| {
+            let (server, up, down) = (it.wire.server.0, it.up.len(), it.down.len());
+            let stop = |is_so: bool, what: &'static str| if is_so { what } else { "" };
+            format!(
+                "connection {} to server {server} has {up} bytes on their way up and {down} down{}{}{}{}",
+                far.0,
+                stop(self.is_held(it.wire, Way::Up), ", nothing goes up"),
+                stop(self.is_held(it.wire, Way::Down), ", nothing goes down"),
+                stop(it.paused, ", the server takes nothing"),
+                stop(!it.far, ", the server has ended it"),
+            )
+        });
+        let all: Vec<String> = wanted.chain(live).collect();
+        if all.is_empty() { "has no connection, and asks for none".to_owned() } else { all.join(", ") }
+    }
+
     /// A wire on which something is held.
     pub fn first_held(&self) -> Option<Wire> {
         self.held.first().map(|(wire, _)| *wire)

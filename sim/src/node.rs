@@ -129,7 +129,7 @@ impl Node {
             path: "Data.fs".into(),
             create: true,
             read_only: false,
-            queue: self.setup.queue,
+            queue: self.setup.queue.into(),
             check_upto: limits::CHECKED_AT_OPEN,
             serve_damaged: false,
         };

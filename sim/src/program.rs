@@ -93,14 +93,13 @@ impl Program {
         self.due
     }
 
-    /// What it waits for; `None` when it has nothing under way.
-    pub fn waits_for(&self) -> Option<String> {
-        let app = self.app.waits_for();
-        match (app, self.machine.is_ready()) {
-            (None, true) => None,
+    /// What it waits for: the kind of thing, and more. `None` when it has nothing under way.
+    pub fn waits_for(&self) -> Option<(String, String)> {
+        match (self.app.waits_for(), self.machine.is_ready()) {
             (app, true) => app,
             (app, false) => {
-                Some(format!("for a connection{}", app.map_or(String::new(), |it| format!(", {it}"))))
+                let what = app.map_or("nothing else".to_owned(), |(kind, what)| format!("{kind}, {what}"));
+                Some(("for a connection".to_owned(), what))
             }
         }
     }

@@ -22,6 +22,7 @@ enum Called {
     Register,
     Vote,
     Finish,
+    NewOids,
     Invalidations(Tid),
     Other(&'static str),
 }
@@ -94,6 +95,7 @@ impl Reader {
                     Request::Register { .. } => Called::Register,
                     Request::Vote(_) => Called::Vote,
                     Request::TpcFinish(_) => Called::Finish,
+                    Request::NewOids(_) => Called::NewOids,
                     Request::GetInvalidations(since) => Called::Invalidations(*since),
                     other => Called::Other(other.method()),
                 };
@@ -164,6 +166,10 @@ fn answer(
             let answer = answer.as_ref().map(|(upto, oids)| (*upto, oids.as_slice()));
             see(Seen::Verified { conn, since, answer })
         }
+        Called::NewOids => {
+            let oids = value.oids().expect("a list of new oids");
+            see(Seen::NewOids(conn, &oids))
+        }
         Called::Other(_) => Ok(()),
     }
 }
@@ -174,6 +180,7 @@ impl Called {
             Called::Register => "register",
             Called::Vote => "vote",
             Called::Finish => "tpc_finish",
+            Called::NewOids => "new_oids",
             Called::Invalidations(_) => "getInvalidations",
             Called::Other(method) => method,
         }

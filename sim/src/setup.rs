@@ -177,7 +177,7 @@ impl Setup {
         Config {
             codec: self.codec,
             transaction_timeout: self.timeout,
-            invalidation_queue: self.queue,
+            invalidation_queue: self.queue.into(),
             limits: self.limits,
             ..Config::default()
         }

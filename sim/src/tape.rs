@@ -58,6 +58,7 @@ impl Handed {
                 _ => Handed::Failed,
             },
             Input::Tick => Handed::Tick,
+            Input::Upstream { .. } => unreachable!("no storage here is another server's"),
             Input::Packed { .. } => unreachable!("no simulated server is asked to pack"),
             Input::Stop => Handed::Stop,
         }
@@ -108,6 +109,7 @@ impl Turn {
                 Output::Pause { conn } => self.paused.push((*conn, true)),
                 Output::Resume { conn } => self.paused.push((*conn, false)),
                 Output::Disk { .. } | Output::Pack { .. } | Output::Log(_) | Output::Stopped => {}
+                Output::Upstream { .. } => unreachable!("no storage here is another server's"),
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::record::{Record, Sign};
 use crate::settle;
 use crate::tape::Turn;
 use crate::trace::Trace;
+use crate::waits;
 pub(crate) use clients::{finish, rest};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -224,10 +225,7 @@ impl World {
 
     /// Tells the checkers that everybody had time.
     fn quiet(&mut self) -> Result<bool, Violation> {
-        let programs = self.programs.iter().enumerate();
-        let waiting: Vec<(ClientId, String)> =
-            programs.filter_map(|(n, program)| Some((ClientId(n), program.waits_for()?))).collect();
-        self.see(&Seen::Quiet(&waiting))?;
+        self.see(&Seen::Quiet(&waits::waiting(self)))?;
         self.look_for_what_is_left()?;
         self.programs.iter().for_each(|program| program.machine.cache().check_invariants());
         oracle::judge(&self.notes.history).map_err(|contradiction| Violation {
@@ -238,17 +236,22 @@ impl World {
         Ok(true)
     }
 
+    /// All that can move did, though nobody looked after the disks that failed.
+    pub(crate) fn sick(&mut self) -> Result<(), Violation> {
+        self.see(&Seen::Sick(&waits::waiting_for_the_sick(self)))
+    }
+
     /// Nobody waits for anything: whoever keeps something for somebody has forgotten to let go of it.
     fn look_for_what_is_left(&mut self) -> Result<(), Violation> {
         let (mut locks, mut rest) = (Vec::new(), Vec::new());
         for (server, node) in self.nodes.iter().enumerate() {
             let Some(held) = node.server().map(|machine| machine.held()) else { continue };
-            let named = |what: &String| format!("server {server}: {what}");
+            let named = |what: &String| format!("{what} at server {server}");
             locks.extend(held.transactions.iter().map(named));
             rest.extend(held.rest.iter().map(named));
         }
         for (client, program) in self.programs.iter().enumerate() {
-            rest.extend(program.machine.held().iter().map(|what| format!("client {client}: {what}")));
+            rest.extend(program.machine.held().iter().map(|what| format!("client {client} has {what}")));
         }
         self.see(&Seen::Left { locks: &locks, rest: &rest })
     }

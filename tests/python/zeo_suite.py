@@ -12,16 +12,19 @@ fail passes, or when a line of the lists fits no test.
 
 import argparse
 import ast
+import collections
 import importlib
 import io
 import json
 import logging
 import os
 import queue
+import random
 import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -44,11 +47,48 @@ STOP = 20
 # In the environment of a worker: the file that says which servers ended badly.
 BAD_ENDS = 'ZEO_SUITE_BAD_ENDS'
 
+# In the environment of a worker: the first of its ports.
+PORTS = 'ZEO_SUITE_PORTS'
+
+# Where ports begin, and how many a worker has: together they stay below those that systems give away by themselves.
+LOWEST_PORT = 10_000
+PORTS_OF_A_WORKER = 2_500
+MOST_WORKERS = 8
+
+# Lines of a log that are shown of a test that fails.
+SHOWN = 100
+
 # What ZEO's tests run at unless told otherwise; above it are those that take many minutes.
 LEVEL = 1
 
 
 # The servers.
+
+def ports():
+    """The ports of a worker, two at a time as ZEO's tests want them, over and over.
+
+    Most tests let the system choose, and many stop a server and start it there again while its client tries to come back:
+    between the two the port is anybody's, for another server or for either end of any connection.
+    """
+    first = int(os.environ[PORTS])
+    # Others on this machine may run the suite as well.
+    begin = random.randrange(0, PORTS_OF_A_WORKER, 2)
+    while True:
+        for step in range(0, PORTS_OF_A_WORKER, 2):
+            port = first + (begin + step) % PORTS_OF_A_WORKER
+            if is_free(port) and is_free(port + 1):
+                yield port
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(('127.0.0.1', port))
+        except OSError:
+            return False
+        return True
+
 
 def serve_as_python(config):
     """Python's server with this configuration; tells where it listens in the words of ours."""
@@ -86,11 +126,16 @@ def remove_storages(text):
                 os.remove(path + suffix)
 
 
-def runner(command):
-    """What takes the place of the function in which ZEO's tests run a server, in a process or thread of its own."""
+def runner(command, next_port):
+    """What takes the place of the function in which ZEO's tests run a server, in a process or thread of its own.
+
+    Where a port is asked for, it is the one in `next_port`.
+    """
     def run(config, orders, reports, timeout=None, name=None, keep=False, **_):
         with open(config) as file:
-            text = file.read()
+            text = re.sub(r'^(\s*address\s.*):\s*0\s*$', rf'\1:{next_port[0]}', file.read(), flags=re.MULTILINE)
+        with open(config, 'w') as file:
+            file.write(text)
         process = subprocess.Popen([*command, config], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         try:
             address = address_told(process)
@@ -118,16 +163,21 @@ def runner(command):
 def replace_server(command):
     """From now on ZEO's tests start this server."""
     from ZEO import _forker
-    _forker.runner = runner(command)
+    free, next_port = ports(), [None]
+    _forker.runner = runner(command, next_port)
     start = _forker.start_zeo_server
 
     def start_or_fail(*arguments, **options):
+        next_port[0] = next(free)
         address, stop = start(*arguments, **options)
         if address is None:
             raise RuntimeError('the server does not start')
         return address, stop
 
     _forker.start_zeo_server = start_or_fail
+    # It takes what was just replaced when it is first imported.
+    from ZEO.tests import forker
+    forker.get_port = lambda ignored=None: next(free)
 
 
 # The tests.
@@ -177,7 +227,7 @@ def end_with_input(file, take=lambda line: None):
 
 def work(command):
     """Runs the tests that are named on standard input, and tells of each in a line of JSON on standard output."""
-    logging.basicConfig(level=logging.INFO)
+    logging.basicConfig(level=logging.DEBUG, format='%(asctime)s %(levelname)s %(name)s %(message)s')
     # Tests lean on what others have loaded before them.
     importlib.import_module('ZEO.ClientStorage')
     importlib.import_module('ZEO.asyncio.testing')
@@ -226,16 +276,23 @@ def work(command):
 class Worker:
     """A process that runs tests one after the other, and its servers, in a group of their own."""
 
-    def __init__(self, arguments, errors):
+    def __init__(self, arguments, place):
         self._home = tempfile.mkdtemp(prefix='zeo-suite-')
-        self._errors = errors
+        # What clients and servers log is for whoever looks into a failure.
+        self._log = open(os.path.join(self._home, 'log'), 'a+b')
         self._process = subprocess.Popen(
             [sys.executable, os.path.abspath(__file__), '--work', *arguments], cwd=self._home, start_new_session=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
-            env=os.environ | {'TMPDIR': self._home})
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
+            env=os.environ | {'TMPDIR': self._home, PORTS: str(LOWEST_PORT + place * PORTS_OF_A_WORKER)})
+
+    def logged(self):
+        """The end of what the test has logged that ran last."""
+        self._log.seek(0)
+        return b''.join(collections.deque(self._log, SHOWN)).decode(errors='replace')
 
     def run(self, name):
         """The name, what came of it, why, and in how many seconds."""
+        self._log.truncate(0)
         try:
             print(name, file=self._process.stdin, flush=True)
         except BrokenPipeError:
@@ -254,25 +311,27 @@ class Worker:
         self._process.wait()
         self._process.stdin.close()
         self._process.stdout.close()
+        self._log.close()
         shutil.rmtree(self._home, ignore_errors=True)
 
 
 def run_all(names, arguments, jobs):
-    """Runs the tests, some at a time. Yields what came of each, in no order."""
+    """Runs the tests, some at a time. Yields what came of each, with the log of those that fail, in no order."""
     waiting, answers = queue.SimpleQueue(), queue.SimpleQueue()
     for name in names:
         waiting.put(name)
 
-    def serve():
+    def serve(place):
         worker = None
         try:
             while True:
                 name = waiting.get_nowait()
-                worker = worker or Worker(arguments, errors)
-                answer = worker.run(name)
-                answers.put(answer)
+                worker = worker or Worker(arguments, place)
+                name, outcome, text, seconds = worker.run(name)
+                failed = outcome == 'fails'
+                answers.put([name, outcome, text, seconds, worker.logged() if failed else ''])
                 # A process in which a test hung or ended is not asked again.
-                if answer[1] == 'fails':
+                if failed:
                     worker.end()
                     worker = None
         except queue.Empty:
@@ -281,16 +340,13 @@ def run_all(names, arguments, jobs):
             if worker:
                 worker.end()
 
-    # What clients and servers log is for whoever looks into a failure.
-    path = os.path.join(tempfile.gettempdir(), 'zeo_suite.log')
-    with open(path, 'w') as errors:
-        threads = [threading.Thread(target=serve) for _ in range(jobs)]
-        for thread in threads:
-            thread.start()
-        for _ in names:
-            yield answers.get()
-        for thread in threads:
-            thread.join()
+    threads = [threading.Thread(target=serve, args=[place]) for place in range(jobs)]
+    for thread in threads:
+        thread.start()
+    for _ in names:
+        yield answers.get()
+    for thread in threads:
+        thread.join()
 
 
 def expected_of(names, lists):
@@ -312,7 +368,8 @@ def main():
     parser.add_argument('--short', action='store_true')
     parser.add_argument('--list', action='store_true')
     parser.add_argument('--msgpack', action='store_true', help='with the encoding M5 in place of Z5')
-    parser.add_argument('--jobs', type=int, default=2 * (os.cpu_count() or 1))
+    parser.add_argument('--jobs', type=int, choices=range(1, MOST_WORKERS + 1),
+                        default=min(2 * (os.cpu_count() or 1), MOST_WORKERS))
     parser.add_argument('--verbose', action='store_true', help='show why tests fail that may')
     parser.add_argument('--attended', action='store_true', help='end when standard input does')
     parser.add_argument('--work', action='store_true', help=argparse.SUPPRESS)
@@ -347,12 +404,12 @@ def main():
         return print('\n'.join(names))
 
     begun, passed, wrong, slow = time.monotonic(), 0, [], []
-    for name, outcome, text, seconds in run_all(names, arguments, options.jobs):
+    for name, outcome, text, seconds, log in run_all(names, arguments, options.jobs):
         slow.append((seconds, name))
         may_fail = expected.get(name)
         if outcome == 'fails' and not may_fail:
             wrong.append(name)
-            print(f'FAILS {name}\n{text}', flush=True)
+            print(f'FAILS {name}\n{text}\nthe end of its log:\n{log}', flush=True)
         elif outcome == 'fails' and options.verbose:
             print(f'may fail: {name} ({may_fail})\n{text}', flush=True)
         elif outcome != 'fails' and may_fail:

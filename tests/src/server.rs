@@ -479,9 +479,9 @@ mod tests {
 
     #[test]
     fn errors_and_panics_in_a_log_are_complaints() {
-        assert!(is_complaint("2026-01-01T00:00:00Z ERROR zeolith_net: the disk is full"));
+        assert!(is_complaint("2026-01-01T00:00:00Z ERROR zeolith.net.boot the disk is full"));
         assert!(is_complaint("thread 'main' panicked at core/src/server/mod.rs:1:1:"));
-        assert!(!is_complaint("2026-01-01T00:00:00Z  WARN zeolith_net: refused: ReadOnlyError"));
+        assert!(!is_complaint("2026-01-01T00:00:00Z WARNING zeolith.net.shell refused: ReadOnlyError"));
     }
 
     #[test]

@@ -127,6 +127,9 @@ pub enum Problem {
     /// Keys that exclude each other.
     #[error("a read-only storage cannot be created anew: 'create' and 'read-only' exclude each other")]
     CreateReadOnly,
+    /// A client that is to write never, and to write whenever it can.
+    #[error("'read-only' and 'read-only-fallback' exclude each other")]
+    ReadOnlyTwice,
     /// A `%define` of a name that is ours, and that nobody reads.
     #[error("'{name}' is nothing to define{hint}")]
     UnknownDefine {
@@ -135,6 +138,12 @@ pub enum Problem {
         /// A name that looks alike.
         hint: Hint,
     },
+    /// A password that only Python code knows.
+    #[error(
+        "'password-function' is Python code, which Zeolith does not run: '%define zeolith_key_password_file FILE' before \
+         the sections names a file with the password, and Python's server reads over it"
+    )]
+    PasswordFunction,
     /// What stands among names of classes and is none.
     #[error("'{0}' is no class: its module and its name are wanted, such as app.counters.Counter")]
     NoClass(String),

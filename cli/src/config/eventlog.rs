@@ -71,7 +71,7 @@ fn logfile(section: &Section, outer: LevelFilter, notices: &mut Vec<Notice>) -> 
     for name in ["format", "dateformat", "style", "formatter", "arbitrary-fields", "delay", "encoding"] {
         if let Some(key) = keys.find(name) {
             notices.push(Notice::Info(format!(
-                "{}: {} has no effect: a line is time, level and message",
+                "{}: {} has no effect: a line is time, level, name and message",
                 key.at, key.name
             )));
         }
@@ -106,7 +106,7 @@ fn level(text: &str) -> Result<LevelFilter, ValueError> {
         6..=10 => Ok(LevelFilter::DEBUG),
         11..=20 => Ok(LevelFilter::INFO),
         21..=30 => Ok(LevelFilter::WARN),
-        // Zeolith has nothing above an error; a log that asks for more is not to fall silent.
+        // A log that asks for what is above an error gets errors too: it is not to fall silent about a disk.
         31..=50 => Ok(LevelFilter::ERROR),
         _ => Err(ValueError::NotLevel),
     }

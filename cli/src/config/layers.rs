@@ -91,7 +91,7 @@ fn has_demo(kind: &StorageKind) -> bool {
     match kind {
         StorageKind::Demo { .. } => true,
         StorageKind::Coded { base, .. } => has_demo(base),
-        StorageKind::File { .. } | StorageKind::Memory => false,
+        StorageKind::File { .. } | StorageKind::Memory | StorageKind::Upstream(_) => false,
     }
 }
 
@@ -115,8 +115,16 @@ fn only_inside(section: &Section) -> Result<&Section, ConfigError> {
 
 /// The sections inside, which are storages.
 fn storages(section: &Section) -> Result<&[Section], ConfigError> {
-    match section.sections.iter().find(|inner| !is_storage(&inner.kind)) {
-        Some(other) => Err(unknown_section(other, &SERVED)),
+    if let Some(other) = section.sections.iter().find(|inner| !is_storage(&inner.kind)) {
+        return Err(unknown_section(other, &SERVED));
+    }
+    let upstream = |inner: &&Section| matches!(inner.kind.as_str(), "clientstorage" | "zeoclient");
+    match section.sections.iter().find(upstream) {
+        Some(inner) => {
+            let what = format!("a <{}> inside a <{}>", inner.kind, section.kind);
+            let why = "it stands alone; wrap the storage on its own server";
+            Err(inner.at.says(Problem::Unsupported { what, why }).into())
+        }
         None => Ok(&section.sections),
     }
 }

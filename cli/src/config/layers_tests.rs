@@ -168,7 +168,10 @@ fn every_problem_inside_names_its_line() {
             "<hexstorage>\n<filestorage>\n</filestorage>\n</hexstorage>",
             "5: <filestorage> needs the key 'path'",
         ),
-        ("<demostorage>\n<zeoclient>\n</zeoclient>\n</demostorage>", "5: <zeoclient> is not supported yet"),
+        (
+            "<demostorage>\n<zeoclient>\n</zeoclient>\n</demostorage>",
+            "5: a <zeoclient> inside a <demostorage> is not supported yet: it stands alone; wrap the storage on its own server",
+        ),
         ("<zlibstorag/>", "4: unknown section <zlibstorag>; did you mean 'zlibstorage'?"),
         ("<mappingstorage>\n<filestorage/>\n</mappingstorage>", "5: unknown section <filestorage>"),
     ] {

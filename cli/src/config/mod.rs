@@ -1,6 +1,7 @@
 //! The configuration file of `runzeo`, understood: which sections and keys there are, what they mean, and which of
 //! them Zeolith refuses because ignoring them would deceive.
 
+mod client;
 mod defined;
 mod error;
 mod eventlog;
@@ -36,6 +37,8 @@ pub struct FileConfig {
     pub msgpack: Option<bool>,
     /// `invalidation-queue-size`.
     pub invalidation_queue: Option<usize>,
+    /// `invalidation-age`, zero when absent.
+    pub invalidation_age: Duration,
     /// `transaction-timeout`.
     pub transaction_timeout: Option<Duration>,
     /// `pid-filename`.
@@ -81,7 +84,8 @@ fn understand(document: &Document, host: &dyn Host) -> Result<FileConfig, Config
     }
     only(root, "runner")?;
     let zeo = only(root, "zeo")?.ok_or_else(|| root.at.says(Problem::NoZeo))?;
-    let zeo = zeo::understand(zeo, host, &mut notices)?;
+    let defined = defined::read(&document.defines, host)?;
+    let zeo = zeo::understand(zeo, defined.key_password, host, &mut notices)?;
     let storages = storage::understand(root, host, &mut notices)?;
     let log = only(root, "eventlog")?.map(|log| eventlog::understand(log, &mut notices)).transpose()?;
     Ok(FileConfig {
@@ -90,9 +94,10 @@ fn understand(document: &Document, host: &dyn Host) -> Result<FileConfig, Config
         read_only: zeo.read_only,
         msgpack: zeo.msgpack,
         invalidation_queue: zeo.invalidation_queue,
+        invalidation_age: zeo.invalidation_age,
         transaction_timeout: zeo.transaction_timeout,
         pid_file: zeo.pid_file,
-        merged: defined::merged(&document.defines)?,
+        merged: defined.merged,
         storages,
         log,
         notices,

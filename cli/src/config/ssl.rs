@@ -6,25 +6,35 @@ use zeolith_net::tls::ServerTls;
 
 use super::error::{ConfigError, Problem};
 use super::keys::{Keys, no_sections};
+use crate::options::Notice;
 use crate::zconfig::datatypes::{ValueError, existing_dirpath};
-use crate::zconfig::{Host, Section};
+use crate::zconfig::{Host, Located, Section};
 
 const KEYS: [&str; 4] = ["certificate", "key", "password-function", "authenticate"];
 
 /// What `<ssl>` says. The files are read when the server starts.
-pub(super) fn understand(section: &Section, host: &dyn Host) -> Result<ServerTls, ConfigError> {
+pub(super) fn understand(
+    section: &Section,
+    key_password: Option<Located<PathBuf>>,
+    host: &dyn Host,
+    notices: &mut Vec<Notice>,
+) -> Result<ServerTls, ConfigError> {
     no_sections(section)?;
     let keys = Keys::of(section, &KEYS)?;
     if let Some(key) = keys.find("password-function") {
-        let what = format!("'{}'", key.name);
-        let why =
-            "Zeolith runs no Python code; decrypt the key with openssl pkey, for the server's eyes only";
-        return Err(key.at.says(Problem::Unsupported { what, why }).into());
+        if key_password.is_none() {
+            return Err(key.at.says(Problem::PasswordFunction).into());
+        }
+        notices.push(Notice::Info(format!(
+            "{}: password-function is not called: the password is in a file",
+            key.at
+        )));
     }
     let file = |text: &str| existing_dirpath(text, host);
     Ok(ServerTls {
         certificate: keys.need("certificate", file)?,
         key: keys.read("key", file)?,
+        key_password: key_password.map(|file| file.what),
         authenticate: keys.need("authenticate", |text| authenticate(text, host))?,
     })
 }

@@ -1,6 +1,7 @@
 //! `<filestorage>`, `<mappingstorage>`, and the storages that are known by name only.
 
 use super::check_names;
+use super::client;
 use super::error::{ConfigError, Problem};
 use super::keys::{Keys, no_sections};
 use super::layers;
@@ -19,7 +20,7 @@ const UNSERVED_KEYS: [(&str, &str); 2] = [
 ];
 
 /// The storages there are.
-pub(super) const SERVED: [&str; 8] = [
+pub(super) const SERVED: [&str; 10] = [
     "filestorage",
     "mappingstorage",
     "blobstorage",
@@ -28,11 +29,12 @@ pub(super) const SERVED: [&str; 8] = [
     "serverzlibstorage",
     "hexstorage",
     "serverhexstorage",
+    "clientstorage",
+    "zeoclient",
 ];
 
 /// Storages of ZODB and its neighbours that runzeo could serve.
-const UNSERVED: [&str; 6] =
-    ["zeoclient", "fullstorage", "minimalstorage", "zrs", "relstorage", "beforestorage"];
+const UNSERVED: [&str; 5] = ["fullstorage", "minimalstorage", "zrs", "relstorage", "beforestorage"];
 
 /// The name of a storage that has none.
 const UNNAMED: &str = "1";
@@ -83,6 +85,7 @@ pub(super) fn storage(
         "filestorage" => file(section, host, notices),
         "mappingstorage" => Ok((memory(section)?, None)),
         "blobstorage" => layers::with_blobs(section, host, notices),
+        "clientstorage" | "zeoclient" => client::understand(section, host, notices),
         "demostorage" => Ok((layers::demo(section, host, notices)?, None)),
         wrapper if SERVED.contains(&wrapper) => layers::wrapper(section, host, notices),
         other => {

@@ -127,13 +127,14 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         .variable("ZEO_INVALIDATION_QUEUE_SIZE", "500")
         .variable("ZEO_PACK_KEEP_OLD", "true");
     let config = parse(PLONE, Path::new("zeo.conf"), &host).unwrap();
-    let format = "zeo.conf:21: format has no effect: a line is time, level and message".to_owned();
+    let format = "zeo.conf:21: format has no effect: a line is time, level, name and message".to_owned();
     let expected = FileConfig {
         address: Address::Tcp { host: "0.0.0.0".to_owned(), port: 8100 },
         tls: None,
         read_only: false,
         msgpack: None,
         invalidation_queue: Some(500),
+        invalidation_age: Duration::ZERO,
         transaction_timeout: None,
         pid_file: Some("/app/var/zeo.pid".into()),
         merged: Vec::new(),
@@ -142,17 +143,6 @@ fn the_file_of_plones_container_is_served_as_it_is() {
         notices: vec![Notice::Info(format)],
     };
     assert_eq!(config, expected);
-}
-
-#[test]
-fn classes_to_merge_are_named_where_python_reads_over_them() {
-    let merged = |line: &str| read(&format!("{line}\n{ZEO}{STORAGE}")).map(|config| config.merged);
-    assert_eq!(
-        merged("%define Zeolith_Merged app.Counter  app.sub.Box.Lid"),
-        Ok(vec!["app.Counter".to_owned(), "app.sub.Box.Lid".to_owned()])
-    );
-    assert_eq!(merged("%define zeolith_merged"), Ok(Vec::new()));
-    assert_eq!(merged("%define other zeolith"), Ok(Vec::new()));
 }
 
 #[test]
@@ -192,7 +182,7 @@ fn blobs_that_would_lie_nowhere_or_in_two_places_are_refused() {
             ":7: a second storage inside this <blobstorage>; the first is in line 6",
         ),
         (around("blob-dir a\n<eventlog/>"), ":6: unknown section <eventlog>"),
-        (around("blob-dir a\n<zeoclient/>"), ":6: <zeoclient> is not supported yet"),
+        (around("blob-dir a\n<fullstorage/>"), ":6: <fullstorage> is not supported yet"),
         (around("blob-dir a\n<demostorage/>"), ":6: a <demostorage> with blobs is not supported yet"),
         (
             around("blob-dir a\n<filestorage>\npath Data.fs\nblob-dir b\n</filestorage>"),
@@ -227,11 +217,29 @@ fn every_key_of_zeo_is_understood() {
 }
 
 #[test]
+fn an_age_of_invalidations_is_any_number_of_seconds() {
+    for (text, age) in [
+        ("3600.5", Duration::from_millis(3_600_500)),
+        ("0", Duration::ZERO),
+        ("-7", Duration::ZERO),
+        ("1e300", Duration::MAX),
+        ("inf", Duration::MAX),
+    ] {
+        assert_eq!(
+            read(&zeo_with(&format!("invalidation-age {text}"))).unwrap().invalidation_age,
+            age,
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn tls_takes_two_files_and_a_place_of_certificates() {
     let tls = |lines| read(&ssl_with(lines)).unwrap().tls;
     let expected = ServerTls {
         certificate: "server.pem".into(),
         key: Some("server_key.pem".into()),
+        key_password: None,
         authenticate: "clients".into(),
     };
     assert_eq!(tls("key server_key.pem\nauthenticate clients"), Some(expected.clone()));
@@ -279,11 +287,6 @@ fn a_pack_is_configured_as_in_python() {
 #[test]
 fn what_has_no_effect_is_told() {
     for (text, expected) in [
-        (
-            zeo_with("invalidation-age 3600.5"),
-            "zeo.conf:3: invalidation-age has no effect: the queue is filled from the log at start, up to \
-             invalidation-queue-size",
-        ),
         (
             file_with("create true"),
             "zeo.conf:6: 'create true' keeps an existing Data.fs, where Python's server would empty it",
@@ -392,11 +395,6 @@ fn every_problem_names_its_line() {
             ssl_with("authenticate a\nkey /missing/key.pem"),
             ":6: '/missing/key.pem' is no value for 'key': the directory /missing does not exist",
         ),
-        (
-            ssl_with("password-function a.b"),
-            ":5: 'password-function' is not supported yet: Zeolith runs no Python code; decrypt the key with openssl \
-             pkey, for the server's eyes only",
-        ),
         (ssl_with("check-hostname no"), ":5: unknown key 'check-hostname' in <ssl>"),
         (ssl_with("keys a"), ":5: unknown key 'keys' in <ssl>; did you mean 'key'?"),
         (ssl_with("<ca/>"), ":5: unknown section <ca>"),
@@ -420,6 +418,7 @@ fn every_problem_names_its_line() {
             zeo_with("invalidation-queue-size -1"),
             ":3: '-1' is no value for 'invalidation-queue-size': expected 0 to 10000000",
         ),
+        (zeo_with("invalidation-age nan"), ":3: 'nan' is no value for 'invalidation-age': expected a number"),
         (zeo_with("invalidation-age x"), ":3: 'x' is no value for 'invalidation-age': expected a number"),
         (
             zeo_with("transaction-timeout x"),
@@ -460,7 +459,7 @@ fn every_problem_names_its_line() {
             file_with("blob_dir blobs"),
             ":6: unknown key 'blob_dir' in <filestorage>; did you mean 'blob-dir'?",
         ),
-        (format!("{ZEO}<zeoclient>\nserver 1\n</zeoclient>"), ":4: <zeoclient> is not supported yet"),
+        (format!("{ZEO}<fullstorage>\n</fullstorage>"), ":4: <fullstorage> is not supported yet"),
         (format!("{ZEO}<filestorage>\n<x/>\n</filestorage>"), ":5: unknown section <x>"),
         (
             format!("{ZEO}{STORAGE}{STORAGE}"),
@@ -492,18 +491,6 @@ fn every_problem_names_its_line() {
             ":8: 'big' is no value for 'max-size': expected a size such as 512, 64KB, 10MB or 2GB",
         ),
         ("<zeo>".to_owned(), ":1: <zeo> is never ended"),
-        (
-            format!("%define zeolith_merge a.B\n{ZEO}{STORAGE}"),
-            ":1: 'zeolith_merge' is nothing to define; did you mean 'zeolith_merged'?",
-        ),
-        (
-            format!("%define zeolith_merged a.B Counter\n{ZEO}{STORAGE}"),
-            ":1: 'Counter' is no class: its module and its name are wanted, such as app.counters.Counter",
-        ),
-        (
-            format!("%define zeolith_merged a.B,c.D\n{ZEO}{STORAGE}"),
-            ":1: 'a.B,c.D' is no class: its module and its name are wanted, such as app.counters.Counter",
-        ),
     ] {
         assert_eq!(message(&text), format!("zeo.conf{expected}"), "{text}");
     }

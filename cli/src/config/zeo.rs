@@ -10,7 +10,7 @@ use super::keys::{self, Keys};
 use super::ssl;
 use crate::options::{Address, Notice};
 use crate::zconfig::datatypes::{ValueError, boolean, existing_dirpath, float, integer, integer_in};
-use crate::zconfig::{Host, Section};
+use crate::zconfig::{Host, Located, Section};
 
 /// Transactions that a queue may remember: at some hundred bytes each, a few gigabytes.
 const MAX_QUEUE: i64 = 10_000_000;
@@ -43,12 +43,14 @@ pub(super) struct Zeo {
     pub(super) read_only: bool,
     pub(super) msgpack: Option<bool>,
     pub(super) invalidation_queue: Option<usize>,
+    pub(super) invalidation_age: Duration,
     pub(super) transaction_timeout: Option<Duration>,
     pub(super) pid_file: Option<PathBuf>,
 }
 
 pub(super) fn understand(
     section: &Section,
+    key_password: Option<Located<PathBuf>>,
     host: &dyn Host,
     notices: &mut Vec<Notice>,
 ) -> Result<Zeo, ConfigError> {
@@ -60,18 +62,17 @@ pub(super) fn understand(
     if let Some(other) = section.sections.iter().find(|inner| inner.kind != "ssl") {
         return Err(keys::unknown_section(other, &["ssl"]));
     }
-    let tls = super::only(section, "ssl")?.map(|ssl| ssl::understand(ssl, host)).transpose()?;
+    let tls = match super::only(section, "ssl")? {
+        Some(ssl) => Some(ssl::understand(ssl, key_password, host, notices)?),
+        None => {
+            notices.extend(key_password.map(|file| {
+                Notice::Warning(format!("{}: the password has no effect: there is no <ssl>", file.at))
+            }));
+            None
+        }
+    };
 
     let keys = Keys::of(section, &KEYS)?;
-    if keys.read("invalidation-age", float)?.is_some() {
-        notices.extend(keys.find("invalidation-age").map(|key| {
-            Notice::Warning(format!(
-                "{}: invalidation-age has no effect: the queue is filled from the log at start, up to \
-                 invalidation-queue-size",
-                key.at
-            ))
-        }));
-    }
     if keys.read("client-conflict-resolution", boolean)? == Some(false) {
         notices.extend(keys.find("client-conflict-resolution").map(|key| {
             Notice::Info(format!(
@@ -93,9 +94,20 @@ pub(super) fn understand(
         invalidation_queue: keys
             .read("invalidation-queue-size", integer_in(0, MAX_QUEUE))?
             .map(|size| size as usize),
+        invalidation_age: keys.read("invalidation-age", age)?.unwrap_or_default(),
         transaction_timeout: keys.read("transaction-timeout", timeout)?,
         pid_file: keys.read("pid-filename", pid_file)?.flatten(),
     })
+}
+
+/// Seconds. As for Python's server nothing is that young where they are not positive, and everything where they go on for
+/// ever.
+fn age(text: &str) -> Result<Duration, ValueError> {
+    let seconds = float(text)?;
+    if seconds.is_nan() {
+        return Err(ValueError::NotNumber);
+    }
+    Ok(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
 fn timeout(text: &str) -> Result<Duration, ValueError> {

@@ -69,7 +69,7 @@ fn write(mut output: impl Write, waiting: &Receiver<Job>, lost: &AtomicU64) {
                     let time = utc(super::now(), 'T');
                     let _ = writeln!(
                         output,
-                        "{time}Z WARN {missing} lines of this log are lost: it is read too slowly"
+                        "{time}Z WARNING zeolith.cli.logging {missing} lines of this log are lost: it is read too slowly"
                     );
                 }
                 let _ = output.write_all(&line);
@@ -141,7 +141,7 @@ mod tests {
         let lost: usize = text
             .lines()
             .filter(|line| line.contains(" lines of this log are lost"))
-            .map(|line| line.split(' ').nth(2).unwrap().parse::<usize>().unwrap())
+            .map(|line| line.split(' ').nth(3).unwrap().parse::<usize>().unwrap())
             .sum();
         let there = text.lines().filter(|line| line.parse::<usize>().is_ok()).count();
         assert!(lost > 0);

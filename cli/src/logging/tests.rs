@@ -15,15 +15,35 @@ fn direct(sinks: Vec<LogSink>) -> Result<(impl Subscriber + Send + Sync + use<>,
 }
 
 #[test]
-fn an_event_is_one_line_with_time_level_message_and_fields() {
+fn an_event_is_one_line_with_time_level_name_message_and_fields() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("zeo.log");
     let (log, _files) = direct(vec![sink(&path, LevelFilter::INFO)]).unwrap();
     tracing::subscriber::with_default(log, || tracing::warn!(storage = "main", "it is late"));
     let text = fs::read_to_string(&path).unwrap();
     let (time, rest) = text.split_once(' ').unwrap();
-    assert_eq!(rest, "WARN it is late storage=\"main\"\n");
+    assert_eq!(rest, "WARNING zeolith.cli.logging.tests it is late storage=\"main\"\n");
     assert_eq!((time.len(), &time[4..5], &time[10..11], &time[19..]), (20, "-", "T", "Z"));
+}
+
+#[test]
+fn levels_and_names_are_those_that_watchers_of_a_python_server_know() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("zeo.log");
+    let (log, _files) = direct(vec![sink(&path, LevelFilter::DEBUG)]).unwrap();
+    tracing::subscriber::with_default(log, || {
+        tracing::error!(target: "ZEO.StorageServer", critical = true, "late");
+        tracing::error!(target: "zeolith_net::boot", critical = false, "damaged");
+        tracing::debug!(target: "ZEO.StorageServer", bytes = 1, "read");
+    });
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<_> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    let expected = [
+        "CRITICAL ZEO.StorageServer late",
+        "ERROR zeolith.net.boot damaged",
+        "DEBUG ZEO.StorageServer read bytes=1",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -66,7 +86,7 @@ fn a_renamed_file_gets_a_successor_when_reopened() {
         tracing::info!("third");
     });
     assert_eq!(fs::read_to_string(&old).unwrap().lines().count(), 2);
-    assert!(fs::read_to_string(&path).unwrap().ends_with("INFO third\n"));
+    assert!(fs::read_to_string(&path).unwrap().ends_with("INFO zeolith.cli.logging.tests third\n"));
 }
 
 #[test]
@@ -112,5 +132,5 @@ fn the_lines_of_a_server_are_all_there_once_they_are_waited_for() {
     threads.drain();
     let text = fs::read_to_string(&old).unwrap() + &fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 101);
-    assert!(text.ends_with("INFO the last\n"));
+    assert!(text.ends_with("INFO zeolith.cli.logging.tests the last\n"));
 }

@@ -26,7 +26,7 @@ fn without_arguments_a_local_data_fs_is_served_to_this_machine() {
         read_only: false,
         serve_damaged: false,
         msgpack: false,
-        invalidation_queue: 100,
+        invalidation_queue: 100.into(),
         transaction_timeout: None,
         pid_file: None,
         merged: Vec::new(),

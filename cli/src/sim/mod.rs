@@ -74,6 +74,9 @@ enum SimError {
     Faults(#[from] options::NoneAndOthers),
     #[error("{} breaks no promise: there is nothing to shrink", .0.display())]
     NothingBroken(PathBuf),
+    #[cfg(feature = "planted-bugs")]
+    #[error("{} has no table of planted bugs", .0.display())]
+    NoTable(PathBuf),
     #[error("the result cannot be printed: {0}")]
     Print(#[from] io::Error),
 }

@@ -194,6 +194,10 @@ pub struct BugsArgs {
     /// Write the shrunk schedules into this folder, as planted-NAME.events
     #[arg(long, value_name = "FOLDER")]
     pub write: Option<PathBuf>,
+
+    /// Put the table in the place of the one in this text, which is docs/simulation.md
+    #[arg(long, value_name = "FILE")]
+    pub docs: Option<PathBuf>,
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, &'static str> {
@@ -215,7 +219,8 @@ fn fault(text: &str) -> Result<NamedFault, String> {
 #[cfg(feature = "planted-bugs")]
 fn bug(text: &str) -> Result<zeolith_sim::bug::Bug, String> {
     zeolith_sim::bug::named(text).ok_or_else(|| {
-        let names: Vec<_> = zeolith_sim::bug::Bug::ALL.iter().map(|bug| bug.name()).collect();
+        let all = zeolith_sim::bug::Bug::ALL.iter().chain(zeolith_sim::bug::Bug::OTHERS);
+        let names: Vec<_> = all.map(|bug| bug.name()).collect();
         format!("bugs are {}", names.join(", "))
     })
 }

@@ -143,7 +143,7 @@ fn compare(tally: &Tally, list: &List, out: &mut impl Write) -> Result<End, SimE
         writeln!(out, "coverage is not compared: the list takes {} seeds", commas(list.seeds))?;
         return Ok(End::Good);
     }
-    let lost = tally.coverage.lost(list);
+    let lost = tally.coverage.lost(tally.seeds, list);
     for place in &lost {
         writeln!(out, "LOST {place}")?;
     }

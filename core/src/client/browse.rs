@@ -24,6 +24,7 @@ enum Looking {
     Pack,
     Status,
     NextRecord,
+    Passed,
     Iterate,
     /// The next transaction of this iteration.
     Transaction(IterationId),
@@ -79,6 +80,7 @@ impl Browse {
             Call::Pack { .. } => Looking::Pack,
             Call::Status => Looking::Status,
             Call::NextRecord { .. } => Looking::NextRecord,
+            Call::Pass(_) => Looking::Passed,
             Call::Iterate { .. } if self.iterations.len() >= limits::ITERATIONS => {
                 return desk.answer(ticket, Err(Error::Limit("iterations")));
             }
@@ -104,12 +106,13 @@ impl Browse {
             _ => unreachable!("no question of this kind"),
         };
         let request = match call {
-            Call::History { oid, count } => Request::History { oid, size: count.into() },
+            Call::History { oid, count } => Request::History { oid: Some(oid), size: count.into() },
             Call::UndoLog { first, last } => Request::UndoLog { first: first.into(), last: last.into() },
             Call::Pack { time } => Request::Pack { time, wait: true },
             Call::Iterate { start, stop } => Request::IteratorStart { start, stop },
             Call::IterateNext(iteration) => Request::IteratorNext(IteratorId(iteration.number)),
             Call::NextRecord { oid } => Request::RecordIternext(oid),
+            Call::Pass(request) => *request,
             _ => Request::ServerStatus,
         };
         link.call(desk, Purpose::Browse(ticket), &request);
@@ -240,6 +243,12 @@ impl Looking {
                 Answer::UndoLog(entries.into_iter().map(past_transaction).collect())
             }
             Looking::Pack => Answer::Done,
+            Looking::Passed => {
+                let owned = value.to_owned().map_err(|why| {
+                    Error::Refused(RemoteError::Storage(format!("the answer cannot be handed on: {why}")))
+                });
+                return Ok(Step::Done(owned.map(Answer::Passed)));
+            }
             Looking::Status => {
                 Answer::Status(value.status().ok_or_else(|| wrong("server_status", "dictionary"))?)
             }

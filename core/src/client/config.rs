@@ -25,7 +25,7 @@ pub enum WhenBehind {
 }
 
 /// How a client behaves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The servers' names for the log, in the order they are tried. Their addresses are the shell's business.
     pub servers: Vec<String>,

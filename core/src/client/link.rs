@@ -149,6 +149,9 @@ impl Link {
             supports_undo: abilities.supports_undo,
             supports_blobs: abilities.supports_blobs,
             read_only: self.read_only,
+            supports_record_iternext: abilities.supports_record_iternext,
+            interfaces: abilities.interfaces,
+            in_order: abilities.in_order,
             server: Some(self.server),
         }
     }

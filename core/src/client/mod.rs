@@ -151,6 +151,8 @@ impl Client {
     pub fn cached(&mut self, oid: Oid, before: Tid) -> Option<Revision> {
         let found = match before {
             Tid::MAX if self.is_ready() => self.desk.cache.load(oid),
+            #[cfg(feature = "planted-bugs")]
+            Tid::MAX if self.desk.bug == Some(Bug::CachedWhileAway) => self.desk.cache.load(oid),
             Tid::MAX => return None,
             before => self.desk.cache.load_before(oid, before),
         };
@@ -167,6 +169,16 @@ impl Client {
     /// Whether there is a connection and the cache is verified: questions are sent at once.
     pub fn is_ready(&self) -> bool {
         self.connector.is_ready()
+    }
+
+    /// The connection that is worked with, though its server may not answer questions yet.
+    pub fn connection(&self) -> Option<ConnId> {
+        self.connector.chosen_link().map(|link| link.conn)
+    }
+
+    /// What is known of the storage; `None` while the client is not ready.
+    pub fn info(&self) -> Option<StorageInfo> {
+        self.connector.chosen_link().filter(|link| link.is_ready()).map(Link::info)
     }
 
     /// The server that questions are sent to; `None` while there is none.
@@ -419,7 +431,9 @@ impl Client {
         let link = match (&call, self.connector.ready()) {
             (Call::Abort(txn), link) => return self.commits.abort(desk, link, *txn, ticket),
             (_, Some(link)) => link,
-            (Call::Finish(txn), None) => return self.commits.finish_nothing(desk, *txn, ticket),
+            (Call::Finish(txn) | Call::VoteAgain { txn, .. }, None) => {
+                return self.commits.finish_nothing(desk, *txn, ticket);
+            }
             (_, None) => {
                 let until = until.unwrap_or(desk.now + desk.config.wait_timeout);
                 return self.waiting.push(Question { ticket, until, call });
@@ -439,6 +453,9 @@ impl Client {
             Call::NewOid => self.oids.ask(desk, link, ticket),
             Call::Sync => link.call(desk, Purpose::Sync(ticket), &Request::Ping),
             Call::Vote(changes) => self.commits.vote(desk, link, ticket, changes, until),
+            Call::VoteAgain { txn, operations } => {
+                self.commits.vote_again(desk, link, txn, operations, ticket)
+            }
             Call::Finish(txn) => self.commits.finish(desk, link, txn, ticket),
             Call::Abort(_) => unreachable!("answered above"),
             Call::Info => desk.answer(ticket, Ok(Answer::Info(link.info()))),
@@ -449,7 +466,8 @@ impl Client {
             | Call::Iterate { .. }
             | Call::IterateNext(_)
             | Call::IterateEnd(_)
-            | Call::NextRecord { .. } => self.browse.ask(desk, link, ticket, call),
+            | Call::NextRecord { .. }
+            | Call::Pass(_) => self.browse.ask(desk, link, ticket, call),
         }
     }
 

@@ -17,6 +17,9 @@ pub(super) struct Abilities {
     pub(super) supports_blobs: bool,
     pub(super) supports_deletion: bool,
     pub(super) supports_restoring: bool,
+    pub(super) supports_record_iternext: bool,
+    /// Of `ZODB.interfaces`.
+    pub(super) interfaces: Vec<String>,
     /// No reply overtakes an invalidation.
     pub(super) in_order: bool,
 }
@@ -81,6 +84,8 @@ pub(super) fn abilities(value: Value<'_>) -> Result<Abilities, Fault> {
         supports_blobs: info.provides("IBlobStorage"),
         supports_deletion: info.provides("IExternalGC"),
         supports_restoring: info.provides("IStorageRestoreable"),
+        supports_record_iternext: info.supports_record_iternext,
+        interfaces: info.of_zodb().map(str::to_owned).collect(),
         in_order: info.in_order,
     })
 }

@@ -137,7 +137,7 @@ impl Settlement {
 
     fn ask(&self, desk: &Desk, link: &mut Link) {
         let (_, (oid, _)) = self.clue.expect("a settlement that was started has a clue");
-        link.call(desk, Purpose::Settle(self.at), &Request::History { oid, size: self.count });
+        link.call(desk, Purpose::Settle(self.at), &Request::History { oid: Some(oid), size: self.count });
     }
 
     /// The object's history, the newest revision first.
@@ -167,6 +167,10 @@ impl Settlement {
                     }
                     read += 1;
                     reached |= tid <= self.after;
+                    #[cfg(feature = "planted-bugs")]
+                    if desk.bug == Some(crate::planted::Bug::SettledTooSoon) {
+                        reached = true;
+                    }
                 }
             }
             // A new object that is not there was not stored.

@@ -10,15 +10,16 @@ use super::mark::{Mark, marked};
 use super::purpose::Purpose;
 use super::resolve::Merging;
 use super::settle::{Ending, Settlement};
-use super::txn::{Stage, Txn, check, check_state};
+use super::txn::{Stage, Txn, check, check_operations, check_state};
 use super::waiting::Question;
-use super::{Answer, Call, Changes, Error, Operation, Output, ServerId, Ticket, TxnRef, replies};
+use super::{Answer, Call, Changes, Error, Judged, Operation, Output, ServerId, Ticket, TxnRef, replies};
 use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::store::Revision;
 use crate::time::Instant;
 use crate::wire::call::{Begin, Request, TxnId};
 use crate::wire::remote::RemoteError;
+use crate::wire::reply::Conflict;
 use crate::wire::tree::Value;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -96,14 +97,14 @@ impl Commits {
         let (extension, mark) = marked(&changes.extension, mark);
         link.tell(&Request::TpcBegin(Begin {
             txn: id,
-            user: changes.user.as_bytes(),
-            description: changes.description.as_bytes(),
+            user: &changes.user,
+            description: &changes.description,
             extension,
             tid: changes.copied.map(|(tid, _)| tid),
             status: changes.copied.map_or(b' ', |(_, status)| status),
         }));
         let (rounds, changed) = (0, BTreeSet::new());
-        let mut txn = Txn { at, id, changes, mark, stage: Stage::Sending(0), rounds, changed };
+        let mut txn = Txn { at, voter: ticket, id, changes, mark, stage: Stage::Sending(0), rounds, changed };
         txn.send(desk, link, 0);
         self.slot = Some(Slot::Commit(Box::new(txn)));
     }
@@ -168,6 +169,10 @@ impl Commits {
             }
         };
         txn.changed.extend(oids);
+        if txn.changes.relayed {
+            self.judge(desk, link, conflicts);
+            return Ok(());
+        }
         if conflicts.is_empty() {
             txn.stage = Stage::Voted;
             if txn.changes.finish {
@@ -190,6 +195,40 @@ impl Commits {
             Err(conflict) => self.give_up(desk, link, Error::Conflict(conflict)),
         }
         Ok(())
+    }
+
+    /// The vote of a relayed transaction was answered.
+    fn judge(&mut self, desk: &mut Desk, link: &mut Link, conflicts: Vec<Conflict>) {
+        let Some(Slot::Commit(txn)) = &mut self.slot else { unreachable!("a transaction is judged") };
+        txn.rounds += u32::from(!conflicts.is_empty());
+        if txn.rounds >= limits::VOTE_ROUNDS {
+            let first = conflicts.into_iter().next().expect("the round that was one too many");
+            return self.give_up(desk, link, Error::Conflict(Box::new(first)));
+        }
+        txn.stage = if conflicts.is_empty() { Stage::Voted } else { Stage::Conflicting };
+        let changed = txn.changed.iter().copied().collect();
+        desk.answer(txn.voter, Ok(Answer::Judged(Judged { txn: txn.at, changed, conflicts })));
+    }
+
+    /// A relayed transaction goes on after its conflicts.
+    pub(super) fn vote_again(
+        &mut self,
+        desk: &mut Desk,
+        link: &mut Link,
+        at: TxnRef,
+        operations: Vec<Operation>,
+        ticket: Ticket,
+    ) {
+        let Some(txn @ Txn { stage: Stage::Conflicting, .. }) = self.current(at) else {
+            return self.finish_nothing(desk, at, ticket);
+        };
+        txn.voter = ticket;
+        if let Err(error) = check_operations(&operations) {
+            return self.give_up(desk, link, error);
+        }
+        let from = txn.changes.operations.len();
+        txn.changes.operations.extend(operations);
+        txn.send(desk, link, from);
     }
 
     /// States that a merge needs came.
@@ -376,14 +415,14 @@ impl Commits {
     /// The transaction at hand cannot be: the caller learns why.
     fn give_up(&mut self, desk: &mut Desk, link: &mut Link, error: Error) {
         let Some(Slot::Commit(txn)) = &self.slot else { unreachable!("a transaction is given up") };
-        let at = txn.at;
+        let voter = txn.voter;
         // The cache may have led to it: what it holds of the object is not relied on.
         match &error {
             Error::Conflict(conflict) => desk.cache.forget(conflict.oid),
             Error::ReadConflict { oid, .. } => desk.cache.forget(*oid),
             _ => {}
         }
-        desk.answer(at.0, Err(error));
+        desk.answer(voter, Err(error));
         self.leave(desk, link, None);
     }
 
@@ -445,14 +484,14 @@ impl Commits {
                     desk.finished(tid);
                     desk.answer(ticket, Ok(txn.finished(tid)));
                 }
-                Stage::Voted => {
+                Stage::Voted | Stage::Conflicting => {
                     self.lost.insert(txn.at, fault.lost());
                     if self.lost.len() > limits::LOST_TRANSACTIONS {
                         self.lost.pop_first();
                     }
                 }
                 Stage::Sending(_) | Stage::Voting | Stage::Merging(_) => {
-                    desk.answer(txn.at.0, Err(fault.lost()))
+                    desk.answer(txn.voter, Err(fault.lost()))
                 }
             },
             Some(Slot::Settle(settlement)) => self.unsettled.push_front(settlement),

@@ -25,6 +25,8 @@ pub(super) enum Stage {
     Voting,
     /// Conflicts are being merged.
     Merging(Merging),
+    /// The caller was told of conflicts, and goes on.
+    Conflicting,
     /// It holds its locks until the caller says what becomes of it.
     Voted,
     /// It is being made durable, for this caller.
@@ -37,6 +39,8 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Txn {
     pub(super) at: TxnRef,
+    /// Who waits for the answer to its vote.
+    pub(super) voter: Ticket,
     pub(super) id: TxnId,
     pub(super) changes: Box<Changes>,
     pub(super) mark: Option<Mark>,
@@ -148,7 +152,11 @@ pub(super) fn check(changes: &Changes) -> Result<(), Error> {
     if changes.copied.is_none() {
         check_extension(&changes.extension)?;
     }
-    changes.operations.iter().try_for_each(|operation| match operation {
+    check_operations(&changes.operations)
+}
+
+pub(super) fn check_operations(operations: &[Operation]) -> Result<(), Error> {
+    operations.iter().try_for_each(|operation| match operation {
         Operation::Store { oid, data, .. }
         | Operation::StoreBlob { oid, data, .. }
         | Operation::Restore { oid, data: Some(data), .. } => check_state(*oid, data),

@@ -4,9 +4,11 @@ use crate::ids::{Oid, Tid};
 use crate::store::Revision;
 pub use crate::store::{CopiedRecord, CopiedTransaction};
 use crate::wire::Malformed;
+use crate::wire::call::Request;
 use crate::wire::packet::Packet;
 use crate::wire::remote::{ConflictError, RemoteError};
 use crate::wire::reply::Conflict;
+use crate::wire::tree::Owned;
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -200,6 +202,13 @@ pub enum Call {
     Sync,
     /// Sends a transaction to the server, and has it checked and locked there.
     Vote(Box<Changes>),
+    /// Goes on with a [relayed](Changes::relayed) transaction whose vote ended in conflicts: does this too, and votes again.
+    VoteAgain {
+        /// Which.
+        txn: TxnRef,
+        /// What is to be done.
+        operations: Vec<Operation>,
+    },
     /// Makes a transaction durable that was voted.
     Finish(TxnRef),
     /// Gives a transaction up that was voted, or is being voted.
@@ -243,6 +252,8 @@ pub enum Call {
         /// The object before.
         oid: Option<Oid>,
     },
+    /// Any question that is no part of a transaction, asked as it is; what comes of it is the caller's business.
+    Pass(Box<Request<'static>>),
 }
 
 /// An iteration on the server; it ends with its connection.
@@ -258,9 +269,9 @@ pub struct IterationId {
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// User name.
-    pub user: String,
+    pub user: Bytes,
     /// Description.
-    pub description: String,
+    pub description: Bytes,
     /// Extension data as a pickle of a dictionary; empty for none.
     pub extension: Bytes,
     /// The tid and status it must get, when a database is copied.
@@ -271,6 +282,9 @@ pub struct Changes {
     pub finish: bool,
     /// Whether conflicts are handed out to be merged; else the first ends the transaction.
     pub resolve: bool,
+    /// Whether the caller votes for somebody else: a vote is answered with [`Answer::Judged`], with conflicts or without, and
+    /// the caller goes on.
+    pub relayed: bool,
 }
 
 /// One step of a transaction.
@@ -347,6 +361,8 @@ pub enum Answer {
     Oid(Oid),
     /// To `Vote`, unless it was to be finished at once.
     Voted(TxnRef),
+    /// To `Vote` and `VoteAgain` of a relayed transaction.
+    Judged(Judged),
     /// To `Finish`, and to `Vote` that was to be finished at once.
     Finished(Finished),
     /// To `History`, the newest first.
@@ -363,6 +379,19 @@ pub enum Answer {
     Transaction(Option<Box<CopiedTransaction>>),
     /// To `NextRecord`.
     Record(NextRecord),
+    /// To `Pass`.
+    Passed(Owned),
+}
+
+/// What a vote says of a relayed transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// The transaction.
+    pub txn: TxnRef,
+    /// Objects whose states the server changes by itself.
+    pub changed: Vec<Oid>,
+    /// Stores that are stale; with none the transaction may be finished.
+    pub conflicts: Vec<Conflict>,
 }
 
 /// A transaction that is durable.
@@ -419,6 +448,12 @@ pub struct StorageInfo {
     pub supports_blobs: bool,
     /// Whether this connection can only read.
     pub read_only: bool,
+    /// Whether `record_iternext` works.
+    pub supports_record_iternext: bool,
+    /// Those of `ZODB.interfaces` that the storage is said to have.
+    pub interfaces: Vec<String>,
+    /// Whether no reply of the server overtakes an invalidation that was due before it.
+    pub in_order: bool,
     /// The address of the server, as configured.
     pub server: Option<ServerId>,
 }

@@ -129,7 +129,7 @@ impl Item {
 }
 
 /// The error for a conflict that was not resolved.
-pub(super) fn conflict_error(conflict: &Conflict) -> RemoteError {
+pub(crate) fn conflict_error(conflict: &Conflict) -> RemoteError {
     RemoteError::Conflict(Box::new(ConflictError {
         oid: conflict.oid,
         committed: conflict.committed,

@@ -5,7 +5,6 @@
 use super::event::Event;
 use super::names::{ConnId, ReplyTo};
 use super::output::Outputs;
-use crate::commit::scene::Desk;
 use crate::commit::txn;
 use crate::ids::{Oid, Tid};
 use crate::limits;
@@ -16,6 +15,18 @@ use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Notice, Reply};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
+
+/// Takes what is to be done in the folder of the blobs.
+pub(super) type Disk<'a> = &'a mut dyn FnMut(BlobOp);
+
+/// A blob that a client waits for is not in the folder: it is to be [read again](BlobStreams::read) once it is, or
+/// [refused](BlobStreams::refuse).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) conn: ConnId,
+    pub(super) oid: Oid,
+    pub(super) tid: Tid,
+}
 
 /// A blob that was asked for.
 #[derive(Debug)]
@@ -49,7 +60,7 @@ impl BlobStreams {
         to: ReplyTo,
         (oid, tid): (Oid, Tid),
         visible: bool,
-        desk: &mut Desk,
+        disk: Disk<'_>,
         out: &mut Outputs,
     ) {
         if !visible {
@@ -62,7 +73,7 @@ impl BlobStreams {
         let streams = self.streams.entry(conn).or_default();
         streams.push_back(Stream { to, oid, tid, reader, at: 0, begun: false, stalled: false });
         if streams.len() == 1 {
-            self.read(conn, desk);
+            self.read(conn, disk);
         }
     }
 
@@ -79,32 +90,32 @@ impl BlobStreams {
     }
 
     /// A peer took most of what was sent to it.
-    pub(super) fn on_room(&mut self, conn: ConnId, desk: &mut Desk) {
+    pub(super) fn on_room(&mut self, conn: ConnId, disk: Disk<'_>) {
         let first = self.streams.get_mut(&conn).and_then(|streams| streams.front_mut());
         if first.is_some_and(|stream| std::mem::take(&mut stream.stalled)) {
-            self.read(conn, desk);
+            self.read(conn, disk);
         }
     }
 
     /// Asks for the next bytes of a connection's first blob.
-    fn read(&mut self, conn: ConnId, desk: &mut Desk) {
+    pub(super) fn read(&mut self, conn: ConnId, disk: Disk<'_>) {
         let Some(stream) = self.streams.get(&conn).and_then(|streams| streams.front()) else { return };
         let Stream { oid, tid, reader, at, .. } = *stream;
         self.readers.insert(reader, conn);
-        desk.blob(BlobOp::Read { reader, oid, tid, at, len: limits::BLOB_READ });
+        disk(BlobOp::Read { reader, oid, tid, at, len: limits::BLOB_READ });
     }
 
-    /// Bytes of a blob; `None`: there is no such blob.
+    /// Bytes of a blob. `None`: there is no such blob, of which the caller is told.
     pub(super) fn on_read(
         &mut self,
         reader: u64,
         result: Result<Option<Bytes>, DiskError>,
-        desk: &mut Desk,
+        disk: Disk<'_>,
         out: &mut Outputs,
-    ) {
+    ) -> Option<Missing> {
         let Some(conn) = self.readers.remove(&reader) else {
             mark!("a part of a blob comes after its reader has left");
-            return;
+            return None;
         };
         let streams = self.streams.get_mut(&conn).expect("the blobs of a reader");
         let stream = streams.front_mut().expect("the blob that is being read");
@@ -114,7 +125,7 @@ impl BlobStreams {
                 if out.stalls(conn) {
                     mark!("a blob waits for its reader");
                     stream.stalled = true;
-                    return;
+                    return None;
                 }
             }
             Ok(Some(bytes)) => {
@@ -123,10 +134,7 @@ impl BlobStreams {
                 out.reply(&stream.to, &Reply::None);
                 self.end_first(conn, out);
             }
-            Ok(None) => {
-                out.error(&stream.to, &RemoteError::PosKey(stream.oid));
-                self.end_first(conn, out);
-            }
+            Ok(None) => return Some(Missing { conn, oid: stream.oid, tid: stream.tid }),
             Err(error) => {
                 let peer = format!("connection {} (object {})", conn.0, stream.oid);
                 out.log(Event::CallFailed { peer, method: "sendBlob", error: error.to_string() });
@@ -134,7 +142,17 @@ impl BlobStreams {
                 self.end_first(conn, out);
             }
         }
-        self.read(conn, desk);
+        self.read(conn, disk);
+        None
+    }
+
+    /// A connection will not get the first of its blobs; the next is read.
+    pub(super) fn refuse(&mut self, conn: ConnId, error: &RemoteError, disk: Disk<'_>, out: &mut Outputs) {
+        if let Some(stream) = self.streams.get(&conn).and_then(|streams| streams.front()) {
+            out.error(&stream.to, error);
+            self.end_first(conn, out);
+            self.read(conn, disk);
+        }
     }
 
     fn end_first(&mut self, conn: ConnId, out: &mut Outputs) {

@@ -1,5 +1,6 @@
 //! What a server starts from.
 
+use crate::client::Client;
 use crate::commit::merged::Merged;
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
@@ -8,6 +9,8 @@ use crate::server::packs::PackOptions;
 use crate::store::Store;
 use crate::store::file::open::Opened;
 use crate::store::memory::MemoryStore;
+use crate::store::reach::Reach;
+use crate::time::Instant;
 use crate::wire::Codec;
 use std::time::Duration;
 
@@ -21,7 +24,7 @@ pub struct Config {
     /// How long a transaction may hold its locks; `None` for as long as it likes, which is Python's default.
     pub transaction_timeout: Option<Duration>,
     /// Transactions remembered for clients that come back.
-    pub invalidation_queue: usize,
+    pub invalidation_queue: Reach,
     /// What it takes at most.
     pub limits: Limits,
     /// Whose conflicts the client that undoes something is asked to merge.
@@ -34,10 +37,26 @@ impl Default for Config {
             codec: Codec::Pickle,
             read_only: false,
             transaction_timeout: None,
-            invalidation_queue: limits::INVALIDATION_QUEUE,
+            invalidation_queue: limits::INVALIDATION_QUEUE.into(),
             limits: Limits::default(),
             merged: Merged::default(),
         }
+    }
+}
+
+/// What a served storage begins with.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are few, and each is moved once")]
+pub enum Boot {
+    /// Its store is here.
+    Own(StorageBoot),
+    /// Another server has it.
+    Relay(RelayBoot),
+}
+
+impl From<StorageBoot> for Boot {
+    fn from(boot: StorageBoot) -> Boot {
+        Boot::Own(boot)
     }
 }
 
@@ -89,5 +108,33 @@ impl StorageBoot {
             base: opened.base,
             recent: opened.recent,
         }
+    }
+}
+
+/// What a storage begins with that another server has.
+#[derive(Debug)]
+pub struct RelayBoot {
+    /// What clients name in `register`.
+    pub name: String,
+    /// What people call it.
+    pub description: String,
+    /// The client of the servers above, just made. It stores no [marks](crate::client::config::Config::marks): those of the
+    /// clients here are theirs.
+    pub client: Client,
+    /// When it was made.
+    pub now: Instant,
+    /// Whether the server is to wait for its first connection.
+    pub wait: bool,
+    /// Nobody may write, whatever the servers above allow.
+    pub read_only: bool,
+    /// A client's `ping` goes all the way up.
+    pub sync: bool,
+    /// There is a folder for blobs under way, and for those that came from above.
+    pub has_blobs: bool,
+}
+
+impl From<RelayBoot> for Boot {
+    fn from(boot: RelayBoot) -> Boot {
+        Boot::Relay(boot)
     }
 }

@@ -46,7 +46,8 @@ pub(super) fn dispatch(
             caller.storage.current_serial(caller.to.clone(), oid, caller.out);
             Ok(None)
         }
-        Request::History { oid, size } => {
+        Request::History { oid: None, .. } => Err(RemoteError::NoOid),
+        Request::History { oid: Some(oid), size } => {
             // As in Python, a size below one asks for nothing.
             let count = usize::try_from(size).unwrap_or(0);
             caller.storage.history(caller.to.clone(), oid, count, caller.out);

@@ -1,6 +1,7 @@
 //! What a server has to say to its log.
 
 use super::fault::Fault;
+use crate::client;
 use crate::ids::{Oid, Tid};
 use crate::store::file::pack::Progress;
 use thiserror::Error;
@@ -16,19 +17,21 @@ pub enum Level {
     Warning,
     /// Somebody should.
     Error,
+    /// Somebody should, and Python's server says so in this way.
+    Critical,
 }
 
-/// One line of the log. Peers are named by label and address.
+/// One line of the log. Peers are named by label and address, as in the lines of Python's server.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Event {
     /// A connection was opened.
-    #[error("{peer}: connected")]
+    #[error("({peer}) connected")]
     Connected {
         /// The peer.
         peer: String,
     },
     /// A client registered.
-    #[error("{peer}: registered for storage {storage:?} at {last}{}", if *.read_only { ", read-only" } else { "" })]
+    #[error("({peer}) registered for storage {storage:?} at {last}{}", if *.read_only { ", read-only" } else { "" })]
     Registered {
         /// The peer.
         peer: String,
@@ -40,7 +43,7 @@ pub enum Event {
         last: Tid,
     },
     /// A registration was refused.
-    #[error("{peer}: registration refused: {why}")]
+    #[error("({peer}) registration refused: {why}")]
     Refused {
         /// The peer.
         peer: String,
@@ -48,7 +51,7 @@ pub enum Event {
         why: String,
     },
     /// A connection ended from the other side.
-    #[error("{peer}: disconnected{}", if *.in_transaction { " during a transaction, which is aborted" } else { "" })]
+    #[error("({peer}) disconnected{}", if *.in_transaction { " during a transaction, which is aborted" } else { "" })]
     Disconnected {
         /// The peer.
         peer: String,
@@ -56,7 +59,7 @@ pub enum Event {
         in_transaction: bool,
     },
     /// The server closed a connection.
-    #[error("{peer}: closed: {fault}")]
+    #[error("({peer}) closed: {fault}")]
     Closed {
         /// The peer.
         peer: String,
@@ -64,7 +67,7 @@ pub enum Event {
         fault: Fault,
     },
     /// A call failed in a way that is not part of ordinary work.
-    #[error("{peer}: {method} failed: {error}")]
+    #[error("({peer}) {method} failed: {error}")]
     CallFailed {
         /// The peer.
         peer: String,
@@ -106,6 +109,14 @@ pub enum Event {
         tid: Tid,
         /// What is wrong with it.
         why: String,
+    },
+    /// Something about the connection to the server above.
+    #[error("storage {storage:?}: {event}")]
+    Upstream {
+        /// The storage.
+        storage: String,
+        /// What its client says.
+        event: client::event::Event,
     },
     /// A pack began.
     #[error(
@@ -153,6 +164,16 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A storage was packed, but not all blobs could be removed whose records are gone.
+    #[error(
+        "storage {storage:?}: not all blobs that a pack removes are gone: {why}; the next pack or start removes them"
+    )]
+    BlobsLeft {
+        /// The storage.
+        storage: String,
+        /// What the disk said.
+        why: String,
+    },
     /// The storage refused an append.
     #[error("storage {storage:?} takes no more commits: {why}")]
     StorageFailed {
@@ -172,13 +193,16 @@ impl Event {
             Event::ExtensionLeftOut { .. } => Level::Info,
             Event::PackBegan { .. } | Event::Packing { .. } => Level::Info,
             Event::Packed { .. } | Event::PackedNothing { .. } => Level::Info,
-            Event::PackFailed { .. } => Level::Warning,
+            Event::PackFailed { .. } | Event::BlobsLeft { .. } => Level::Warning,
             Event::Closed { fault: Fault::StatusSent | Fault::Stopping, .. } => Level::Debug,
+            Event::Closed { fault: Fault::Upstream, .. } => Level::Info,
+            Event::Closed { fault: Fault::TransactionTimeout(_), .. } => Level::Critical,
             Event::Closed { .. } | Event::CallFailed { .. } | Event::Refused { .. } => Level::Warning,
             Event::IndexUnsaved { .. } => Level::Warning,
             // Python's server warns from 4 on, when a waiter stands in everybody's way; here most waits concern few.
             Event::Waiting { waiting: 0..=9, .. } => Level::Debug,
             Event::Waiting { .. } => Level::Warning,
+            Event::Upstream { event, .. } => event.level(),
             Event::StorageFailed { .. } => Level::Error,
         }
     }

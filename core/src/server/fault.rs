@@ -11,8 +11,8 @@ pub enum Fault {
     /// The peer broke the protocol.
     #[error("{0}")]
     Peer(#[from] PeerFault),
-    /// The peer did nothing wrong, but had its time.
-    #[error("transaction timeout after {} seconds", .0.as_secs_f64())]
+    /// The peer did nothing wrong, but had its time. In the words of Python's server, which monitors look for.
+    #[error("Transaction timeout after {} seconds", .0.as_secs_f64())]
     TransactionTimeout(Duration),
     /// The storage failed while the peer's transaction was being written: its outcome is known after a restart.
     #[error("the storage failed: {0}")]
@@ -23,6 +23,9 @@ pub enum Fault {
     /// A `ruok` was answered.
     #[error("status sent")]
     StatusSent,
+    /// The server above was lost: what the client knows is to be compared anew.
+    #[error("the connection to the server above was lost meanwhile")]
+    Upstream,
     /// The server stops.
     #[error("the server stops")]
     Stopping,

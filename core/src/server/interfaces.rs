@@ -26,6 +26,17 @@ const INTERFACES: [Interface; 10] = [
     ("zope.interface", "Interface"),
 ];
 
+/// Those that another server names, of a storage with a folder for blobs here, or without.
+pub(super) fn above(names: impl Fn(&str) -> bool, has_blobs: bool) -> Vec<Interface> {
+    let has = |interface: &Interface| match *interface {
+        BLOBS => has_blobs && names(BLOBS.1),
+        ("ZODB.interfaces", name) => names(name),
+        _ => true,
+    };
+    // A copy brings its blobs along in a folder that only the server above has.
+    INTERFACES.into_iter().filter(|interface| *interface != RESTORES_BLOBS && has(interface)).collect()
+}
+
 /// Those of a store with a folder for blobs, or without.
 pub(super) fn of(store: &Store<Context>, has_blobs: bool) -> Vec<Interface> {
     let has = |interface: &Interface| match *interface {

@@ -12,11 +12,14 @@ pub mod fault;
 mod flow;
 pub mod held;
 mod interfaces;
+mod iterating;
 mod iterations;
 pub mod names;
 pub mod output;
 pub mod packs;
 pub mod queue;
+pub mod relay;
+mod served;
 pub mod session;
 pub mod stats;
 pub mod storage;
@@ -27,6 +30,7 @@ mod tests;
 mod told;
 pub mod undo_log;
 
+use crate::client;
 use crate::limits;
 use crate::store::disk::DiskDone;
 use crate::store::file::pack::News;
@@ -37,16 +41,17 @@ use crate::wire::frame::Frame;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Reply, status_json};
 use crate::wire::tree::Tree;
-use config::{Config, StorageBoot};
+use config::{Boot, Config};
 use dispatch::Caller;
 use event::Event;
 use fault::{Fault, PeerFault};
 use names::ReplyTo;
 pub use names::{ConnId, Context, StorageId};
 use output::{Output, Outputs};
+use relay::UpstreamEvent;
+pub use served::Served;
 use session::{Phase, Session};
 use std::collections::BTreeMap;
-use storage::Storage;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -87,6 +92,13 @@ pub enum Input<'a> {
         /// Its outcome.
         done: DiskDone<Context>,
     },
+    /// Something happened on a connection to a server above.
+    Upstream {
+        /// Of which storage.
+        storage: StorageId,
+        /// What.
+        event: UpstreamEvent<'a>,
+    },
     /// A pack has something to tell.
     Packed {
         /// Of which storage.
@@ -117,7 +129,7 @@ pub struct Server {
     codec: Codec,
     read_only: bool,
     sessions: BTreeMap<ConnId, Session>,
-    storages: Vec<Storage>,
+    storages: Vec<Served>,
     max_connections: usize,
     out: Outputs,
     tree: Tree,
@@ -127,16 +139,19 @@ pub struct Server {
 
 impl Server {
     /// A server over opened storages.
-    pub fn new(config: Config, boot: Vec<StorageBoot>, wall: WallTime) -> Server {
+    pub fn new<B: Into<Boot>>(config: Config, boot: Vec<B>, wall: WallTime) -> Server {
+        let mut out = Outputs::new(config.limits);
         let storages = boot.into_iter().enumerate();
-        let storages = storages.map(|(at, boot)| Storage::new(StorageId(at), boot, &config, wall));
+        let storages = storages
+            .map(|(at, boot)| Served::new(StorageId(at), boot.into(), &config, wall, &mut out))
+            .collect();
         Server {
             codec: config.codec,
             read_only: config.read_only,
             sessions: BTreeMap::new(),
-            storages: storages.collect(),
+            storages,
             max_connections: config.limits.connections,
-            out: Outputs::new(config.limits),
+            out,
             tree: Tree::default(),
             wall,
             life: Life::Serving,
@@ -157,6 +172,10 @@ impl Server {
             Input::Sent { conn, bytes } => self.out.on_sent(conn, bytes),
             Input::Closed { conn } => self.on_closed(conn),
             Input::Disk { storage, done } => self.storages[storage.0].on_disk(done, &mut self.out),
+            Input::Upstream { storage, event } => match &mut self.storages[storage.0] {
+                Served::Relayed(relay) => relay.on_upstream(event, &mut self.out),
+                Served::Own(_) => unreachable!("nobody is above a storage of its own"),
+            },
             Input::Packed { storage, news } => self.storages[storage.0].on_packed(news, &mut self.out),
             Input::Tick => self.on_tick(),
             Input::Stop => self.on_stop(),
@@ -171,7 +190,7 @@ impl Server {
 
     /// When the server wants a [`Input::Tick`]; changes with every input.
     pub fn deadline(&self) -> Option<Instant> {
-        self.storages.iter().filter_map(Storage::deadline).min()
+        self.storages.iter().filter_map(Served::deadline).min()
     }
 
     /// Open connections.
@@ -186,8 +205,19 @@ impl Server {
     }
 
     /// The served storages, in their order.
-    pub fn storages(&self) -> &[Storage] {
+    pub fn storages(&self) -> &[Served] {
         &self.storages
+    }
+
+    /// How the first connections to servers above went; `None` while one is waited for.
+    pub fn started(&self) -> Option<Result<(), (&str, &client::Error)>> {
+        for storage in &self.storages {
+            let Served::Relayed(relay) = storage else { continue };
+            if let Err(error) = relay.started()? {
+                return Some(Err((relay.name(), error)));
+            }
+        }
+        Some(Ok(()))
     }
 
     fn on_opened(&mut self, conn: ConnId, address: String) {
@@ -287,11 +317,16 @@ impl Server {
             (Err(BadCall::Unsupported(_)), Phase::Registered { .. }) => Err(RemoteError::unsupported(method)),
             (Ok(Request::Register { storage, read_only }), _) => self.on_register(&to, storage, read_only),
             (Ok(request), Phase::Registered { storage, read_only, .. }) => {
-                let storage = &mut self.storages[storage.0];
-                dispatch::dispatch(
-                    request,
-                    Caller { to: &to, session, storage, read_only, frame, out: &mut self.out },
-                )
+                let (to, out) = (&to, &mut self.out);
+                match &mut self.storages[storage.0] {
+                    Served::Own(storage) => {
+                        dispatch::dispatch(request, Caller { to, session, storage, read_only, frame, out })
+                    }
+                    Served::Relayed(relay) => {
+                        let caller = relay::Caller { to, session, relay, read_only, frame, out };
+                        relay::dispatch(request, caller)
+                    }
+                }
             }
             (_, Phase::Handshake | Phase::Negotiated(_)) => {
                 return Err(PeerFault::Unregistered(method).into());
@@ -306,7 +341,7 @@ impl Server {
             Err(error) if call.oneway => return Err(PeerFault::OneWay(format!("{method}: {error}")).into()),
             Err(error) => {
                 // Missing objects are part of ordinary work; a refused registration is logged as such.
-                if !matches!(error, RemoteError::PosKey(_)) && method != "register" {
+                if !matches!(error, RemoteError::PosKey(_) | RemoteError::NoOid) && method != "register" {
                     let peer = self.sessions[&conn].peer();
                     self.out.log(Event::CallFailed { peer, method, error: error.to_string() });
                 }
@@ -327,7 +362,8 @@ impl Server {
             Err(RemoteError::Value("duplicate register() call".into()))
         } else if let Some(at) = self.storages.iter().position(|storage| storage.name() == name) {
             let read_only_here = self.read_only || self.storages[at].read_only();
-            if read_only_here && !read_only { Err(RemoteError::ReadOnly) } else { Ok(at) }
+            let door = self.storages[at].door();
+            door.and_then(|()| if read_only_here && !read_only { Err(RemoteError::ReadOnly) } else { Ok(at) })
         } else {
             Err(RemoteError::Value(format!("unknown storage: {name}")))
         };
@@ -377,7 +413,7 @@ impl Server {
 
     fn on_tick(&mut self) {
         for storage in &mut self.storages {
-            storage.commit(&mut self.out, |commits, scene| commits.expire(scene));
+            storage.on_tick(&mut self.out);
         }
     }
 
@@ -416,7 +452,7 @@ impl Server {
 
     /// Takes the next step towards the end, if the server is to stop.
     fn wind_down(&mut self) {
-        if self.life == Life::Finishing && self.storages.iter().all(Storage::is_idle) {
+        if self.life == Life::Finishing && self.storages.iter().all(Served::is_idle) {
             mark!("a stopping server has nothing on its way");
             self.life = Life::Saving;
             let conns: Vec<ConnId> = self.sessions.keys().copied().collect();
@@ -427,7 +463,7 @@ impl Server {
                 storage.close(&mut self.out);
             }
         }
-        if self.life == Life::Saving && self.storages.iter().all(Storage::is_closed) {
+        if self.life == Life::Saving && self.storages.iter().all(Served::is_closed) {
             self.life = Life::Stopped;
             self.out.push(Output::Stopped);
         }
@@ -449,6 +485,7 @@ impl Server {
     /// # Panics
     /// When it does not.
     pub fn check_invariants(&self) {
-        self.storages.iter().for_each(Storage::check_invariants);
+        let is_there = |conn| self.sessions.contains_key(&conn);
+        self.storages.iter().for_each(|storage| storage.check_invariants(is_there));
     }
 }

@@ -5,6 +5,7 @@ use super::fault::{Fault, PeerFault};
 use super::flow::Flow;
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::packs::PackJob;
+use super::relay::UpstreamOp;
 use crate::limits::Limits;
 use crate::store::disk::DiskOp;
 use crate::wire::Codec;
@@ -15,7 +16,7 @@ use crate::wire::reply::{Notice, Reply};
 use bytes::BytesMut;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Something the shell is to do. The order of outputs is a contract.
 #[derive(Debug)]
@@ -48,6 +49,13 @@ pub enum Output {
         storage: StorageId,
         /// The operation.
         op: DiskOp<Context>,
+    },
+    /// Something is to be done with a connection to a server above.
+    Upstream {
+        /// The storage.
+        storage: StorageId,
+        /// What.
+        op: UpstreamOp,
     },
     /// Something for the pack of a storage.
     Pack {
@@ -162,6 +170,15 @@ impl Outputs {
             self.close(conn, PeerFault::NotReading(unsent).into());
         }
         self.send(conn, packet);
+    }
+
+    /// Tells all of these connections, each in its encoding, but one.
+    pub fn broadcast(&mut self, members: &BTreeMap<ConnId, Codec>, but: Option<ConnId>, notice: &Notice<'_>) {
+        let mut encoded: [Option<Packet>; 2] = [None, None];
+        for (&conn, &codec) in members.iter().filter(|&(&conn, _)| Some(conn) != but) {
+            let packet = encoded[codec as usize].get_or_insert_with(|| self.notice(codec, notice)).clone();
+            self.notify(conn, packet);
+        }
     }
 
     /// Sends a message that is encoded already and was asked for.

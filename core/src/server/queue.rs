@@ -1,12 +1,15 @@
 //! The invalidation queue: which objects the last transactions changed.
 
 use crate::ids::{Oid, Tid};
+use crate::store::reach::{Reach, remembered};
 use std::collections::{BTreeSet, VecDeque};
 
 /// The last transactions of one storage with their objects.
 #[derive(Debug)]
 pub struct Queue {
-    bound: usize,
+    reach: Reach,
+    /// What those queued take.
+    bytes: usize,
     /// The transaction before the first one queued; zero when there is none.
     base: Tid,
     recent: VecDeque<(Tid, Vec<Oid>)>,
@@ -15,14 +18,15 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Holds at most `bound` transactions; `recent` are the log's last ones, oldest first, and `base` is the one
+    /// Holds the transactions within `reach`; `recent` are the log's last ones, oldest first, and `base` is the one
     /// before them.
     ///
     /// Python lets a copied transaction carry a tid that is not later than the one before. What came before such a step
     /// back is forgotten: "after that tid" would have two meanings.
-    pub fn new(bound: usize, base: Tid, recent: Vec<(Tid, Vec<Oid>)>) -> Queue {
+    pub fn new(reach: Reach, base: Tid, recent: Vec<(Tid, Vec<Oid>)>) -> Queue {
         let empty = |base| Queue {
-            bound,
+            reach,
+            bytes: 0,
             base,
             recent: VecDeque::new(),
             #[cfg(feature = "planted-bugs")]
@@ -43,13 +47,19 @@ impl Queue {
     /// # Panics
     /// When it is not later than all before.
     pub fn push(&mut self, tid: Tid, oids: Vec<Oid>) {
+        #[cfg(feature = "planted-bugs")]
+        let tid = if self.bug == Some(crate::planted::Bug::QueuedTwice) { self.last() } else { tid };
         assert!(tid > self.last(), "tids rise");
+        self.bytes += remembered(oids.len());
         self.recent.push_back((tid, oids));
-        if self.recent.len() > self.bound
-            && let Some((oldest, _)) = self.recent.pop_front()
-        {
+        while let Some((oldest, oids)) = self.recent.front() {
+            let (oldest, others) = (*oldest, self.bytes - remembered(oids.len()));
+            if self.reach.covers(oldest, self.recent.len() - 1, others, tid) {
+                break;
+            }
             mark!("the queue forgets its oldest transaction");
-            self.base = oldest;
+            self.recent.pop_front();
+            (self.base, self.bytes) = (oldest, others);
         }
     }
 
@@ -84,10 +94,13 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits;
+    use crate::time::WallTime;
+    use std::time::Duration;
 
-    fn queue(bound: usize) -> Queue {
+    fn queue(transactions: usize) -> Queue {
         let recent = vec![(Tid(10), vec![Oid(1), Oid(2)]), (Tid(20), vec![Oid(2)]), (Tid(30), vec![Oid(3)])];
-        Queue::new(bound, Tid(5), recent)
+        Queue::new(transactions.into(), Tid(5), recent)
     }
 
     #[test]
@@ -102,15 +115,44 @@ mod tests {
         assert_eq!(queue(9).since(Tid(15)), None, "between two of ours");
         assert_eq!(queue(9).since(Tid(31)), None, "later than ours");
         assert_eq!(queue(9).since(Tid(4)), None, "too old");
-        assert_eq!(Queue::new(9, Tid::ZERO, vec![]).since(Tid::ZERO), None);
+        assert_eq!(Queue::new(9.into(), Tid::ZERO, vec![]).since(Tid::ZERO), None);
     }
 
     #[test]
     fn what_came_before_a_step_back_in_time_is_not_answered() {
         let recent = vec![(Tid(10), vec![Oid(1)]), (Tid(5), vec![Oid(2)]), (Tid(7), vec![Oid(3)])];
-        let queue = Queue::new(9, Tid(4), recent);
+        let queue = Queue::new(9.into(), Tid(4), recent);
         assert_eq!((queue.since(Tid(10)), queue.since(Tid(4))), (None, None));
         assert_eq!(queue.since(Tid(5)), Some((Tid(7), vec![Oid(3)])));
+    }
+
+    #[test]
+    fn what_is_young_enough_is_answered_beyond_the_bound() {
+        let at = |seconds: u64| Tid::at(WallTime((1_700_000_000 + seconds) * 1_000_000));
+        let recent = [0, 50, 90, 100].map(|seconds| (at(seconds), vec![Oid(seconds)])).to_vec();
+        let mut queue =
+            Queue::new(Reach { transactions: 1, age: Duration::from_secs(60) }, Tid::ZERO, recent);
+        assert_eq!(
+            queue.since(at(0)).map(|(_, oids)| oids.len()),
+            Some(3),
+            "the base: all after it are known"
+        );
+        queue.push(at(120), vec![Oid(7)]);
+        assert_eq!((queue.since(at(0)), queue.since(at(50)).map(|(_, oids)| oids.len())), (None, Some(3)));
+        queue.push(at(500), vec![Oid(8)]);
+        assert_eq!((queue.since(at(90)), queue.since(at(120))), (None, Some((at(500), vec![Oid(8)]))));
+    }
+
+    #[test]
+    fn what_is_young_is_forgotten_all_the_same_where_it_takes_too_much() {
+        let an_eighth = vec![Oid(1); limits::REMEMBERED / 8 / size_of::<Oid>()];
+        let mut queue = Queue::new(Reach { transactions: 2, age: Duration::MAX }, Tid::ZERO, Vec::new());
+        for (tid, expected) in (1..).zip([1, 2, 3, 4, 5, 6, 7, 8, 8, 8]) {
+            queue.push(Tid(tid), an_eighth.clone());
+            assert_eq!(queue.recent.len(), expected);
+        }
+        queue.push(Tid(11), vec![Oid(1); limits::REMEMBERED / size_of::<Oid>()]);
+        assert_eq!(queue.recent.len(), 2, "so many are asked for by number");
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! One served storage: its store, its transactions, and the clients registered for it.
 
-use super::blob_streams::BlobStreams;
+use super::blob_streams::{BlobStreams, Missing};
 use super::config::{Config, StorageBoot};
 use super::event::Event;
 use super::held::Held;
 use super::interfaces;
-use super::iterations::{Element, Iterations, Next, Question};
+use super::iterating::Iterating;
+use super::iterations::{Element, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
 use super::packs::Packs;
 use super::queue::Queue;
-use super::stats::Stats;
 use super::told;
 use super::undo_log::UndoSearch;
 use crate::commit::scene::{Audience, Desk, Oids, Scene};
@@ -27,7 +27,6 @@ use crate::wire::Codec;
 use crate::wire::call::IteratorId;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Info, Reply, Status};
-use std::collections::BTreeMap;
 
 /// One served storage.
 #[derive(Debug)]
@@ -40,8 +39,7 @@ pub struct Storage {
     desk: Desk,
     audience: Audience,
     commits: Commits,
-    /// Of the clients that have any.
-    iterations: BTreeMap<ConnId, Iterations>,
+    iterating: Iterating,
     blob_streams: BlobStreams,
     packs: Packs,
     closed: bool,
@@ -63,14 +61,12 @@ impl Storage {
             read_only: boot.read_only,
             started: super::stats::ctime(wall),
             commits: Commits::new(last, config.transaction_timeout, config.limits, config.merged.clone()),
-            audience: Audience {
-                members: BTreeMap::new(),
-                queue: Queue::new(config.invalidation_queue, boot.base, boot.recent),
-                stats: Stats::default(),
-                oids: Oids::after(highest),
-            },
+            audience: Audience::new(
+                Queue::new(config.invalidation_queue, boot.base, boot.recent),
+                Oids::after(highest),
+            ),
             desk: Desk::new(boot.store, boot.has_blobs),
-            iterations: BTreeMap::new(),
+            iterating: Iterating::default(),
             blob_streams: BlobStreams::default(),
             packs: Packs::new(id, boot.pack),
             closed: false,
@@ -126,7 +122,7 @@ impl Storage {
         if self.bug == Some(crate::planted::Bug::IterationsKept) {
             return;
         }
-        self.iterations.remove(&conn);
+        self.iterating.leave(conn);
     }
 
     /// `get_info`.
@@ -185,7 +181,9 @@ impl Storage {
         wait: bool,
         out: &mut Outputs,
     ) -> Result<Option<Reply>, RemoteError> {
-        self.pack_step(out, |packs, _, scene| packs.start(to, time, wait, scene))
+        let reply = self.pack_step(out, |packs, commits, scene| packs.start(to, time, wait, commits, scene));
+        self.settle(out);
+        reply
     }
 
     /// Takes what a pack tells.
@@ -222,14 +220,14 @@ impl Storage {
     /// Starts `sendBlob`.
     pub fn send_blob(&mut self, to: ReplyTo, oid: Oid, tid: Tid, out: &mut Outputs) {
         out.begin_operation(to.conn);
-        let visible = tid <= self.last_tid();
-        self.blob_streams.start(to, (oid, tid), visible, &mut self.desk, out);
+        let (visible, disk) = (tid <= self.last_tid(), &mut |op| self.desk.blob(op));
+        self.blob_streams.start(to, (oid, tid), visible, disk, out);
         self.settle(out);
     }
 
     /// A peer took enough for more of a blob to be read for it.
     pub fn on_room(&mut self, conn: ConnId, out: &mut Outputs) {
-        self.blob_streams.on_room(conn, &mut self.desk);
+        self.blob_streams.on_room(conn, &mut |op| self.desk.blob(op));
         self.settle(out);
     }
 
@@ -281,7 +279,7 @@ impl Storage {
         stop: Option<Tid>,
     ) -> Result<Reply, RemoteError> {
         let upto = stop.unwrap_or(Tid::MAX).min(self.last_tid());
-        let iterations = self.iterations.entry(conn).or_default();
+        let iterations = self.iterating.of(conn);
         iterations.start(start.unwrap_or(Tid::ZERO), upto).map(Reply::Iterator)
     }
 
@@ -292,13 +290,13 @@ impl Storage {
         id: IteratorId,
         tid: Tid,
     ) -> Result<Reply, RemoteError> {
-        self.iterations.entry(conn).or_default().start_records(id, tid).map(Reply::Iterator)
+        self.iterating.of(conn).start_records(id, tid).map(Reply::Iterator)
     }
 
     /// Starts `iterator_next` or `iterator_record_next`.
     pub(super) fn next_element(&mut self, to: ReplyTo, id: IteratorId, element: Element, out: &mut Outputs) {
         out.begin_operation(to.conn);
-        let next = self.iterations.entry(to.conn).or_default().next(id, element, to);
+        let next = self.iterating.of(to.conn).next(id, element, to);
         self.iterate_on(id, vec![next], out);
         self.settle(out);
     }
@@ -306,7 +304,7 @@ impl Storage {
     /// `iterator_gc`.
     pub(super) fn end_iterations(&mut self, conn: ConnId, ids: &[IteratorId], out: &mut Outputs) {
         for &id in ids {
-            let waiting = self.iterations.entry(conn).or_default().end(id);
+            let waiting = self.iterating.of(conn).end(id);
             self.iterate_on(id, waiting, out);
         }
     }
@@ -348,7 +346,17 @@ impl Storage {
     pub fn on_disk(&mut self, done: DiskDone<Context>, out: &mut Outputs) {
         match done {
             DiskDone::Blob(BlobDone::Read { reader, result }) => {
-                self.blob_streams.on_read(reader, result, &mut self.desk, out);
+                let disk = &mut |op| self.desk.blob(op);
+                if let Some(Missing { conn, oid, .. }) = self.blob_streams.on_read(reader, result, disk, out)
+                {
+                    self.blob_streams.refuse(conn, &RemoteError::PosKey(oid), disk, out);
+                }
+            }
+            DiskDone::Blob(BlobDone::Condemned { result }) => {
+                self.pack_step(out, |packs, commits, scene| packs.on_condemned(result, commits, scene));
+            }
+            DiskDone::Blob(BlobDone::Swept { result }) => {
+                self.pack_step(out, |packs, commits, scene| packs.on_swept(result, commits, scene));
             }
             DiskDone::Blob(done) => self.step(out, |commits, scene| commits.on_blob(done, scene)),
             done => self.desk.on_disk(done),
@@ -374,6 +382,8 @@ impl Storage {
         match done {
             StoreDone::Loaded { context: Context::Read(to), oid, result } => {
                 self.answer(&to, result.map(told::revision), Some(oid), "loadBefore", out);
+                #[cfg(feature = "planted-bugs")]
+                self.audience.tell_late(out);
             }
             StoreDone::Data { context: Context::Read(to), oid, result } => {
                 self.answer(&to, result.map(Reply::Data), Some(oid), "loadSerial", out);
@@ -397,27 +407,15 @@ impl Storage {
                 self.answer(&to, record, Some(oid), "record_iternext", out);
             }
             StoreDone::Transaction { context: Context::Iterate { to, iterator }, result } => {
-                let iterations = self.iterations.entry(to.conn).or_default();
-                let (reply, next) = match result {
-                    Ok(found) => {
-                        let (head, next) = iterations.on_transaction(iterator, found);
-                        let tell = |head| told::transaction(&self.name, to.codec, head, out);
-                        (Ok(head.map_or(Reply::None, tell)), next)
-                    }
-                    Err(error) => (Err(error), iterations.go_on(iterator)),
-                };
+                let name = &self.name;
+                let answer = self.iterating.on_transaction(&to, iterator, result, name, out);
+                let Some((reply, next)) = answer else { return };
                 self.answer(&to, reply, None, "iterator_next", out);
                 self.iterate_on(iterator, next, out);
             }
             StoreDone::Record { context: Context::Iterate { to, iterator }, result } => {
-                let iterations = self.iterations.entry(to.conn).or_default();
-                let (reply, next) = match result {
-                    Ok(found) => {
-                        let next = iterations.on_record(iterator, found.as_ref().map(|(_, left)| *left));
-                        (Ok(found.map_or(Reply::None, |(record, _)| told::record(record))), next)
-                    }
-                    Err(error) => (Err(error), iterations.go_on(iterator)),
-                };
+                let answer = self.iterating.on_record(&to, iterator, result);
+                let Some((reply, next)) = answer else { return };
                 self.answer(&to, reply, None, "iterator_record_next", out);
                 self.iterate_on(iterator, next, out);
             }
@@ -448,8 +446,14 @@ impl Storage {
             }
             StoreDone::Origin { context: Context::State { conn, key, place }, oid, result } => {
                 self.pack_step(out, |packs, commits, scene| {
-                    let result =
-                        result.map(|origin| packing::on_state(commits, (conn, key, place), oid, origin));
+                    let result = result
+                        .map(|origin| packing::on_state(commits, (conn, key, place), oid, origin, scene));
+                    packs.on_stated(result, commits, scene);
+                });
+            }
+            StoreDone::Reserved { context: Context::Room { conn, key, bytes }, result } => {
+                self.pack_step(out, |packs, commits, scene| {
+                    let result = result.map(|()| packing::on_room(commits, (conn, key, bytes), scene));
                     packs.on_stated(result, commits, scene);
                 });
             }
@@ -566,18 +570,13 @@ impl Storage {
     pub fn plant(&mut self, bug: crate::planted::Bug) {
         self.bug = Some(bug);
         self.commits.plant(bug);
-        self.audience.queue.plant(bug);
+        self.audience.plant(bug);
     }
 
     /// Tells what it keeps for its clients.
     pub(super) fn hold(&self, held: &mut Held) {
         held.transactions.extend(crate::commit::held::held(&self.commits));
-        for (conn, iterations) in &self.iterations {
-            let number = iterations.len();
-            if number > 0 {
-                held.rest.push(format!("connection {} has {number} iterations", conn.0));
-            }
-        }
+        self.iterating.hold(held);
         held.rest
             .extend(self.blob_streams.readers().map(|conn| format!("connection {} is sent a blob", conn.0)));
         let reserved = self.desk.store.reserved();
@@ -586,11 +585,12 @@ impl Storage {
         }
     }
 
-    /// Checks what must always hold between two inputs.
+    /// Checks what must always hold between two inputs; `is_there` says which connections there are.
     ///
     /// # Panics
     /// When it does not.
-    pub fn check_invariants(&self) {
-        invariants::check(&self.commits);
+    pub fn check_invariants(&self, is_there: impl Fn(ConnId) -> bool) {
+        invariants::check(&self.commits, &self.audience, &is_there);
+        self.iterating.check_invariants(is_there);
     }
 }

@@ -208,6 +208,7 @@ impl Rig {
                 self.script.disk(&op);
                 self.waiting.push(op);
             }
+            Output::Upstream { .. } => unreachable!("no storage is another server's"),
             Output::Pack { job: PackJob::Begin(begin), .. } => self.packing = Some(Packing::new(begin)),
             Output::Pack { job: PackJob::Order(order), .. } => {
                 self.packing.as_mut().expect("a pack that has begun").order(order);

@@ -16,6 +16,15 @@ use bytes::Bytes;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DraftId(pub u64);
 
+/// A blob: that of one revision of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BlobId {
+    /// The object.
+    pub oid: Oid,
+    /// The revision.
+    pub tid: Tid,
+}
+
 /// Where a draft's bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -74,6 +83,25 @@ pub enum BlobOp {
         /// The revision as which it may have been published.
         published: Option<Tid>,
     },
+    /// Notes, so that it survives a power loss, that these blobs are to go once the log does not name them. Nothing is
+    /// done to them yet; a note that was there before counts no more. Answered by `Condemned`.
+    Condemn {
+        /// The blobs.
+        gone: Vec<BlobId>,
+        /// Whether they stay with links to all others in a folder beside.
+        keep_old: bool,
+    },
+    /// Removes the blobs that are noted, and the note. The log does not name them any more. Answered by `Swept`.
+    Sweep,
+    /// Reads a part of a draft that is still being written, or was. Answered by `ReadBack`.
+    ReadBack {
+        /// The draft.
+        draft: DraftId,
+        /// Offset of the first byte.
+        at: u64,
+        /// Bytes; fewer come back only at the end of the draft.
+        len: usize,
+    },
     /// Reads a part of a blob. Answered by `Read`.
     Read {
         /// Given back with the answer.
@@ -117,6 +145,23 @@ pub enum BlobDone {
     Gone {
         /// The draft.
         draft: DraftId,
+    },
+    /// To [`BlobOp::Condemn`].
+    Condemned {
+        /// Whether it is noted, and can be done.
+        result: Result<(), DiskError>,
+    },
+    /// To [`BlobOp::Sweep`].
+    Swept {
+        /// Whether they are gone. If not, some may be, and the next start removes the others.
+        result: Result<(), DiskError>,
+    },
+    /// To [`BlobOp::ReadBack`].
+    ReadBack {
+        /// The draft.
+        draft: DraftId,
+        /// The bytes; none where nothing was ever written.
+        result: Result<Bytes, DiskError>,
     },
     /// To [`BlobOp::Read`].
     Read {

@@ -20,6 +20,9 @@ pub enum RemoteError {
     /// `ZODB.POSException.POSKeyError(oid)`: no such object or revision.
     #[error("no object {0} there")]
     PosKey(Oid),
+    /// `ZODB.POSException.POSKeyError(None)`: no object was named, as a mapping would answer.
+    #[error("no object is named")]
+    NoOid,
     /// `builtins.KeyError(number)`: no such iteration.
     #[error("no iteration {0} is open")]
     Key(i64),
@@ -56,6 +59,9 @@ pub enum RemoteError {
     /// `ZODB.POSException.Unsupported(message)`: a method this server does not have.
     #[error("{0}")]
     Unsupported(String),
+    /// `ZEO.Exceptions.ClientDisconnected(message)`: a server between this one and the storage has lost its connection.
+    #[error("{0}")]
+    Disconnected(String),
     /// `builtins.TypeError(message)`.
     #[error("{0}")]
     Type(String),
@@ -100,6 +106,7 @@ mod class {
     pub(super) const STORAGE: &str = "ZODB.POSException.StorageError";
     pub(super) const FILE_STORAGE: &str = "ZODB.FileStorage.FileStorage.FileStorageError";
     pub(super) const UNSUPPORTED: &str = "ZODB.POSException.Unsupported";
+    pub(super) const DISCONNECTED: &str = "ZEO.Exceptions.ClientDisconnected";
     pub(super) const TYPE: &str = "builtins.TypeError";
     pub(super) const VALUE: &str = "builtins.ValueError";
 }
@@ -113,7 +120,7 @@ impl RemoteError {
     /// The dotted class, as Python's client knows it.
     pub fn class(&self) -> &str {
         match self {
-            RemoteError::PosKey(_) => class::POS_KEY,
+            RemoteError::PosKey(_) | RemoteError::NoOid => class::POS_KEY,
             RemoteError::Key(_) => class::KEY,
             RemoteError::ReadOnly => class::READ_ONLY,
             RemoteError::Conflict(_) => class::CONFLICT,
@@ -126,6 +133,7 @@ impl RemoteError {
             RemoteError::Storage(_) => class::STORAGE,
             RemoteError::FileStorage(_) => class::FILE_STORAGE,
             RemoteError::Unsupported(_) => class::UNSUPPORTED,
+            RemoteError::Disconnected(_) => class::DISCONNECTED,
             RemoteError::Type(_) => class::TYPE,
             RemoteError::Value(_) => class::VALUE,
             RemoteError::Other { class, .. } => class,
@@ -152,6 +160,7 @@ impl RemoteError {
     fn write_arguments(&self, writer: &mut Writer<'_>) {
         match self {
             RemoteError::PosKey(oid) => writer.tuple(1, |w| w.oid(*oid)),
+            RemoteError::NoOid => writer.tuple(1, |w| w.none()),
             RemoteError::Key(number) => writer.tuple(1, |w| w.int(*number)),
             RemoteError::ReadOnly => writer.tuple(0, |_| ()),
             RemoteError::Conflict(error) => error.write("database conflict error", writer),
@@ -179,6 +188,7 @@ impl RemoteError {
             | RemoteError::FileStorage(message)
             | RemoteError::Unsupported(message)
             | RemoteError::Storage(message)
+            | RemoteError::Disconnected(message)
             | RemoteError::Type(message)
             | RemoteError::Value(message)
             | RemoteError::Other { args: message, .. } => writer.tuple(1, |w| w.str(message)),
@@ -198,7 +208,10 @@ impl RemoteError {
     fn known(class: &str, arguments: Value<'_>) -> Option<RemoteError> {
         let message = || Some(arguments.array::<1>()?[0].as_str()?.to_owned());
         Some(match class {
-            class::POS_KEY => RemoteError::PosKey(arguments.array::<1>()?[0].as_oid()?),
+            class::POS_KEY => {
+                let oid = arguments.array::<1>()?[0].or_none(Value::as_oid)?;
+                oid.map_or(RemoteError::NoOid, RemoteError::PosKey)
+            }
             class::KEY => RemoteError::Key(arguments.array::<1>()?[0].as_int()?),
             class::UNDO => RemoteError::Undo(arguments.field("_reason")?.as_str()?.to_owned()),
             class::MULTIPLE_UNDO => {
@@ -225,6 +238,7 @@ impl RemoteError {
             class::STORAGE => RemoteError::Storage(message()?),
             class::FILE_STORAGE => RemoteError::FileStorage(message()?),
             class::UNSUPPORTED => RemoteError::Unsupported(message()?),
+            class::DISCONNECTED => RemoteError::Disconnected(message()?),
             class::TYPE => RemoteError::Type(message()?),
             class::VALUE => RemoteError::Value(message()?),
             _ => return None,

@@ -28,7 +28,13 @@ pub struct InfoResult<'a> {
 impl InfoResult<'_> {
     /// Whether the storage has an interface of ZODB's, such as `IBlobStorage`.
     pub fn provides(&self, interface: &str) -> bool {
-        self.interfaces.contains(&("ZODB.interfaces", interface))
+        self.of_zodb().any(|provided| provided == interface)
+    }
+
+    /// All interfaces of ZODB's, by name.
+    pub fn of_zodb(&self) -> impl Iterator<Item = &str> {
+        let interfaces = self.interfaces.iter();
+        interfaces.filter(|(module, _)| *module == "ZODB.interfaces").map(|(_, name)| *name)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::boot::{BootError, Booted, StorageSpec};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use thiserror::Error;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::store::StoreError;
@@ -32,10 +32,26 @@ pub(crate) fn attach(booted: &mut Booted, path: &Path) -> Result<(), BootError> 
                 tracing::warn!("{}: {leftover:?} stays: {error}", folder.base.display());
             }
         }
+        if let Err(error) = folder.sweep_again(|oid, tid| is_committed(booted, oid, tid)) {
+            tracing::warn!("{}: blobs that a pack has left stay: {error}", folder.base.display());
+        }
     }
     booted.files.blobs = Some(Arc::new(folder));
     booted.boot.has_blobs = true;
     Ok(())
+}
+
+/// Opens the folder of a storage of another server: for blobs under way, of which nothing stays, and for those that came
+/// from above. Those are complete as soon as they have their names.
+pub(crate) fn open_folder(path: &Path) -> Result<Arc<BlobDir>, BootError> {
+    let io = |error| BootError::Io { path: path.to_owned(), error };
+    let folder = BlobDir::open(path, false).map_err(io)?;
+    for leftover in folder.leftovers().map_err(io)? {
+        if let Err(error) = folder.clean(leftover, |_, _| Ok(true)) {
+            tracing::warn!("{}: {leftover:?} stays: {error}", folder.base.display());
+        }
+    }
+    Ok(Arc::new(folder))
 }
 
 /// Whether a transaction wrote a state of an object.
@@ -81,7 +97,7 @@ impl BlobDir {
                 base.display()
             );
         }
-        let folder = BlobDir { base, layout };
+        let folder = BlobDir { base, layout, folders: RwLock::default() };
         if !read_only {
             make_folder(&folder.tmp())?;
             let marker = folder.base.join(MARKER);

@@ -33,7 +33,7 @@ pub(super) fn frozen(kind: StorageKind) -> Result<StorageKind, BootError> {
         StorageKind::Demo { name, base, changes } => {
             StorageKind::Demo { name, base, changes: Box::new(frozen(*changes)?) }
         }
-        StorageKind::Memory => StorageKind::Memory,
+        other @ (StorageKind::Memory | StorageKind::Upstream(_)) => other,
     })
 }
 
@@ -65,7 +65,7 @@ fn files(kind: &StorageKind) -> Result<Vec<PathBuf>, BootError> {
         },
         StorageKind::Coded { base, .. } => files(base)?,
         StorageKind::Demo { base, changes, .. } => [files(base)?, files(changes)?].concat(),
-        StorageKind::Memory => Vec::new(),
+        StorageKind::Memory | StorageKind::Upstream(_) => Vec::new(),
     })
 }
 

@@ -81,7 +81,7 @@ pub(super) async fn run(
 }
 
 /// Connects; otherwise says why there is no connection.
-async fn connect(address: &Address, tls: Option<ClientSide>) -> Result<Stream, String> {
+pub(crate) async fn connect(address: &Address, tls: Option<ClientSide>) -> Result<Stream, String> {
     let socket = Socket::connect(address).await.map_err(|error| error.to_string())?;
     match tls {
         None => Ok(Stream::plain(socket)),

@@ -90,6 +90,9 @@ pub use zeolith_core::client::{
 };
 pub use zeolith_core::store::Revision;
 
+pub(crate) use link::connect;
+pub(crate) use open::Opened;
+
 use asked::{Asked, answer};
 use bytes::Bytes;
 use shared::Shared;

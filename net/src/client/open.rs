@@ -4,7 +4,9 @@ use super::medium::{FileError, FileMedium, boot_id};
 use super::shared::Shared;
 use super::trace::TraceFile;
 use super::{ClientOptions, ConnectError};
+use crate::address::Address;
 use crate::clock;
+use crate::tls::ClientSide;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,29 +20,45 @@ use zeolith_core::rng::Seed;
 const CLOSING: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Opens the cache, and starts the machine and its driver on the present runtime.
+/// What a client's machine and its connections begin with.
+pub(crate) struct Opened {
+    pub(crate) config: Config,
+    pub(crate) cache: Cache,
+    pub(crate) servers: Vec<Address>,
+    pub(crate) tls: Option<ClientSide>,
+}
+
+impl Opened {
+    /// Opens the cache, and reads the certificates.
+    pub(crate) async fn new(options: ClientOptions) -> Result<Opened, ConnectError> {
+        let runtime = Handle::try_current().map_err(|_| ConnectError::NoRuntime)?;
+        let size = options.cache_size;
+        let cache = match options.cache_path() {
+            None => Cache::in_memory(size),
+            Some(path) => {
+                let opened = runtime.spawn_blocking(move || open_file(&path, size));
+                opened.await.expect("opening a cache neither panics nor is cancelled")?
+            }
+        };
+        let tls = match options.tls {
+            None => None,
+            Some(tls) => {
+                let loaded = runtime.spawn_blocking(move || tls.load());
+                Some(loaded.await.expect("reading certificates neither panics nor is cancelled")?)
+            }
+        };
+        let servers = options.servers;
+        let names = servers.iter().map(ToString::to_string).collect();
+        Ok(Opened { config: Config { servers: names, ..options.config }, cache, servers, tls })
+    }
+}
+
+/// Starts the machine and its driver on the present runtime.
 pub(super) async fn open(options: ClientOptions) -> Result<Arc<Shared>, ConnectError> {
-    let runtime = Handle::try_current().map_err(|_| ConnectError::NoRuntime)?;
-    let size = options.cache_size;
-    let cache = match options.cache_path() {
-        None => Cache::in_memory(size),
-        Some(path) => {
-            let opened = runtime.spawn_blocking(move || open_file(&path, size));
-            opened.await.expect("opening a cache neither panics nor is cancelled")?
-        }
-    };
-    let tls = match options.tls {
-        None => None,
-        Some(tls) => {
-            let loaded = runtime.spawn_blocking(move || tls.load());
-            Some(loaded.await.expect("reading certificates neither panics nor is cancelled")?)
-        }
-    };
-    let servers = options.servers;
-    let names = servers.iter().map(ToString::to_string).collect();
-    let config = Config { servers: names, ..options.config };
+    let Opened { config, cache, servers, tls } = Opened::new(options).await?;
     let seed = Seed(clock::seed());
-    Ok(Shared::start(|now| Machine::new(now, config, cache, seed), servers, tls, runtime))
+    let machine = |now| Machine::new(now, config, cache, seed);
+    Ok(Shared::start(machine, servers, tls, Handle::current()))
 }
 
 /// Opens a cache in a file, traced if the environment asks for it.

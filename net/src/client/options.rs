@@ -25,7 +25,7 @@ const CACHE_SIZE: u64 = 20 << 20;
 ///     .wait_timeout(Duration::from_secs(5));
 /// # Ok::<(), zeolith_net::OptionsError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientOptions {
     pub(super) servers: Vec<Address>,
     pub(super) config: Config,
@@ -88,8 +88,13 @@ impl ClientOptions {
     /// A URL's options are `storage`, and those of [TLS](ClientTls) with ZEO's names: `certificate`, `key`, `authenticate`,
     /// `server-hostname` and `check-hostname`. Any of the latter stands for speaking TLS.
     pub fn new(server: &str) -> Result<ClientOptions, OptionsError> {
+        ClientOptions::of(Vec::new()).server(server)
+    }
+
+    /// Everything as by default, with these servers.
+    pub fn of(servers: Vec<Address>) -> ClientOptions {
         ClientOptions {
-            servers: Vec::new(),
+            servers,
             config: Config::default(),
             cache: CachePlace::Memory,
             cache_size: CACHE_SIZE,
@@ -97,7 +102,6 @@ impl ClientOptions {
             server_sync: false,
             tls: None,
         }
-        .server(server)
     }
 
     /// One more server of the same storage, written as in [`new`](Self::new). They are tried in this order.
@@ -227,6 +231,21 @@ impl ClientOptions {
         self.config.reconnect_min = shortest;
         self.config.reconnect_max = longest.max(shortest);
         self
+    }
+
+    /// Whether whoever makes a client waits for it.
+    pub(crate) fn waits(&self) -> bool {
+        self.wait
+    }
+
+    /// Whether the server is asked before a snapshot is taken.
+    pub(crate) fn syncs(&self) -> bool {
+        self.server_sync
+    }
+
+    /// The storage's name on the server.
+    pub(crate) fn storage_name(&self) -> &str {
+        &self.config.storage
     }
 
     /// Where the cache is; `None`: in memory.

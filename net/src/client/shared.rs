@@ -370,6 +370,6 @@ fn log(event: &Event) {
         Level::Debug => tracing::debug!("{event}"),
         Level::Info => tracing::info!("{event}"),
         Level::Warning => tracing::warn!("{event}"),
-        Level::Error => tracing::error!("{event}"),
+        Level::Error | Level::Critical => tracing::error!("{event}"),
     }
 }

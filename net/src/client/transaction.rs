@@ -58,13 +58,13 @@ impl Transaction {
 
     /// Who commits: at most 65,535 bytes.
     pub fn user(&mut self, user: impl Into<String>) -> &mut Transaction {
-        self.changes.user = user.into();
+        self.changes.user = user.into().into();
         self
     }
 
     /// Why: at most 65,535 bytes.
     pub fn note(&mut self, description: impl Into<String>) -> &mut Transaction {
-        self.changes.description = description.into();
+        self.changes.description = description.into().into();
         self
     }
 

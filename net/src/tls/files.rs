@@ -1,5 +1,6 @@
 //! Certificates and keys in files.
 
+use super::key::{self, Locked};
 use super::trust::{Trust, Unusable};
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
@@ -47,13 +48,21 @@ pub enum TlsError {
     /// A file without a key.
     #[error("{}: no private key is there", .0.display())]
     NoKey(PathBuf),
-    /// A key that takes a password.
+    /// A key that takes a password, and no file is named that has it.
     #[error(
-        "{}: the key is encrypted, and nobody is there to tell the password; openssl pkey -in {} -out FILE decrypts it",
+        "{}: the key is encrypted, and no file with its password is named; openssl pkey -in {} -out FILE decrypts it",
         .0.display(),
         .0.display()
     )]
     EncryptedKey(PathBuf),
+    /// A key that the password does not open.
+    #[error("{}: the key is encrypted: {error}", path.display())]
+    Locked {
+        /// The file of the key.
+        path: PathBuf,
+        /// Why not.
+        error: Locked,
+    },
     /// A key that belongs to another certificate.
     #[error("the key {} does not fit the certificate {}", key.display(), certificate.display())]
     OtherKey {
@@ -81,10 +90,12 @@ pub enum TlsError {
     NoSystemTrust(Option<String>),
 }
 
-/// A certificate with those between it and its authority, and its key, which may be in the same file.
+/// A certificate with those between it and its authority, and its key, which may be in the same file. The first line of
+/// `password` opens the key if it has to be opened.
 pub(super) fn identity(
     certificate: &Path,
     key: Option<&Path>,
+    password: Option<&Path>,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
     let chain = certificates(certificate, &read(certificate)?)?;
     if chain.is_empty() {
@@ -92,9 +103,13 @@ pub(super) fn identity(
     }
     let path = key.unwrap_or(certificate);
     let text = read(path)?;
-    let holds = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
-    if holds(b"BEGIN ENCRYPTED PRIVATE KEY") || holds(b"Proc-Type: 4,ENCRYPTED") {
-        return Err(TlsError::EncryptedKey(path.to_owned()));
+    if key::is_locked(&text) {
+        let password = read(password.ok_or_else(|| TlsError::EncryptedKey(path.to_owned()))?)?;
+        let password = password.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+        let key = key::unlock(&text, password);
+        return key
+            .map(|key| (chain, key))
+            .map_err(|error| TlsError::Locked { path: path.to_owned(), error });
     }
     match PrivateKeyDer::from_pem_slice(&text) {
         Ok(key) => Ok((chain, key)),

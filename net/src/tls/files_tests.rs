@@ -6,9 +6,19 @@ const CRL: &str = "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n";
 
 /// What a server says to its three files.
 fn load(certificate: &Path, key: Option<&Path>, authenticate: &Path) -> Result<(), String> {
+    open(certificate, key, None, authenticate)
+}
+
+fn open(
+    certificate: &Path,
+    key: Option<&Path>,
+    password: Option<&Path>,
+    authenticate: &Path,
+) -> Result<(), String> {
     let tls = ServerTls {
         certificate: certificate.to_owned(),
         key: key.map(Path::to_owned),
+        key_password: password.map(Path::to_owned),
         authenticate: authenticate.to_owned(),
     };
     tls.load().map(drop).map_err(|error| error.to_string())
@@ -81,7 +91,15 @@ fn an_encrypted_key_is_said_to_be_one() {
     ] {
         let key = files.put("key.pem", text);
         let said = load(&certificate, Some(&key), &certificate).unwrap_err();
-        assert!(said.contains("key.pem: the key is encrypted"), "{said}");
+        assert!(
+            said.contains("key.pem: the key is encrypted, and no file with its password is named"),
+            "{said}"
+        );
+        let said = open(&certificate, Some(&key), Some(&certificate), &certificate).unwrap_err();
+        assert!(said.contains("key.pem: the key is encrypted: it is damaged, or"), "{said}");
+        let missing = files.path("password");
+        let said = open(&certificate, Some(&key), Some(&missing), &certificate).unwrap_err();
+        assert!(said.contains("password: No such file"), "{said}");
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod files;
 mod handshake;
+mod key;
 pub(crate) mod session;
 #[cfg(test)]
 mod testing;
@@ -32,8 +33,10 @@ use trust::{Clients, Servers, Trust};
 pub struct ServerTls {
     /// The server's certificate in PEM, before those between it and its authority, if any.
     pub certificate: PathBuf,
-    /// Its key, not encrypted; `None`: in the file of the certificate.
+    /// Its key; `None`: in the file of the certificate.
     pub key: Option<PathBuf>,
+    /// A file whose first line is the password of an encrypted key.
+    pub key_password: Option<PathBuf>,
     /// Which clients are believed: a file, or a folder of files, with their certificates or those of their authorities.
     pub authenticate: PathBuf,
 }
@@ -41,7 +44,8 @@ pub struct ServerTls {
 impl ServerTls {
     /// Reads the files.
     pub(crate) fn load(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let (chain, key) = files::identity(&self.certificate, self.key.as_deref())?;
+        let (chain, key) =
+            files::identity(&self.certificate, self.key.as_deref(), self.key_password.as_deref())?;
         let provider = provider();
         let mut trust = Trust::new(provider.signature_verification_algorithms);
         files::trust(&self.authenticate, &mut trust)?;
@@ -148,7 +152,7 @@ impl ClientTls {
             .with_custom_certificate_verifier(Arc::new(Servers { trust, check_name: self.check_hostname }));
         let mut config = match (&self.certificate, &self.key) {
             (Some(certificate), key) => {
-                let (chain, secret) = files::identity(certificate, key.as_deref())?;
+                let (chain, secret) = files::identity(certificate, key.as_deref(), None)?;
                 let mismatch = |error| files::mismatch(certificate, key.as_deref(), error);
                 builder.with_client_auth_cert(chain, secret).map_err(mismatch)?
             }

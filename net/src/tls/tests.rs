@@ -31,6 +31,7 @@ impl Rig {
         let tls = ServerTls {
             certificate: files.path("server.pem"),
             key: Some(files.path("server_key.pem")),
+            key_password: None,
             authenticate: files.path("client.pem"),
         };
         let (admit, admitted) = mpsc::unbounded_channel();

@@ -41,7 +41,7 @@ impl Admin {
                 let any = rng.below(undoable.len().max(1) as u64) as usize;
                 let newest = undoable.last().filter(|_| rng.chance(2, 3));
                 let Some(&tid) = newest.or(undoable.get(any)) else { return false };
-                return txns.alter(scene, questions, Alters::Undo, vec![Operation::Undo(tid)], None);
+                return txns.alter(scene, questions, Alters::Undo(tid), vec![Operation::Undo(tid)], None);
             }
             4 | 5 => {
                 // One of its own, as it left it, or a node of the graph, as it was when it came across it.

@@ -28,6 +28,19 @@ pub struct Iterated {
     pub tid: Option<Tid>,
 }
 
+/// An answer that a cache gave without a question.
+#[derive(Debug)]
+pub struct Cached {
+    /// Of which object.
+    pub oid: Oid,
+    /// Before which transaction.
+    pub before: Tid,
+    /// Whether the client was ready.
+    pub ready: bool,
+    /// The answer.
+    pub revision: Revision,
+}
+
 /// What the world notes of what applications do.
 #[derive(Debug, Default)]
 pub struct Notes {
@@ -36,7 +49,7 @@ pub struct Notes {
     /// Things noted so far.
     place: u64,
     /// Answers that a cache gave without a question, and nobody has looked at.
-    pub cached: Vec<(Oid, Tid, Revision)>,
+    pub cached: Vec<Cached>,
     /// What iterations gave, and nobody has looked at.
     pub iterated: Vec<Iterated>,
     /// Something an application found that cannot be.

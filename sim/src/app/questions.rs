@@ -1,6 +1,6 @@
 //! The questions of one application that are not answered.
 
-use super::notes::Scene;
+use super::notes::{Cached, Scene};
 use crate::history::Asked;
 use crate::ledger::Attempt;
 use std::collections::BTreeMap;
@@ -109,7 +109,10 @@ impl Questions {
     ) -> Option<Revision> {
         let found = scene.machine.cached(oid, before);
         match &found {
-            Some(revision) => scene.notes.cached.push((oid, before, revision.clone())),
+            Some(revision) => {
+                let (ready, revision) = (scene.machine.is_ready(), revision.clone());
+                scene.notes.cached.push(Cached { oid, before, ready, revision });
+            }
             None => self.ask(scene, Call::Load { oid, before }, purpose, attempt),
         }
         found

@@ -4,7 +4,7 @@ use super::notes::{Notes, Scene};
 use super::questions::{Purpose, Questions};
 use super::work::{self, Work};
 use crate::event::ClientId;
-use crate::history::{Alters, Outcome, Read, Transaction, Write};
+use crate::history::{Alters, Merged, Outcome, Read, Transaction, Write};
 use crate::ledger::Attempt;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,9 +89,17 @@ impl Txns {
         self.wants |= self.writes;
     }
 
-    /// What each of them waits for.
-    pub(super) fn stages(&self) -> impl Iterator<Item = String> {
-        self.open.iter().map(|(number, txn)| format!("{number} is {:?}", txn.stage))
+    /// What each of them waits for: the kind of thing, and more.
+    pub(super) fn waits(&self) -> impl Iterator<Item = (String, String)> {
+        self.open.iter().map(|(number, txn)| {
+            let kind = match txn.stage {
+                Stage::Reading => "reading",
+                Stage::Voting { .. } => "voting",
+                Stage::Voted(_) => "to finish",
+                Stage::Finishing => "finishing",
+            };
+            (kind.to_owned(), format!("transaction {number}"))
+        })
     }
 
     /// How far the furthest is: 1 when it reads, 4 when it finishes; `None` when there is none.
@@ -171,7 +179,7 @@ impl Txns {
         }));
         // A deletion holds only over what is current.
         noted.checks.extend(operations.iter().filter_map(|operation| match *operation {
-            Operation::Delete { oid, serial } => Some(Read { oid, serial: Some(serial), writer: None }),
+            Operation::Delete { oid, serial } => Some(Read { oid, serial: Some(serial), state: None }),
             _ => None,
         }));
         let (missing, found, stage) = (BTreeSet::new(), BTreeMap::new(), Stage::Voting { finish: true });
@@ -179,7 +187,7 @@ impl Txns {
         let attempt = self.attempt(number);
         let copied = copied.map(|tid| (tid, b' '));
         let changes = Changes {
-            description: attempt.to_string(),
+            description: attempt.to_string().into(),
             operations,
             finish: true,
             copied,
@@ -192,9 +200,9 @@ impl Txns {
     /// An object was read.
     pub(super) fn read(&mut self, scene: &mut Scene<'_>, number: u64, oid: Oid, revision: Option<Revision>) {
         let Some(txn) = self.open.get_mut(&number) else { return };
-        let writer = revision.as_ref().and_then(|revision| Attempt::of(&revision.data));
+        let state = revision.as_ref().and_then(|revision| work::seen(&revision.data));
         let serial = revision.as_ref().map(|revision| revision.serial);
-        scene.notes.history.transactions[txn.at].reads.push(Read { oid, serial, writer });
+        scene.notes.history.transactions[txn.at].reads.push(Read { oid, serial, state });
         txn.missing.remove(&oid);
         if let Some(revision) = revision {
             remember(&mut self.known, (oid, revision.serial));
@@ -221,11 +229,11 @@ impl Txns {
         let noted = &mut scene.notes.history.transactions[txn.at];
         for operation in &operations {
             match *operation {
-                Operation::Store { oid, serial, .. } => {
-                    noted.writes.push(Write { oid, base: serial, merged: None });
+                Operation::Store { oid, serial, ref data } => {
+                    noted.writes.push(Write { oid, base: serial, merged: None, value: work::value(data) });
                 }
                 Operation::ReadCheck { oid, serial } => {
-                    noted.checks.push(Read { oid, serial: Some(serial), writer: None });
+                    noted.checks.push(Read { oid, serial: Some(serial), state: None });
                 }
                 ref other => unreachable!("no work does {other:?}"),
             }
@@ -238,7 +246,7 @@ impl Txns {
             scene,
             questions,
             number,
-            Changes { description, operations, finish, resolve, ..Changes::default() },
+            Changes { description: description.into(), operations, finish, resolve, ..Changes::default() },
         );
     }
 
@@ -261,7 +269,7 @@ impl Txns {
         let Some(txn) = self.open.get(&number) else { return };
         let noted = &mut notes.history.transactions[txn.at];
         match noted.alters {
-            Some(Alters::Undo) => {
+            Some(Alters::Undo(_)) => {
                 noted.sets = changed.to_vec();
                 changed.iter().for_each(|&oid| remember(&mut self.undone, (oid, tid)));
             }
@@ -340,8 +348,9 @@ impl Txns {
             let writes = &mut scene.notes.history.transactions[txn.at].writes;
             let write = writes.iter_mut().find(|write| write.oid == oid).expect("it stores what is merged");
             write.merged = Some(committed);
-            let writer = Attempt::of(&merge.committed).map(|writer| ((oid, committed), writer));
-            scene.notes.history.writers.extend(writer);
+            let at = scene.notes.place();
+            let with = work::seen(&merge.committed).map(|state| Merged { oid, serial: committed, state, at });
+            scene.notes.history.merged.extend(with);
         }
         scene.machine.handle(scene.now, Input::Resolved { txn: at, oid, state });
     }

@@ -2,6 +2,7 @@
 //!
 //! A state is `client.number.oid.value.` and padding: whoever reads it knows whose transaction wrote it.
 
+use crate::history::State;
 use crate::ledger::Attempt;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -141,8 +142,13 @@ pub fn state(attempt: Attempt, oid: Oid, value: u64, padding: usize) -> Bytes {
     data.into()
 }
 
+/// What a state says of itself; `None` in what is none.
+pub fn seen(data: &[u8]) -> Option<State> {
+    Attempt::of(data).map(|writer| State { writer, value: value(data) })
+}
+
 /// The value in a state; 0 in what is none.
-fn value(data: &[u8]) -> u64 {
+pub fn value(data: &[u8]) -> u64 {
     let part = data.split(|&byte| byte == b'.').nth(3).and_then(|part| std::str::from_utf8(part).ok());
     part.and_then(|part| part.parse().ok()).unwrap_or_default()
 }

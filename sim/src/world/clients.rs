@@ -1,7 +1,7 @@
 //! What happens to programs, and what their clients put out.
 
 use super::World;
-use crate::app::{Iterated, Told};
+use crate::app::{Cached, Iterated, Told};
 use crate::checkers::{Seen, Violation};
 use crate::event::{ClientId, Loss, ServerNo, Way, Wire};
 use crate::record::Sign;
@@ -120,8 +120,8 @@ fn drain(world: &mut World, id: ClientId) -> Result<(), Violation> {
         for Iterated { behind, known, tid } in std::mem::take(&mut world.notes.iterated) {
             world.see(&Seen::Iterated { client: id, behind, known, tid })?;
         }
-        for (oid, before, revision) in std::mem::take(&mut world.notes.cached) {
-            world.see(&Seen::Cached { client: id, oid, before, revision: &revision })?;
+        for Cached { oid, before, ready, revision } in std::mem::take(&mut world.notes.cached) {
+            world.see(&Seen::Cached { client: id, oid, before, ready, revision: &revision })?;
         }
         if is_over {
             break;

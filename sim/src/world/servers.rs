@@ -56,6 +56,9 @@ pub(super) fn leave_room(world: &mut World, server: ServerNo, bytes: u64) -> boo
 /// The disk fails at an operation.
 pub(super) fn fail_disk(world: &mut World, server: ServerNo, failure: Failure) -> Result<bool, Violation> {
     let Some(done) = world.nodes[server.0].fail(failure) else { return Ok(false) };
+    if let DiskDone::Read { .. } = done {
+        world.see(&Seen::ReadFailed(server))?;
+    }
     world.sign(|| Sign::Disk(server, "it fails".to_owned()));
     on_disk(world, server, done)?;
     Ok(true)
@@ -192,6 +195,9 @@ fn came(world: &mut World, server: ServerNo, came: Came) -> Result<(), Violation
         Came::Up => {
             let (log, _) = log::read(world.nodes[server.0].disk.contents(FileId::Log), 0);
             world.see(&Seen::Reopened(server, &log))?;
+            if world.nodes[server.0].disk.is_rotten() {
+                world.see(&Seen::Rotten(server))?;
+            }
             world.books.of_mut(server).reopened(&world.nodes[server.0].disk);
             world.sign(|| Sign::Up(server));
         }
@@ -230,6 +236,7 @@ pub(super) fn carry_out(world: &mut World, server: ServerNo, output: Output) -> 
         Output::Stopped => stopped(world, server)?,
         Output::Pack { .. } => {}
         Output::Disk { .. } => unreachable!("the node has it"),
+        Output::Upstream { .. } => unreachable!("no storage here is another server's"),
     }
     Ok(())
 }

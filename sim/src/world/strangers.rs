@@ -125,7 +125,7 @@ impl Stranger {
                 for _ in 0..1 + rng.below(MANY) {
                     let oid = any(rng);
                     let request = match rng.below(4) {
-                        0 => Request::History { oid, size: 100 },
+                        0 => Request::History { oid: Some(oid), size: 100 },
                         1 => Request::Ping,
                         _ => Request::LoadBefore(oid, Tid::MAX),
                     };

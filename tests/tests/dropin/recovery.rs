@@ -304,7 +304,7 @@ fn a_flipped_bit_in_acknowledged_data_is_not_served_at_any_start_and_the_rest_if
         let server = Server::start_as(Maker::Zeolith, &home, &config);
         let told = server.own_log();
         let expected = format!(
-            "ERROR {}: bytes {} to {} are damaged; reads of them are refused",
+            "ERROR zeolith.net.boot {}: bytes {} to {} are damaged; reads of them are refused",
             log.display(),
             fourth.start,
             fourth.end

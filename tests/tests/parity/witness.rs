@@ -54,7 +54,7 @@ impl Visit for Line {
 
 impl Subscriber for Witness {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("zeolith")
+        metadata.target().starts_with("zeolith") || metadata.target() == "ZEO.StorageServer"
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -63,9 +63,9 @@ impl Subscriber for Witness {
         let mut noticed = self.0.lock().expect("nobody panics here");
         if line.message == "received" {
             *noticed.received.entry(line.numbers["conn"]).or_default() += line.numbers["bytes"];
-        } else if line.message.ends_with(": connected") {
+        } else if line.message.ends_with(") connected") {
             noticed.opened += 1;
-        } else if line.message.contains(": disconnected") {
+        } else if line.message.contains(") disconnected") {
             noticed.ended += 1;
         }
     }

@@ -5,7 +5,9 @@
 mod answers;
 mod blobs;
 mod crashes;
+mod fanout;
 mod layers;
+mod packed_blobs;
 mod packs;
 mod races;
 mod suite;

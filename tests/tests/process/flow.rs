@@ -162,7 +162,7 @@ fn a_vote_that_waited_behind_a_backlog_has_its_time_limited_too() {
     slow.hear_out();
     Client::register(&address).commit(Oid(2), Tid(0), b"other");
     let end = server.stop();
-    assert!(end.err.contains("transaction timeout after 1 seconds"), "{}", end.err);
+    assert!(end.err.contains("Transaction timeout after 1 seconds"), "{}", end.err);
 }
 
 #[test]

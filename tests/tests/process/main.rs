@@ -14,4 +14,5 @@ mod start;
 mod stop;
 mod turns;
 mod unix;
+mod upstream;
 mod wire;

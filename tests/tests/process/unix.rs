@@ -6,6 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
+use rustix::process::Signal;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_tests::server::Home;
 
@@ -34,6 +35,21 @@ fn a_unix_socket_serves_as_a_port_does_and_is_removed_at_the_end() {
     let end = server.stop();
     assert!(end.out.contains(&format!("ZEO.DB('{path}')")), "{}", end.out);
     assert!(!names(&home).contains(&"socket".to_owned()));
+}
+
+#[test]
+fn a_client_that_hears_of_the_end_finds_nobody_listening_any_more() {
+    let home = Home::new();
+    let path = home.path("socket").display().to_string();
+    let (server, address) = start(&home, &path).ready();
+    let mut client = Client::register(&address);
+    server.signal(Signal::TERM);
+    assert_eq!(client.frame(), None, "its connection is closed");
+    assert!(
+        UnixStream::connect(&path).is_err(),
+        "it would be let in and closed again, and come back, and so on"
+    );
+    assert_eq!(server.end().code, Some(0));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What a server says to certificates that it cannot use.
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use zeolith_tests::server::{Home, zeolith};
 
@@ -18,6 +19,37 @@ fn said(lines: &str) -> (Option<i32>, String) {
 }
 
 #[test]
+fn a_key_is_opened_by_the_password_in_a_file() {
+    let home = Home::new();
+    let started = |password: &str| {
+        fs::write(home.path("password"), password).expect("the folder is writable");
+        let [certificate, key, client] =
+            ["serverpw.pem", "serverpw_key.pem", "client.pem"].map(|name| file(name).display().to_string());
+        let text = format!(
+            "%define zeolith_key_password_file {}\n<zeo>\n  address {}\n  <ssl>\n    certificate {certificate}\n    \
+             key {key}\n    password-function ZEO.tests.testssl.pwfunc\n    authenticate {client}\n  </ssl>\n</zeo>\n\
+             <mappingstorage/>\n",
+            home.path("password").display(),
+            home.path("socket").display(),
+        );
+        fs::write(home.path("zeo.conf"), text).expect("the folder is writable");
+        Command::new(zeolith())
+            .args(["serve", "-C"])
+            .arg(home.path("zeo.conf"))
+            .stdout(Stdio::piped())
+            .spawn()
+    };
+    let mut server = started("1234\n").expect("the binary runs");
+    let mut first = String::new();
+    let told = BufReader::new(server.stdout.take().expect("it is piped")).read_line(&mut first);
+    server.kill().expect("it runs");
+    server.wait().expect("it was killed");
+    assert!(told.is_ok_and(|bytes| bytes > 0), "it serves");
+    let server = started("4321\n").expect("the binary runs");
+    assert_eq!(server.wait_with_output().expect("it ends").status.code(), Some(2));
+}
+
+#[test]
 fn a_server_without_usable_certificates_does_not_serve_in_the_clear() {
     let path = |name| file(name).display().to_string();
     let (server, key, client) = (path("server.pem"), path("server_key.pem"), path("client.pem"));
@@ -30,7 +62,7 @@ fn a_server_without_usable_certificates_does_not_serve_in_the_clear() {
         ),
         (
             format!("certificate {server}\nkey {encrypted}\nauthenticate {client}\npassword-function a.b"),
-            "'password-function' is not supported yet".to_owned(),
+            "'password-function' is Python code".to_owned(),
         ),
         (
             format!("certificate {server}\nauthenticate {client}"),

@@ -42,7 +42,7 @@ fn a_first_connect() {
     0.1 > 2 get_info()
     0.1 < reply 2 = a description of the storage
     0 logs server-0: connected at 0: the cache was empty
-    0 is asked 1: Vote(Changes { user: "", description: "", extension: b"", copied: None, operations: [Store { oid: 1, serial: 0, data: b"one" }], finish: true, resolve: false })
+    0 is asked 1: Vote(Changes { user: b"", description: b"", extension: b"", copied: None, operations: [Store { oid: 1, serial: 0, data: b"one" }], finish: true, resolve: false, relayed: false })
     0.1 > tpc_begin(1, b'', b'', 'marked', None, ' ')
     0.1 > storea(1, 0, b'one', 1)
     0.1 > 3 vote(1)
@@ -115,7 +115,7 @@ fn a_quick_verification_with_a_transaction_that_comes_meanwhile() {
 #[test]
 fn a_cache_that_is_too_old() {
     golden!(1, |world| {
-        world.servers[0] = Some(world.server(|config| config.invalidation_queue = 1));
+        world.servers[0] = Some(world.server(|config| config.invalidation_queue = 1.into()));
         let [client, other] = std::array::from_fn(|_| world.plain_client());
         let first = world.commit(client, vec![store(1, Tid::ZERO, "one")]);
         world.cut(client);
@@ -210,7 +210,7 @@ fn a_conflict_that_is_resolved_in_two_rounds() {
         assert_eq!((merge.old, merge.committed), (Bytes::from("one"), Bytes::from("two")));
         world.input(client, Input::Resolved { txn, oid: Oid(1), state: Some(Bytes::from("both")) });
     }, @r#"
-    0 is asked 3: Vote(Changes { user: "", description: "", extension: b"", copied: None, operations: [Store { oid: 1, serial: T1, data: b"mine" }, Store { oid: 2, serial: T1, data: b"b" }], finish: true, resolve: true })
+    0 is asked 3: Vote(Changes { user: b"", description: b"", extension: b"", copied: None, operations: [Store { oid: 1, serial: T1, data: b"mine" }, Store { oid: 2, serial: T1, data: b"b" }], finish: true, resolve: true, relayed: false })
     0.1 > tpc_begin(1, b'', b'', 'marked', None, ' ')
     0.1 > storea(1, T1, b'mine', 1)
     0.1 > storea(2, T1, b'b', 1)
@@ -262,7 +262,7 @@ fn a_fallback_and_the_return_to_a_writable_server() {
     1.2 > 3 get_info()
     1.2 < reply 3 = a description of the storage
     1 logs server-1: connected for reading only at 0: the cache was empty
-    1 is asked 2: Vote(Changes { user: "", description: "", extension: b"", copied: None, operations: [Store { oid: 1, serial: T1, data: b"no" }], finish: true, resolve: false })
+    1 is asked 2: Vote(Changes { user: b"", description: b"", extension: b"", copied: None, operations: [Store { oid: 1, serial: T1, data: b"no" }], finish: true, resolve: false, relayed: false })
     1 answers 2 with an error: the storage is open for reading only
     1.3 connects to server-0
     1.3 < Z5
@@ -285,7 +285,7 @@ fn a_fallback_and_the_return_to_a_writable_server() {
     0.2 > 2 get_info()
     0.2 < reply 2 = a description of the storage
     0 logs server-0: connected at T1: the cache is up to date
-    1 is asked 3: Vote(Changes { user: "", description: "", extension: b"", copied: None, operations: [Store { oid: 1, serial: T1, data: b"yes" }], finish: true, resolve: false })
+    1 is asked 3: Vote(Changes { user: b"", description: b"", extension: b"", copied: None, operations: [Store { oid: 1, serial: T1, data: b"yes" }], finish: true, resolve: false, relayed: false })
     1.3 > tpc_begin(1, b'', b'', 'marked', None, ' ')
     1.3 > storea(1, T1, b'yes', 1)
     1.3 > 4 vote(1)
@@ -313,7 +313,7 @@ fn a_lost_finish_reply_of_a_transaction_that_was_committed() {
         world.cut(client);
         world.pass(Duration::from_secs(1));
     }, @r#"
-    0 is asked 2: Vote(Changes { user: "", description: "", extension: b"", copied: None, operations: [Store { oid: 1, serial: T1, data: b"two" }], finish: true, resolve: false })
+    0 is asked 2: Vote(Changes { user: b"", description: b"", extension: b"", copied: None, operations: [Store { oid: 1, serial: T1, data: b"two" }], finish: true, resolve: false, relayed: false })
     0.1 > tpc_begin(2, b'', b'', 'marked', None, ' ')
     0.1 > storea(1, T1, b'two', 2)
     0.1 > 5 vote(2)

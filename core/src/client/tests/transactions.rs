@@ -306,8 +306,8 @@ fn what_no_server_takes_is_refused_before_it_is_sent() {
         let store = Operation::Store { oid: Oid(1), serial: Tid::ZERO, data: large.clone() };
         let restore = Operation::Restore { oid: Oid(1), serial: Tid(1), data: Some(large), same_as: None };
         for refused in [
-            Changes { user: long.clone(), ..Changes::default() },
-            Changes { description: long.clone(), ..Changes::default() },
+            Changes { user: long.clone().into(), ..Changes::default() },
+            Changes { description: long.clone().into(), ..Changes::default() },
             Changes { extension: long.into(), ..Changes::default() },
             changes(vec![store]),
             changes(vec![restore]),
@@ -316,7 +316,7 @@ fn what_no_server_takes_is_refused_before_it_is_sent() {
             assert!(matches!(rig.error(ticket), Error::Limit(_)));
         }
         assert!(rig.calls.is_empty());
-        vote(&mut rig, Changes { user: "x".repeat(limits::METADATA), ..Changes::default() });
+        vote(&mut rig, Changes { user: "x".repeat(limits::METADATA).into(), ..Changes::default() });
         assert_eq!(rig.count("tpc_begin"), 1);
     });
 }

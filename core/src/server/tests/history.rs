@@ -7,7 +7,9 @@ use super::super::testing::{CODECS, Medium, Rig, row};
 use super::tx::{Tx, commit, error};
 use crate::ids::{Oid, Tid};
 use crate::limits;
+use crate::store::reach::Reach;
 use crate::wire::tree::Owned;
+use std::time::Duration;
 
 fn oids(value: Owned) -> Vec<u64> {
     let Owned::Tuple(items) = value else { panic!("{value} is no list") };
@@ -20,7 +22,7 @@ fn oids(value: Owned) -> Vec<u64> {
 
 #[test]
 fn the_invalidation_queue_answers_for_the_transactions_it_remembers_and_no_others() {
-    Rig::everywhere(Config { invalidation_queue: 3, ..Config::default() }, |mut rig| {
+    Rig::everywhere(Config { invalidation_queue: 3.into(), ..Config::default() }, |mut rig| {
         let a = rig.client();
         assert_eq!(rig.call(a, "getInvalidations", row![Tid::ZERO]), Ok(Owned::None));
         let mut tids = vec![commit(&mut rig, a, &[(10, Tid::ZERO, "x")])];
@@ -45,7 +47,7 @@ fn the_invalidation_queue_answers_for_the_transactions_it_remembers_and_no_other
 #[test]
 fn the_invalidation_queue_is_filled_from_the_log_at_start() {
     for codec in CODECS {
-        let config = Config { codec, invalidation_queue: 2, ..Config::default() };
+        let config = Config { codec, invalidation_queue: 2.into(), ..Config::default() };
         let mut rig = Rig::new(Medium::File, config);
         let a = rig.client();
         let mut tids = Vec::new();
@@ -58,6 +60,32 @@ fn the_invalidation_queue_is_filled_from_the_log_at_start() {
         assert_eq!(rig.call(a, "getInvalidations", row![tids[0]]), Ok(Owned::None));
         let answer = rig.call(a, "getInvalidations", row![tids[1]]);
         assert_eq!(answer, Ok(row![tids[3], row![Oid(3), Oid(4)]]));
+    }
+}
+
+#[test]
+fn transactions_that_are_young_enough_are_remembered_beyond_the_queue_and_a_restart() {
+    for codec in CODECS {
+        let reach = Reach { transactions: 1, age: Duration::from_secs(60) };
+        let config = Config { codec, invalidation_queue: reach, ..Config::default() };
+        let mut rig = Rig::new(Medium::File, config);
+        let a = rig.client();
+        let mut tids = Vec::new();
+        for oid in 1..6 {
+            tids.push(commit(&mut rig, a, &[(oid, Tid::ZERO, "x")]));
+            rig.pass(Duration::from_secs(25));
+        }
+        for reopened in [false, true] {
+            if reopened {
+                rig = rig.reopen();
+            }
+            let a = rig.client();
+            let since = |rig: &mut Rig, tid: Tid| rig.call(a, "getInvalidations", row![tid]);
+            assert_eq!(since(&mut rig, tids[0]), Ok(Owned::None), "100 seconds before the last");
+            assert_eq!(since(&mut rig, tids[1]), Ok(row![tids[4], row![Oid(3), Oid(4), Oid(5)]]));
+            assert_eq!(since(&mut rig, tids[2]), Ok(row![tids[4], row![Oid(4), Oid(5)]]));
+            assert_eq!(since(&mut rig, tids[2].next()), Ok(Owned::None), "no transaction of this history");
+        }
     }
 }
 
@@ -188,6 +216,10 @@ fn a_history_tells_the_newest_revisions_with_their_transactions() {
             let unknown = error(rig.call(a, "history", row![Oid(2), size]));
             assert_eq!(unknown, format!("POSKeyError: no object {} there", Oid(2)));
         }
+        for arguments in [row![Owned::None], row![Owned::None, 1], row![Owned::None, Owned::None]] {
+            assert_eq!(error(rig.call(a, "history", arguments)), "POSKeyError: no object is named");
+        }
+        assert!(error(rig.call(a, "history", row![Oid(1), Owned::None])).starts_with("TypeError: "));
         rig.one_way(a, "history", row![Oid(1), 1]);
         assert_eq!(rig.call(a, "ping", row![]), Ok(Owned::None), "nobody wants the answer");
     });

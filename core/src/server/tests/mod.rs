@@ -14,6 +14,7 @@ mod golden;
 mod history;
 mod iterations;
 mod locks;
+mod packed_blobs;
 mod packs;
 mod pieces;
 mod read_only;

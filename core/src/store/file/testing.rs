@@ -318,7 +318,7 @@ pub(crate) fn options() -> OpenOptions {
         path: "Data.fs".into(),
         create: true,
         read_only: false,
-        queue: 3,
+        queue: 3.into(),
         check_upto: limits::CHECKED_AT_OPEN,
         serve_damaged: false,
     }

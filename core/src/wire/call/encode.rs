@@ -161,7 +161,7 @@ fn arguments(writer: &mut Writer<'_>, request: &Request<'_>) {
             wanted::write(w, specification);
         }),
         Request::History { oid, size } => writer.tuple(2, |w| {
-            w.oid(*oid);
+            w.optional(*oid, Writer::oid);
             w.int(*size);
         }),
         Request::Pack { time, wait } => writer.tuple(2, |w| {

@@ -130,8 +130,13 @@ pub(super) static METHODS: &[Method] = &[
         name: "history",
         expected: "oid[, size]",
         read: |mut arguments| {
-            let oid = arguments.next()?.as_oid()?;
-            Some(Request::History { oid, size: optional(arguments, Value::as_int)?.unwrap_or(1) })
+            let oid = arguments.next()?.or_none(Value::as_oid)?;
+            let size = match oid {
+                Some(_) => optional(arguments, Value::as_int)?,
+                // Python's storages look for the object before they look at the size.
+                None => optional(arguments, |size| size.or_none(Value::as_int))?.flatten(),
+            };
+            Some(Request::History { oid, size: size.unwrap_or(1) })
         },
     },
     Method {

@@ -173,8 +173,8 @@ pub enum Request<'a> {
     },
     /// `history(oid[, size])`.
     History {
-        /// The object.
-        oid: Oid,
+        /// The object; `None` names none, and there is no history of it.
+        oid: Option<Oid>,
         /// How many revisions at most; 1 when not given.
         size: i64,
     },

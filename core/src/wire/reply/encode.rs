@@ -70,6 +70,7 @@ impl Reply {
             Reply::Conflicts(conflicts) => writer.list(conflicts, |w, conflict| conflict.write(w)),
             Reply::Status(status) => status.write(writer),
             Reply::UndoLog(found) => writer.list(found, |w, transaction| transaction.write(w)),
+            Reply::Passed(value) => writer.value(value),
             Reply::Iterator(IteratorId(id)) => writer.int(*id),
             Reply::IteratedTransaction { tid, status, user, description, extension } => {
                 writer.tuple(5, |w| {

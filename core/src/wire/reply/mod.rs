@@ -52,6 +52,8 @@ pub enum Reply {
     History(Vec<PastRevision>),
     /// The answer to `undoLog` and `undoInfo`, the newest transaction first.
     UndoLog(Vec<UndoableTransaction>),
+    /// What another server answered, handed on.
+    Passed(Owned),
     /// The name of an iteration.
     Iterator(IteratorId),
     /// The answer to `iterator_next`.

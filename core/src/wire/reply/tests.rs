@@ -204,6 +204,7 @@ fn the_results_read_back_as_they_were_written() {
             assert_eq!(id, expected_id);
             match reply {
                 Reply::None => assert!(value.is_none()),
+                Reply::Passed(passed) => assert_eq!(value.to_owned(), Ok(passed)),
                 Reply::Tid(tid) => assert_eq!(value.as_tid(), Some(tid)),
                 Reply::Revision { data, serial, until } => {
                     assert_eq!(value.revision(), Some((&data[..], serial, until)));

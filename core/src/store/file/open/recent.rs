@@ -3,11 +3,16 @@
 use crate::ids::{Oid, Tid};
 use crate::store::file::format::{Broken, DATA_HEADER, DataHeader, FIRST, TxnHeader, UNDONE};
 use crate::store::file::view::{Need, View, Walk, damaged};
+use crate::store::reach::{Reach, remembered};
 
 /// Goes backwards by the repeated lengths.
 #[derive(Debug)]
 pub(super) struct Recent {
-    wanted: usize,
+    wanted: Reach,
+    /// The last transaction of the log, once it was seen.
+    last: Option<Tid>,
+    /// What those that were found take.
+    bytes: usize,
     place: Place,
     /// The newest first.
     found: Vec<(Tid, Vec<Oid>)>,
@@ -38,9 +43,9 @@ pub(super) struct History {
 }
 
 impl Recent {
-    /// The last `wanted` transactions of a log that ends at `end`.
-    pub(super) fn new(end: u64, wanted: usize) -> Recent {
-        Recent { wanted, place: Place::Behind(end), found: Vec::new() }
+    /// The last transactions within the `wanted` reach, of a log that ends at `end`.
+    pub(super) fn new(end: u64, wanted: Reach) -> Recent {
+        Recent { wanted, last: None, bytes: 0, place: Place::Behind(end), found: Vec::new() }
     }
 
     /// The transactions behind one that cannot be read; `last` is the last of the log. What lies before is as good as
@@ -52,6 +57,10 @@ impl Recent {
         // Nobody knows which transaction comes before the oldest that was found: it is the base itself.
         let base = self.found.pop().map_or(last, |(tid, _)| tid);
         self.finish(base)
+    }
+
+    fn covers(&self, tid: Tid) -> bool {
+        self.wanted.covers(tid, self.found.len(), self.bytes, self.last.unwrap_or(tid))
     }
 
     fn finish(&mut self, base: Tid) -> History {
@@ -94,10 +103,10 @@ impl Walk for Recent {
         match found {
             Found::Start => return Some(self.finish(Tid::ZERO)),
             Found::Txn { at, header } if header.status == UNDONE => self.place = Place::Behind(at),
-            Found::Txn { header, .. } if self.found.len() == self.wanted => {
-                return Some(self.finish(header.tid));
-            }
+            Found::Txn { header, .. } if !self.covers(header.tid) => return Some(self.finish(header.tid)),
             Found::Txn { at, header } => {
+                self.last.get_or_insert(header.tid);
+                self.bytes += remembered(0);
                 self.found.push((header.tid, Vec::new()));
                 let (records, end) = (at + header.records_at(), at + header.length);
                 self.place = if records == end {
@@ -112,6 +121,7 @@ impl Walk for Recent {
                 };
                 let (_, oids) = self.found.last_mut().expect("its transaction was found");
                 oids.push(header.oid);
+                self.bytes += remembered(1) - remembered(0);
                 let next = at + header.record_len();
                 self.place =
                     if next < end { Place::Record { at: next, txn, end } } else { Place::Behind(txn) };

@@ -5,6 +5,7 @@ use crate::store::disk::{DiskError, FileId};
 use crate::store::file::FileStore;
 use crate::store::file::format::Damaged;
 use crate::store::file::open::Tail;
+use crate::store::reach::Reach;
 use std::fmt;
 use std::ops::Range;
 use thiserror::Error;
@@ -36,7 +37,7 @@ pub struct OpenOptions {
     /// Writes nothing, needs no lock, and ends before a tail that would be cut.
     pub read_only: bool,
     /// Transactions wanted for the invalidation queue.
-    pub queue: usize,
+    pub queue: Reach,
     /// Bytes of a log up to which all of it is checked; of a longer one, what a saved index does not cover.
     pub check_upto: u64,
     /// Opens although bytes differ from their checksums. Loads of what lies there are refused.

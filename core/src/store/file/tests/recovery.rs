@@ -369,6 +369,38 @@ fn a_log_of_many_transactions_and_large_data_is_compared_piece_by_piece() {
     assert_eq!(torn.open().store.last_tid(), Tid(3002));
 }
 
+/// Opens while one file cannot be read.
+fn open_unreadable(mut disk: Disk, unreadable: FileId) -> Result<Tid, OpenError> {
+    let mut opening = Opening::<u32>::new(disk.found(), options(), Seed(3));
+    loop {
+        if let Some(result) = opening.finished() {
+            return result.map(|opened| opened.store.last_tid());
+        }
+        let done = match opening.poll().unwrap() {
+            DiskOp::Read { file, pending, .. } if file == unreadable => {
+                let result = Err(DiskError::Io("a bad sector".into()));
+                Some(DiskDone::Read { pending, result })
+            }
+            op => disk.carry_out(op),
+        };
+        if let Some(done) = done {
+            opening.handle(done);
+        }
+    }
+}
+
+#[test]
+fn a_tail_is_not_judged_without_checksums_that_only_cannot_be_read() {
+    let mut disk = three();
+    let at = ends()[3] as usize - 9;
+    change(&mut disk, FileId::Log, |log| log[at] ^= 1);
+    for unreadable in [FileId::Log, FileId::Sidecar] {
+        let error = open_unreadable(disk.clone(), unreadable).unwrap_err();
+        assert!(matches!(error, OpenError::Disk { file, .. } if file == unreadable), "{error}");
+    }
+    assert_eq!(open_unreadable(disk, FileId::Index).unwrap(), Tid(30));
+}
+
 #[cfg(feature = "planted-bugs")]
 #[test]
 fn a_planted_torn_tail_is_kept() {

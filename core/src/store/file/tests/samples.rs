@@ -113,7 +113,7 @@ fn every_revision_python_reads_in_its_files_is_read_the_same_with_and_without_an
                 if with_index {
                     disk.put(FileId::Index, sample.index.to_vec());
                 }
-                let options = OpenOptions { read_only, queue: 100, ..options() };
+                let options = OpenOptions { read_only, queue: 100.into(), ..options() };
                 let opened = disk.try_open(options).unwrap().unwrap();
                 let used = opened.report.index == IndexUse::Used;
                 assert_eq!(used, with_index, "{}: {:?}", sample.name, opened.report);
