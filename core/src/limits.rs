@@ -133,8 +133,8 @@ pub const STATE: usize = FRAME - 1024;
 pub const BLOB_CHUNK: usize = 59_000;
 /// Transactions that were lost after they were voted, of which a client remembers why.
 pub const LOST_TRANSACTIONS: usize = 1_000;
-/// Revisions of an object that are looked through first for a lost transaction.
-pub const SETTLE_HISTORY: i64 = 16;
+/// Revisions of an object that are looked through first for a lost transaction: its own, or the one it was based on, is mostly the newest.
+pub const SETTLE_HISTORY: i64 = 2;
 /// Revisions of an object that are looked through at most for a lost transaction.
 pub const SETTLE_HISTORY_MAX: i64 = 16_384;
 /// Iterations of one client that a server keeps.

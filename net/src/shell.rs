@@ -3,7 +3,6 @@
 use crate::clock::Surroundings;
 use crate::disk::Ran;
 use crate::disk::files::Files;
-use crate::disk::logs::Logs;
 use crate::packing;
 use crate::send::SendQueue;
 use crate::stream::Stream;
@@ -448,8 +447,7 @@ impl Shell {
     }
 
     fn start_pack(&mut self, storage: StorageId, begin: Begin) {
-        let Logs::One(disk) = &self.files[storage.0].logs else { unreachable!("one Data.fs is packed") };
-        let (base, helpers) = (disk.base().to_owned(), self.helpers.clone());
+        let (base, helpers) = (self.files[storage.0].logs.packed().base().to_owned(), self.helpers.clone());
         let (packer, orders) = mpsc::channel();
         self.packers.insert(storage, packer);
         let tell = move |news| {

@@ -6,13 +6,14 @@ mod questions;
 mod txns;
 mod work;
 
-pub use notes::{Notes, Scene, Told};
+pub use notes::{Cached, Iterated, Notes, Scene, Told};
+pub use work::any;
 
 use crate::event::ClientId;
 use crate::history::{Asked, Outcome};
 use crate::ledger::Attempt;
 use admin::Admin;
-use questions::{Purpose, Questions};
+use questions::{Iteration, Purpose, Questions};
 use txns::Txns;
 use zeolith_core::client::{Answer, Call, Error, Input, Ticket};
 use zeolith_core::ids::Tid;
@@ -63,14 +64,23 @@ impl App {
         self.txns.stage().unwrap_or(usize::from(!self.questions.is_empty()))
     }
 
-    /// What it waits for; `None`: for nothing.
-    pub fn waits_for(&self) -> Option<String> {
-        let questions = self.questions.all().map(|asked| format!("{:?}", asked.call));
-        let all: Vec<String> = self.txns.stages().chain(questions).collect();
-        match (all.is_empty(), self.txns.wants) {
-            (true, false) => None,
-            (true, true) => Some("to commit at all".to_owned()),
-            _ => Some(all.join("; ")),
+    /// What it waits for: the kind of thing, and more. `None`: for nothing.
+    pub fn waits_for(&self) -> Option<(String, String)> {
+        let questions = self.questions.all().map(|asked| {
+            let call = format!("{:?}", asked.call);
+            let name = call.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+            let what = match asked.attempt {
+                Some(attempt) => format!("{name} of transaction {}", attempt.number),
+                None => call.clone(),
+            };
+            (format!("for {name}"), what)
+        });
+        let (kinds, all): (Vec<String>, Vec<String>) = self.txns.waits().chain(questions).unzip();
+        match kinds.into_iter().next() {
+            None => {
+                self.txns.wants.then(|| ("to commit".to_owned(), "it is refused again and again".to_owned()))
+            }
+            Some(kind) => Some((kind, all.join(", "))),
         }
     }
 
@@ -83,6 +93,12 @@ impl App {
     pub fn act(&mut self, scene: &mut Scene<'_>, rng: &mut Rng) -> bool {
         if self.is_voted() && rng.chance(2, 3) {
             return self.decide(scene, rng.chance(1, 10));
+        }
+        if self.questions.len() < QUESTIONS
+            && rng.chance(1, 3)
+            && self.admin.go_on(scene, &mut self.questions)
+        {
+            return true;
         }
         match rng.below(16) {
             0..9 if self.txns.len() < TRANSACTIONS => self.txns.start(scene, &mut self.questions, rng),
@@ -131,6 +147,12 @@ impl App {
         let known = &self.txns.known;
         let known = (!known.is_empty()).then(|| known[rng.below(known.len() as u64) as usize]);
         let snapshot = scene.machine.last_tid().map_or(Tid::MAX, Tid::next);
+        // Once there is something newer, the log has the state of what an undo left elsewhere.
+        let undone = &self.txns.undone;
+        if !undone.is_empty() && rng.chance(1, 3) {
+            let (oid, serial) = undone[rng.below(undone.len() as u64) as usize];
+            return Call::Load { oid, before: serial.next() };
+        }
         match (rng.below(12), known) {
             (0..4, _) => Call::Load { oid, before: Tid::MAX },
             (4, Some((oid, serial))) => Call::Load { oid, before: serial },
@@ -150,8 +172,9 @@ impl App {
         match self.questions.take(ticket).expect("just seen") {
             Purpose::Read(number, _) => self.txns.end(scene.notes, number, Outcome::Failed),
             Purpose::Vote(number) | Purpose::Finish(number) => self.txns.give_up(scene.notes, number),
-            Purpose::Next(id) => self.admin.keep(id),
-            Purpose::Iterate | Purpose::Look => {}
+            // Its answer is lost.
+            Purpose::Next(iteration) => self.admin.keep(Iteration { is_whole: false, ..iteration }),
+            Purpose::Iterate { .. } | Purpose::Look => {}
         }
         scene.machine.handle(scene.now, Input::Forget { ticket });
         true
@@ -172,12 +195,17 @@ impl App {
         let Some(purpose) = self.questions.take(ticket) else { return };
         match (purpose, result) {
             (Purpose::Look, _) => {}
-            (Purpose::Iterate, Ok(Answer::Iteration(id))) => self.admin.keep(id),
-            (Purpose::Next(id), Ok(Answer::Transaction(Some(_)))) => self.admin.keep(id),
+            (Purpose::Iterate { behind, known }, Ok(Answer::Iteration(id))) => {
+                self.admin.keep(Iteration { id, behind, known, is_whole: true });
+            }
+            (Purpose::Next(iteration), Ok(Answer::Transaction(transaction))) => {
+                let tid = transaction.map(|transaction| transaction.tid);
+                self.admin.iterated(scene.notes, iteration, tid);
+            }
             // An earlier question to it, which nobody waits for any more, is not answered.
-            (Purpose::Next(id), Err(Error::Limit(_))) => self.admin.keep(id),
+            (Purpose::Next(iteration), Err(Error::Limit(_))) => self.admin.keep(iteration),
             // It is over, or its connection is.
-            (Purpose::Next(_), Ok(Answer::Transaction(None)) | Err(_)) | (Purpose::Iterate, Err(_)) => {}
+            (Purpose::Next(_) | Purpose::Iterate { .. }, Err(_)) => {}
             (Purpose::Read(number, oid), Ok(Answer::Loaded(revision))) => {
                 self.txns.read(scene, number, oid, revision);
                 self.txns.vote_if_read(scene, &mut self.questions, number);

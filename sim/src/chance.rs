@@ -6,11 +6,23 @@ use crate::options::{Fault, Options};
 use crate::world::World;
 use zeolith_core::rng::Rng;
 
+/// Bytes that are left on a disk that is nearly full, at most.
+const ROOM: u64 = 20_000;
+
 /// Picks an event.
 pub(crate) fn choose(world: &World, options: &Options, rng: &mut Rng) -> Event {
     let setup = &options.setup;
-    if world.nodes()[0].is_down() && rng.chance(1, 3) {
-        return Event::Start(ServerNo(0));
+    let faults = options.faults;
+    if world.nodes()[0].is_down() {
+        if faults.has(Fault::Rot) && rng.chance(1, 6) {
+            return Event::Rot(ServerNo(0), rng.next_u64());
+        }
+        if rng.chance(1, 3) {
+            return Event::Start(ServerNo(0));
+        }
+    }
+    if faults.has(Fault::Strangers) && rng.chance(1, 10) {
+        return Event::Stranger(ServerNo(0), rng.next_u64());
     }
     loop {
         let client = ClientId(rng.below(setup.clients as u64) as usize);
@@ -18,11 +30,11 @@ pub(crate) fn choose(world: &World, options: &Options, rng: &mut Rng) -> Event {
         let server = ServerNo(if rng.chance(3, 4) { 0 } else { rng.below(setup.servers as u64) as usize });
         let wire = Wire { client, server };
         let disk = if options.faults.has(Fault::SlowDisk) { 15 } else { 60 };
-        let event = match rng.below(110 + disk) {
+        let event = match rng.below(114 + disk) {
             0..19 => Some(Event::Act(client, rng.next_u64())),
-            19..22 => Some(Event::Admin(client, rng.next_u64())),
-            22..95 => travel(world, options, wire, rng),
-            95..110 => fault(world, options, wire, rng),
+            19..24 => Some(Event::Admin(client, rng.next_u64())),
+            24..95 => travel(world, options, wire, rng),
+            95..114 => fault(world, options, wire, rng),
             _ => storage(world, server, rng),
         };
         if let Some(event) = event {
@@ -71,9 +83,9 @@ fn fault(world: &World, options: &Options, wire: Wire, rng: &mut Rng) -> Option<
         return None;
     }
     match fault {
-        // These say how other things happen.
-        Fault::Splits | Fault::SlowDisk => None,
-        Fault::Pauses => Some(Event::Pass(rng.below(4_000))),
+        // These say how other things happen, or happen elsewhere.
+        Fault::Splits | Fault::SlowDisk | Fault::Strangers => None,
+        Fault::Pauses => Some(Event::Pass(rng.below(6_000))),
         Fault::Cuts => Some(Event::Cut(wire, Side::Both)),
         Fault::HalfCuts => {
             let side = if rng.chance(2, 3) { Side::Client } else { Side::Server };
@@ -99,8 +111,15 @@ fn fault(world: &World, options: &Options, wire: Wire, rng: &mut Rng) -> Option<
             4 => Event::Forget(server),
             _ => Event::FailDisk(server, Failure::End(0)),
         }),
+        Fault::FullDisks if rng.chance(1, 4) => Some(Event::Room(server, u64::MAX)),
+        Fault::FullDisks => Some(Event::Room(server, rng.below(ROOM))),
+        Fault::Stops => Some(match rng.below(4) {
+            0 | 1 => Event::Stop(server),
+            2 => Event::Restart(client, Loss::Nothing),
+            _ => Event::Restart(client, Loss::Closing(rng.next_u64())),
+        }),
         Fault::Rot if world.nodes()[server.0].is_down() => Some(Event::Rot(server, rng.next_u64())),
-        Fault::Rot => None,
+        Fault::Rot => Some(Event::Crash(server, Fate::Process)),
         Fault::Restores if rng.chance(2, 3) => Some(Event::Backup),
         // Copies are put in place of other copies more often than of the original.
         Fault::Restores if server == ServerNo(0) && rng.chance(1, 2) => None,

@@ -86,6 +86,10 @@ pub struct SimDisk {
     ends: [usize; 2],
     /// It has failed since the machine started.
     failed: bool,
+    /// How long the log may get; `None`: as long as it likes.
+    room: Option<u64>,
+    /// How long it may get all the same: this much was promised to the process.
+    reserved: u64,
 }
 
 impl SimDisk {
@@ -107,6 +111,12 @@ impl SimDisk {
     /// The place of the oldest read among the operations begun.
     pub fn first_read(&self) -> Option<usize> {
         self.begun.iter().position(|begun| matches!(begun, Begun::Read(_)))
+    }
+
+    /// Whether all that it was asked to write is written and synced.
+    pub fn is_written(&self) -> bool {
+        let writes = |op: &DiskOp<Context>| !matches!(op, DiskOp::Read { .. } | DiskOp::Reserve { .. });
+        self.syncs() == 0 && !self.queue.iter().any(writes)
     }
 
     /// Syncs that may end.
@@ -164,6 +174,10 @@ impl SimDisk {
             DiskOp::Write { file, at, chunks } => {
                 let mut bytes = BytesMut::new();
                 chunks.iter().for_each(|chunk| bytes.extend_from_slice(chunk));
+                if file == FileId::Log && !self.has_room(at + bytes.len() as u64) {
+                    self.failed = true;
+                    return Some(DiskDone::WriteFailed { file, error: DiskError::Full });
+                }
                 self.change(file, Change::Write { at, bytes: bytes.freeze() });
             }
             DiskOp::SetLen { file, len } => self.change(file, Change::SetLen(len)),
@@ -172,7 +186,13 @@ impl SimDisk {
                 self.begin_sync(file);
             }
             DiskOp::Sync { file } => self.begin_sync(file),
-            DiskOp::Reserve { upto } => return Some(DiskDone::Reserved { upto, result: Ok(()) }),
+            DiskOp::Reserve { upto } if !self.has_room(upto) => {
+                return Some(DiskDone::Reserved { upto, result: Err(DiskError::Full) });
+            }
+            DiskOp::Reserve { upto } => {
+                self.reserved = self.reserved.max(upto);
+                return Some(DiskDone::Reserved { upto, result: Ok(()) });
+            }
             DiskOp::KeepTail { .. } => return Some(DiskDone::Kept { result: Ok("Data.fs.tr0".into()) }),
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
             DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
@@ -183,6 +203,16 @@ impl SimDisk {
             }
         }
         None
+    }
+
+    /// From now on there is room for so many bytes more of the log, beside what was promised.
+    pub fn leave_room(&mut self, bytes: u64) {
+        let len = self.contents(FileId::Log).len() as u64;
+        self.room = Some(len.saturating_add(bytes));
+    }
+
+    fn has_room(&self, len: u64) -> bool {
+        self.room.is_none_or(|room| len <= room.max(self.reserved))
     }
 
     /// Fails at an operation; the answer, unless there is no such operation, or it is one that cannot fail there.
@@ -256,9 +286,10 @@ impl SimDisk {
         self.files.insert(FileId::Log, SimFile { durable: log.clone(), current: log, unsynced: Vec::new() });
     }
 
-    /// Somebody looks after the disk: what has turned is as it was.
+    /// Somebody looks after the disk: what has turned is as it was, and there is room.
     pub fn mend(&mut self) {
         self.rot.clear();
+        self.room = None;
     }
 
     /// Memory gets short: what only reads gave is read from the disk from now on. Whether that is something else.
@@ -399,6 +430,7 @@ impl SimDisk {
         self.queue.clear();
         self.begun.clear();
         self.failed = false;
+        self.reserved = 0;
         let Fate::Power(dice) = fate else { return };
         let mut rng = Rng::new(Seed(dice));
         for file in self.files.values_mut() {

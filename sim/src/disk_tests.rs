@@ -78,3 +78,68 @@ fn what_a_failed_sync_could_not_write_is_safe_when_it_was_written_again_and_gone
     assert!(disk.forget());
     assert_eq!(disk.contents(FileId::Log), b"synced");
 }
+
+#[test]
+fn a_write_over_several_sectors_is_torn_at_their_borders_and_nowhere_else() {
+    // It begins and ends within sectors.
+    let written: &[u8] = &[b'x'; 3 * SECTOR];
+    let mut seen = std::collections::BTreeSet::new();
+    for dice in 0..400 {
+        let mut disk = disk_with(b"synced", written);
+        disk.crash(Fate::Power(dice));
+        let left = disk.contents(FileId::Log);
+        let whole = |at: usize| left.get(at).is_some_and(|&byte| byte == b'x');
+        let parts = [6..SECTOR, SECTOR..2 * SECTOR, 2 * SECTOR..3 * SECTOR, 3 * SECTOR..3 * SECTOR + 6];
+        let kept = parts.map(|part| {
+            let survives = whole(part.start);
+            assert!(part.into_iter().all(|at| whole(at) == survives), "a sector is torn within");
+            survives
+        });
+        seen.insert(kept);
+    }
+    assert_eq!(seen.len(), 16, "any of the four sectors is lost or kept");
+}
+
+fn asked(disk: &mut SimDisk, op: DiskOp<Context>) -> Option<DiskDone<Context>> {
+    disk.submit(op);
+    disk.begin()
+}
+
+fn write_behind(at: u64) -> DiskOp<Context> {
+    DiskOp::Write { file: FileId::Log, at, chunks: vec![Bytes::from_static(b"more")] }
+}
+
+#[test]
+fn a_full_disk_has_room_for_what_was_promised_and_for_nothing_else() {
+    let mut disk = disk_with(b"synced", b"not");
+    assert!(matches!(
+        asked(&mut disk, DiskOp::Reserve { upto: 13 }),
+        Some(DiskDone::Reserved { upto: 13, result: Ok(()) })
+    ));
+    disk.leave_room(0);
+    assert!(matches!(
+        asked(&mut disk, DiskOp::Reserve { upto: 14 }),
+        Some(DiskDone::Reserved { upto: 14, result: Err(DiskError::Full) })
+    ));
+    assert!(!disk.has_failed(), "a full disk works");
+    assert!(asked(&mut disk, write_behind(9)).is_none());
+    assert!(matches!(
+        asked(&mut disk, write_behind(13)),
+        Some(DiskDone::WriteFailed { file: FileId::Log, error: DiskError::Full })
+    ));
+    assert!(disk.has_failed());
+}
+
+#[test]
+fn what_was_promised_to_a_process_ends_with_it_and_a_full_disk_with_whoever_looks_after_it() {
+    let mut disk = disk_with(b"synced", b"not");
+    assert!(asked(&mut disk, DiskOp::Reserve { upto: 13 }).is_some());
+    disk.leave_room(2);
+    disk.crash(Fate::Process);
+    let reserved = |disk: &mut SimDisk, upto| {
+        matches!(asked(disk, DiskOp::Reserve { upto }), Some(DiskDone::Reserved { result: Ok(()), .. }))
+    };
+    assert!(reserved(&mut disk, 11) && !reserved(&mut disk, 12));
+    disk.mend();
+    assert!(reserved(&mut disk, 1 << 40));
+}

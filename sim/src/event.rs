@@ -54,6 +54,10 @@ pub enum Loss {
     Power(u64),
     /// Its cache files: somebody removed them.
     Cache,
+    /// Nothing: it closes its client first.
+    Nothing,
+    /// What it had not written and synced yet when the power failed, while it closed its client.
+    Closing(u64),
 }
 
 /// What a disk cannot do.
@@ -108,6 +112,8 @@ pub enum Event {
     Disk(ServerNo),
     /// The disk fails at an operation.
     FailDisk(ServerNo, Failure),
+    /// A server's disk has room for so many bytes more of the log.
+    Room(ServerNo, u64),
     /// A server's memory gets short: what its disk failed to write is not read any more.
     Forget(ServerNo),
     /// A bit of the log turns, in what a server that is down has on its disk.
@@ -118,6 +124,10 @@ pub enum Event {
     Restore(ServerNo),
     /// A server goes down.
     Crash(ServerNo, Fate),
+    /// A server is asked to end.
+    Stop(ServerNo),
+    /// A peer of another make connects to a server, or goes on with what it does there, as these dice fall.
+    Stranger(ServerNo, u64),
     /// A server starts.
     Start(ServerNo),
     /// A server's wall clock jumps, by so many microseconds.
@@ -148,10 +158,13 @@ impl Event {
             | Event::EndDisk(server, _)
             | Event::Disk(server)
             | Event::FailDisk(server, _)
+            | Event::Room(server, _)
             | Event::Forget(server)
             | Event::Rot(server, _)
             | Event::Restore(server)
             | Event::Crash(server, _)
+            | Event::Stop(server)
+            | Event::Stranger(server, _)
             | Event::Start(server)
             | Event::Clock(server, _) => Some(server),
             event => event.wire().map(|wire| wire.server),

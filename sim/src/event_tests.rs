@@ -9,7 +9,13 @@ fn events() -> impl Strategy<Value = Event> {
     let piece = || prop_oneof![any::<usize>(), Just(ALL)];
     let side = prop_oneof![Just(Side::Both), Just(Side::Client), Just(Side::Server)];
     let way = prop_oneof![Just(Way::Up), Just(Way::Down)];
-    let loss = prop_oneof![Just(Loss::Process), any::<u64>().prop_map(Loss::Power), Just(Loss::Cache)];
+    let loss = prop_oneof![
+        Just(Loss::Process),
+        any::<u64>().prop_map(Loss::Power),
+        Just(Loss::Cache),
+        Just(Loss::Nothing),
+        any::<u64>().prop_map(Loss::Closing),
+    ];
     let failure =
         prop_oneof![Just(Failure::Full), Just(Failure::Write), any::<usize>().prop_map(Failure::End)];
     let fate = prop_oneof![Just(Fate::Process), any::<u64>().prop_map(Fate::Power)];
@@ -37,6 +43,9 @@ fn events() -> impl Strategy<Value = Event> {
         (server(), failure).prop_map(|(server, failure)| Event::FailDisk(server, failure)),
         (server(), any::<u64>()).prop_map(|(server, dice)| Event::Rot(server, dice)),
         server().prop_map(Event::Forget),
+        (server(), any::<u64>()).prop_map(|(server, bytes)| Event::Room(server, bytes)),
+        server().prop_map(Event::Stop),
+        (server(), any::<u64>()).prop_map(|(server, dice)| Event::Stranger(server, dice)),
         server().prop_map(Event::Restore),
         (server(), fate).prop_map(|(server, fate)| Event::Crash(server, fate)),
         server().prop_map(Event::Start),

@@ -2,7 +2,6 @@
 
 use crate::event::ClientId;
 use crate::ledger::Attempt;
-use std::collections::BTreeMap;
 use zeolith_core::client::Call;
 use zeolith_core::ids::{Oid, Tid};
 
@@ -23,6 +22,15 @@ pub struct Asked {
     pub attempt: Option<Attempt>,
 }
 
+/// What a state says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Who wrote it.
+    pub writer: Attempt,
+    /// What it counts to.
+    pub value: u64,
+}
+
 /// A read, or a read check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Read {
@@ -30,8 +38,8 @@ pub struct Read {
     pub oid: Oid,
     /// Its revision; `None`: there was no such object.
     pub serial: Option<Tid>,
-    /// Who wrote it, as its data says; `None` where the data was not seen.
-    pub writer: Option<Attempt>,
+    /// What it was given; `None` where it was not seen, or says nothing.
+    pub state: Option<State>,
 }
 
 /// A change.
@@ -43,6 +51,8 @@ pub struct Write {
     pub base: Tid,
     /// The revision that the change was merged with in the end; `None`: no merge was asked for.
     pub merged: Option<Tid>,
+    /// What was stored counts to; where it was merged, it is one more than what it was merged with.
+    pub value: u64,
 }
 
 /// What the caller knows of a transaction in the end.
@@ -59,8 +69,8 @@ pub enum Outcome {
 /// Transactions that leave what their callers do not say themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alters {
-    /// Sets objects back to what they were before another transaction; the answer tells which.
-    Undo,
+    /// Sets objects back to what they were before this transaction; the answer tells which.
+    Undo(Tid),
     /// Deletes objects.
     Delete,
     /// Has objects, and its tid, as another storage had them.
@@ -100,10 +110,28 @@ impl Transaction {
         self.attempt.client
     }
 
+    /// When it had read what it reads, at the latest.
+    pub fn read(&self) -> Place {
+        if self.asked > self.began { self.asked } else { self.ended }
+    }
+
     /// Its change of an object.
     pub fn write(&self, oid: Oid) -> Option<&Write> {
         self.writes.iter().find(|write| write.oid == oid)
     }
+}
+
+/// A revision with which somebody merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// Of which object.
+    pub oid: Oid,
+    /// Which.
+    pub serial: Tid,
+    /// What it says.
+    pub state: State,
+    /// When.
+    pub at: Place,
 }
 
 /// A storage was put back to an older backup.
@@ -124,8 +152,8 @@ pub struct History {
     pub transactions: Vec<Transaction>,
     /// The backups, in their order.
     pub restores: Vec<Restore>,
-    /// Who wrote a revision, as its data said to somebody who merged it: what was read is in the transactions.
-    pub writers: BTreeMap<(Oid, Tid), Attempt>,
+    /// Revisions with which somebody merged: what was read is in the transactions.
+    pub merged: Vec<Merged>,
     /// When programs were started again: what one began with says nothing of the one before.
     pub restarts: Vec<(ClientId, Place)>,
 }

@@ -8,6 +8,11 @@ use crate::shrink::{Shrunk, shrink};
 use std::ops::Range;
 use zeolith_core::rng::Seed;
 
+/// A planted bug must be found within this many seeds.
+pub const FOUND_WITHIN: u64 = 2_000;
+/// What is to be left of its history at most.
+pub const SHRUNK_TO: usize = 30;
+
 /// Histories that are shrunk at most, to find a short one: where one has no way to get shorter, another has.
 const SHRUNK: usize = 8;
 

@@ -14,6 +14,22 @@ struct Disk {
     durable: Vec<u8>,
     /// Sectors in which they may differ.
     dirty: BTreeSet<usize>,
+    /// Writes and syncs after which the power fails; `None`: it does not. What comes then is not done any more.
+    left: Option<u64>,
+}
+
+impl Disk {
+    /// Whether the machine is still there for one more write or sync.
+    fn goes_on(&mut self) -> bool {
+        match &mut self.left {
+            None => true,
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+        }
+    }
 }
 
 /// A cache file. Clones are the same file, so that it outlives the cache in it.
@@ -25,11 +41,17 @@ impl SimMedium {
         self.0.lock().expect("nobody panics while it is held")
     }
 
+    /// The power will fail after so many writes and syncs more; [`lose_power`](Self::lose_power) tells what is left then.
+    pub fn end_after(&self, writes: u64) {
+        self.disk().left = Some(writes);
+    }
+
     /// The power fails: of each sector that was not synced, what was there or what is there now is left.
     pub fn lose_power(&self, dice: u64) {
         let mut disk = self.disk();
         let mut rng = Rng::new(Seed(dice));
-        let Disk { current, durable, dirty } = &mut *disk;
+        disk.left = None;
+        let Disk { current, durable, dirty, .. } = &mut *disk;
         if current.len() != durable.len() && rng.chance(1, 2) {
             durable.resize(current.len(), 0);
         }
@@ -51,6 +73,9 @@ impl Medium for SimMedium {
 
     fn set_len(&mut self, len: u64) -> Result<(), MediumError> {
         let mut disk = self.disk();
+        if !disk.goes_on() {
+            return Ok(());
+        }
         let before = disk.current.len();
         disk.current.resize(len as usize, 0);
         disk.dirty.extend(before / SECTOR..(len as usize).div_ceil(SECTOR));
@@ -66,6 +91,9 @@ impl Medium for SimMedium {
     fn write_at(&mut self, at: u64, bytes: &[u8]) -> Result<(), MediumError> {
         let (from, to) = (at as usize, at as usize + bytes.len());
         let mut disk = self.disk();
+        if !disk.goes_on() {
+            return Ok(());
+        }
         disk.current[from..to].copy_from_slice(bytes);
         disk.dirty.extend(from / SECTOR..to.div_ceil(SECTOR));
         Ok(())
@@ -73,7 +101,10 @@ impl Medium for SimMedium {
 
     fn sync(&mut self) -> Result<(), MediumError> {
         let mut disk = self.disk();
-        let Disk { current, durable, dirty } = &mut *disk;
+        if !disk.goes_on() {
+            return Ok(());
+        }
+        let Disk { current, durable, dirty, .. } = &mut *disk;
         durable.resize(current.len(), 0);
         for sector in std::mem::take(dirty) {
             let from = sector * SECTOR;
@@ -115,6 +146,23 @@ mod tests {
         });
         let survived = left.filter(|&left| left).count();
         assert!((10..45).contains(&survived), "{survived} of 50");
+    }
+
+    #[test]
+    fn what_comes_after_the_power_failed_is_not_done() {
+        let synced = (0..50).filter(|&dice| {
+            let mut medium = written();
+            medium.end_after(1);
+            medium.write_at(512, b"one").expect("memory");
+            medium.sync().expect("memory");
+            medium.write_at(0, b"two").expect("memory");
+            medium.lose_power(dice);
+            assert_eq!(&bytes(&medium, 0), b"syn");
+            medium.write_at(0, b"new").expect("memory");
+            assert_eq!(&bytes(&medium, 0), b"new");
+            &bytes(&medium, 512) == b"one"
+        });
+        assert!((10..45).contains(&synced.count()));
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //! different times.
 
 use crate::checkers::ConnName;
-use crate::event::{ClientId, Side, Way, Wire};
+use crate::event::{ClientId, ServerNo, Side, Way, Wire};
 use crate::ledger::Attempt;
 use crate::reader::Reader;
+use crate::said::Said;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, BTreeSet};
 use zeolith_core::client::ConnId as Near;
@@ -44,31 +45,6 @@ impl Stream {
     }
 }
 
-/// Where messages end in a stream, whatever the pieces it comes in.
-#[derive(Debug, Default)]
-pub struct Ends {
-    head: Vec<u8>,
-    /// Bytes of the message's body still to come.
-    left: usize,
-}
-
-impl Ends {
-    /// How many of these bytes belong to the message that is coming in.
-    pub fn next(&mut self, bytes: &[u8]) -> usize {
-        let mut at = 0;
-        if self.left == 0 {
-            at = bytes.len().min(4 - self.head.len());
-            self.head.extend_from_slice(&bytes[..at]);
-            let Ok(head) = <[u8; 4]>::try_from(&self.head[..]) else { return at };
-            self.head.clear();
-            self.left = u32::from_be_bytes(head) as usize;
-        }
-        let body = self.left.min(bytes.len() - at);
-        self.left -= body;
-        at + body
-    }
-}
-
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -86,8 +62,8 @@ pub struct Connection {
     pub down: Stream,
     /// What was said on it.
     pub reader: Reader,
-    /// Where messages to the server end.
-    pub ends: Ends,
+    /// What the server was handed and has not looked at yet.
+    pub said: Said,
     /// The transaction that the server was told of last, and whose it is.
     pub txn: Option<(TxnId, Attempt)>,
 }
@@ -134,10 +110,16 @@ impl Network {
         self.wanted.remove(&wire)
     }
 
+    /// A name for a connection that none had before.
+    pub fn name(&mut self) -> Far {
+        self.made += 1;
+        Far(self.made)
+    }
+
     /// Makes a connection, and names it.
     pub fn connect(&mut self, wire: Wire, near: Near, codec: Codec) -> Far {
-        self.made += 1;
-        let name = ConnName { server: wire.server, client: wire.client, number: self.made };
+        let far = self.name();
+        let name = ConnName { server: wire.server, client: wire.client, number: far.0 };
         let connection = Connection {
             wire,
             near: Some(near),
@@ -146,11 +128,11 @@ impl Network {
             up: Stream::default(),
             down: Stream::default(),
             reader: Reader::new(name, codec),
-            ends: Ends::default(),
+            said: Said::default(),
             txn: None,
         };
-        self.connections.insert(Far(self.made), connection);
-        Far(self.made)
+        self.connections.insert(far, connection);
+        far
     }
 
     /// A connection by the server's name for it.
@@ -188,6 +170,7 @@ impl Network {
         if side != Side::Client {
             server = std::mem::replace(&mut connection.far, false);
             connection.up.lose();
+            connection.said = Said::default();
         }
         if connection.near.is_none() && !connection.far {
             self.connections.remove(&far);
@@ -211,6 +194,12 @@ impl Network {
         }
     }
 
+    /// The connections on which a server was handed something that it has not looked at yet.
+    pub fn unheard(&mut self, server: ServerNo) -> impl Iterator<Item = (Far, &mut Connection)> {
+        let all = self.connections.iter_mut().map(|(&far, connection)| (far, connection));
+        all.filter(move |(_, it)| it.wire.server == server && !it.said.is_empty())
+    }
+
     /// The connections on some wires.
     pub fn all(&self, which: impl Fn(Wire) -> bool) -> Vec<Far> {
         self.connections.iter().filter(|(_, it)| which(it.wire)).map(|(&far, _)| far).collect()
@@ -224,6 +213,27 @@ impl Network {
     /// Lets everything through; false when nothing was held.
     pub fn mend(&mut self, wire: Wire) -> bool {
         self.held.remove(&(wire, Way::Up)) | self.held.remove(&(wire, Way::Down))
+    }
+
+    /// What a person would call the connections of a client, and what is on its way on them.
+    pub fn describe(&self, client: ClientId) -> String {
+        let wanted = self.wanted.keys().filter(|wire| wire.client == client);
+        let wanted = wanted.map(|wire| format!("asks for a connection to server {}", wire.server.0));
+        let live = self.connections.iter().filter(|(_, it)| it.wire.client == client && it.near.is_some());
+        let live = live.map(|(far, it)| {
+            let (server, up, down) = (it.wire.server.0, it.up.len(), it.down.len());
+            let stop = |is_so: bool, what: &'static str| if is_so { what } else { "" };
+            format!(
+                "connection {} to server {server} has {up} bytes on their way up and {down} down{}{}{}{}",
+                far.0,
+                stop(self.is_held(it.wire, Way::Up), ", nothing goes up"),
+                stop(self.is_held(it.wire, Way::Down), ", nothing goes down"),
+                stop(it.paused, ", the server takes nothing"),
+                stop(!it.far, ", the server has ended it"),
+            )
+        });
+        let all: Vec<String> = wanted.chain(live).collect();
+        if all.is_empty() { "has no connection, and asks for none".to_owned() } else { all.join(", ") }
     }
 
     /// A wire on which something is held.
@@ -260,28 +270,5 @@ impl Network {
 
     fn on(&self, wire: Wire) -> impl Iterator<Item = &Connection> {
         self.connections.values().filter(move |connection| connection.wire == wire)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_end_where_they_do_in_pieces_of_any_size() {
-        let stream = [&[0, 0, 0, 3][..], b"abc", &[0, 0, 0, 1], b"d"].concat();
-        for size in 1..=stream.len() {
-            let (mut ends, mut found, mut at) = (Ends::default(), Vec::new(), 0);
-            for piece in stream.chunks(size) {
-                let mut rest = piece;
-                while !rest.is_empty() {
-                    let taken = ends.next(rest);
-                    at += taken;
-                    found.push(at);
-                    rest = &rest[taken..];
-                }
-            }
-            assert!(found.contains(&7) && found.contains(&12), "{size}: {found:?}");
-        }
     }
 }

@@ -39,6 +39,8 @@ pub struct Node {
     due: Option<Instant>,
     /// The disk failed while the server was coming up, or gave other bytes than were written.
     excused: bool,
+    /// It was asked to end, and looks at nothing more that peers send.
+    stopping: bool,
     /// What it was handed and put out, where somebody listens.
     turns: Option<Vec<Turn>>,
 }
@@ -71,6 +73,7 @@ impl Node {
             starts: 0,
             due: None,
             excused: false,
+            stopping: false,
             turns: None,
         }
     }
@@ -101,9 +104,15 @@ impl Node {
         matches!(self.life, Life::Down)
     }
 
+    /// Whether it looks at what peers send.
+    pub fn listens(&self) -> bool {
+        self.is_up() && !self.stopping
+    }
+
     /// Begins to come up.
     pub fn start(&mut self, wall: WallTime) -> Came {
         self.starts += 1;
+        self.stopping = false;
         let seed = Seed(self.starts);
         self.keep(|disk| Turn::new(What::Started(seed, disk.files()), disk));
         self.excused = self.disk.is_rotten();
@@ -160,6 +169,7 @@ impl Node {
     /// Hands the server an input; its outputs are for the caller, except for the disk's.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Vec<Output> {
         let Life::Up(server) = &mut self.life else { return Vec::new() };
+        self.stopping |= matches!(input, Input::Stop);
         if let Some(turns) = &mut self.turns {
             turns.push(Turn::new(What::Handed(now, Handed::of(&input)), &self.disk));
         }
@@ -200,6 +210,8 @@ impl Node {
             Life::Down => unreachable!("the operations of a server that went down are forgotten"),
             Life::Opening(opening) => {
                 opening.handle(done);
+                // It may be full.
+                self.excused |= self.disk.has_failed();
                 (self.go_on(wall), Vec::new())
             }
             Life::Up(_) => (Came::Nothing, self.handle(now, Input::Disk { storage: StorageId(0), done })),

@@ -6,6 +6,7 @@ use crate::setup::Clients;
 pub use crate::setup::{CLIENTS_MAX, OptionError, SERVERS_MAX, Setup};
 use std::str::FromStr;
 use std::time::Duration;
+use zeolith_core::limits::Limits;
 use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::wire::Codec;
 
@@ -41,6 +42,12 @@ pub enum Fault {
     Restores,
     /// Wall clocks jump.
     Clocks,
+    /// Disks have room for a little more, and then for nothing.
+    FullDisks,
+    /// Servers and programs end as they should, with what is written then.
+    Stops,
+    /// Peers of another make connect, and do what no client of ours does.
+    Strangers,
 }
 
 impl Fault {
@@ -60,6 +67,9 @@ impl Fault {
         Fault::Rot,
         Fault::Restores,
         Fault::Clocks,
+        Fault::FullDisks,
+        Fault::Stops,
+        Fault::Strangers,
     ];
 
     /// What it is called on a command line.
@@ -79,6 +89,9 @@ impl Fault {
             Fault::Rot => "rot",
             Fault::Restores => "restores",
             Fault::Clocks => "clocks",
+            Fault::FullDisks => "full-disks",
+            Fault::Stops => "stops",
+            Fault::Strangers => "strangers",
         }
     }
 }
@@ -115,6 +128,20 @@ impl Faults {
 impl FromIterator<Fault> for Faults {
     fn from_iter<I: IntoIterator<Item = Fault>>(faults: I) -> Faults {
         Faults(faults.into_iter().fold(0, |set, fault| set | 1 << fault as u32))
+    }
+}
+
+/// Limits that press: peers wait for room, transactions are too large, and who does not read is closed.
+fn small(rng: &mut Rng) -> Limits {
+    let mut one_of = |all: &[usize]| all[rng.below(all.len() as u64) as usize];
+    let usual = Limits::default();
+    Limits {
+        unsent_pause: one_of(&[200, 2_000, 10_000, usual.unsent_pause]),
+        unsent_max: one_of(&[500, 5_000, usual.unsent_max]),
+        operations: one_of(&[2, 4, 10, usual.operations]),
+        transaction_bytes: one_of(&[4_000, 12_000, usual.transaction_bytes]),
+        transaction_objects: one_of(&[4, 10, usual.transaction_objects]),
+        ..usual
     }
 }
 
@@ -157,6 +184,7 @@ impl Options {
             readers = Clients::default();
         }
         let together = if rng.chance(1, 4) { (0..2).collect() } else { Clients::default() };
+        let limits = if rng.chance(1, 3) { small(&mut rng) } else { Limits::default() };
         let bug = asked.bug;
         let setup = Setup {
             codec,
@@ -170,6 +198,7 @@ impl Options {
             together,
             files,
             cache,
+            limits,
             bug,
         };
         (Options { setup, faults }, rng)

@@ -10,161 +10,51 @@
 //! backups have it. Who is told that it left nothing is told so of the order of that time: it may have been committed before,
 //! and seen, and taken away since. A client may not know yet that a backup was put back: what a transaction read agrees with
 //! one order that was there before it ended, and only within one order does a client never go back.
+//!
+//! Most states count the changes of their object. So every revision has to count to one more than the one before it: all
+//! increments that were acknowledged are in it, and none twice, merged ones too. An undo counts to what was before the undone.
+
+mod contradiction;
+mod doubt;
+mod values;
+
+pub use contradiction::{Contradiction, Name};
 
 use crate::event::ClientId;
-use crate::history::{Alters, History, Outcome, Place, Read, Transaction};
+use crate::history::{Alters, History, Merged, Outcome, Place, Read, Transaction};
 use crate::ledger::Attempt;
+use doubt::Doubts;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use values::Values;
 use zeolith_core::ids::{Oid, Tid};
 
 /// Stands for the oracle where a promise's number is told.
 pub const ORACLE: u32 = 21;
-
-/// Why a history is none.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Contradiction {
-    /// Two transactions have one tid.
-    #[error("{0} and {1} are both committed as {2}")]
-    OneTid(Name, Name, Tid),
-    /// One transaction has two tids.
-    #[error("{0} is committed as {1} and as {2}")]
-    TwoTids(Name, Tid, Tid),
-    /// What was refused has left something.
-    #[error("{reader} read {oid} as {failed} wrote it, whose caller was told that it left nothing")]
-    Undead {
-        /// Who saw it.
-        reader: Name,
-        /// Of which object.
-        oid: Oid,
-        /// What should not be there.
-        failed: Name,
-    },
-    /// A revision that nobody can have written.
-    #[error("{reader} was given {serial} of {oid}, which nobody wrote")]
-    Unwritten {
-        /// Who saw it.
-        reader: Name,
-        /// The object.
-        oid: Oid,
-        /// The revision.
-        serial: Tid,
-    },
-    /// A read does not show what was current at its snapshot.
-    #[error("{reader}, which begins at {start}, read {} of {oid}, when {} was current", Shown(.read), Shown(.current))]
-    Snapshot {
-        /// Who read.
-        reader: Name,
-        /// Its snapshot.
-        start: Tid,
-        /// The object.
-        oid: Oid,
-        /// What it was given.
-        read: Option<Tid>,
-        /// What was current.
-        current: Option<Tid>,
-    },
-    /// A change replaces another that it knew nothing of.
-    #[error("{writer} changed {oid} over {}, and {} is lost", Shown(.base), Shown(.current))]
-    LostUpdate {
-        /// Who wrote.
-        writer: Name,
-        /// The object.
-        oid: Oid,
-        /// What it was based on, or merged with.
-        base: Option<Tid>,
-        /// What was current.
-        current: Option<Tid>,
-    },
-    /// A read check was passed and did not hold.
-    #[error("{writer} is committed on {} of {oid}, when {} was current", Shown(.held), Shown(.current))]
-    ReadCheck {
-        /// Who committed.
-        writer: Name,
-        /// The object.
-        oid: Oid,
-        /// What it was to hold.
-        held: Option<Tid>,
-        /// What was current.
-        current: Option<Tid>,
-    },
-    /// A transaction that was over when another was asked for is later.
-    #[error("{first} was answered with {0} before {second} was asked for, and that is {1}", .tids.0, .tids.1)]
-    RealTime {
-        /// The earlier one.
-        first: Name,
-        /// The later one.
-        second: Name,
-        /// Their tids.
-        tids: (Tid, Tid),
-    },
-    /// A client goes back behind what it has seen.
-    #[error("{later} begins at {start}, and its client was at {seen} after {earlier}")]
-    Session {
-        /// The one before.
-        earlier: Name,
-        /// The one that goes back.
-        later: Name,
-        /// Where it begins.
-        start: Tid,
-        /// Where the client was.
-        seen: Tid,
-    },
-}
-
-/// A transaction, as people are told of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Name(pub Attempt);
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "transaction {} of client {}", self.0.number, self.0.client.0)
-    }
-}
-
-struct Shown<'a>(&'a Option<Tid>);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(tid) => tid.fmt(f),
-            None => f.write_str("none"),
-        }
-    }
-}
 
 /// Decides whether a history can be.
 ///
 /// # Errors
 /// The first contradiction: of identities, then of single transactions in their order, then between them.
 pub fn judge(history: &History) -> Result<(), Contradiction> {
-    if history.transactions.iter().any(|transaction| is_dark(history, transaction)) {
-        return Ok(());
-    }
     let present = Present::of(history)?;
     for transaction in &history.transactions {
         present.judge(history, transaction)?;
     }
+    Values::of(&present.eras).judge(history, &present.doubts)?;
     present.judge_real_time(history)?;
     judge_sessions(history)
-}
-
-/// Whether nobody can say what a transaction left, or in which order: an undo of which nobody knows whether it happened, or
-/// a copied transaction, which brings its tid along, when a backup was put back. The checkers judge such runs.
-fn is_dark(history: &History, transaction: &Transaction) -> bool {
-    match transaction.alters {
-        None => false,
-        Some(Alters::Restore) if !history.restores.is_empty() => true,
-        Some(_) => transaction.outcome == Outcome::Unknown,
-    }
 }
 
 /// The transactions that happened.
 struct Present<'a> {
     by_attempt: BTreeMap<Attempt, Tid>,
-    /// For each order that a backup began, and the first: for each object, who wrote it in which transaction.
-    eras: Vec<BTreeMap<Oid, BTreeMap<Tid, &'a Transaction>>>,
+    /// For each order that a backup began, and the first: who wrote what.
+    eras: Vec<Era<'a>>,
+    doubts: Doubts,
 }
+
+/// For each object, who wrote it in which transaction.
+type Era<'a> = BTreeMap<Oid, BTreeMap<Tid, &'a Transaction>>;
 
 impl<'a> Present<'a> {
     fn of(history: &'a History) -> Result<Present<'a>, Contradiction> {
@@ -188,10 +78,12 @@ impl<'a> Present<'a> {
                 happened(transaction.attempt, tid)?;
             }
         }
-        let altered = altered(history);
+        let (altered, doubts) = (altered(history), Doubts::of(history));
         for reader in &history.transactions {
             for read in &reader.reads {
-                let (Some(serial), Some(writer)) = (read.serial, read.writer) else { continue };
+                let (Some(serial), Some(writer)) = (read.serial, read.state.map(|state| state.writer)) else {
+                    continue;
+                };
                 // What an undo or a copy left has another's data, or that of no write.
                 if altered.contains(&(read.oid, serial)) {
                     continue;
@@ -205,23 +97,31 @@ impl<'a> Present<'a> {
                 if wrote.write(read.oid).is_none() {
                     return Err(unwritten);
                 }
-                happened(writer, serial)?;
+                // It may be an undo's.
+                if !doubts.cover(read.oid, reader.read()) {
+                    happened(writer, serial)?;
+                }
             }
         }
-        for (&(oid, serial), writer) in &history.writers {
+        for &Merged { oid, serial, state, at } in &history.merged {
             if !altered.contains(&(oid, serial))
-                && let Some(wrote) = transactions.get(writer)
+                && !doubts.cover(oid, at)
+                && let Some(wrote) = transactions.get(&state.writer)
                 && wrote.write(oid).is_some()
                 && (wrote.outcome != Outcome::Failed || !is_in(history, era_at(history, wrote.ended), serial))
             {
-                happened(*writer, serial)?;
+                happened(state.writer, serial)?;
             }
         }
         let mut eras = vec![BTreeMap::new(); history.restores.len() + 1];
         for (attempt, &tid) in &by_attempt {
             let transaction = transactions[attempt];
+            if doubt::is_dark(history, transaction) {
+                continue;
+            }
+            let of = era_of(history, transaction, tid);
             for (at, objects) in eras.iter_mut().enumerate() {
-                if is_in(history, at, tid) {
+                if stays(history, of, at, tid) {
                     let written = transaction.writes.iter().map(|write| write.oid);
                     for oid in written.chain(transaction.sets.iter().copied()) {
                         let object: &mut BTreeMap<Tid, &Transaction> = objects.entry(oid).or_default();
@@ -230,7 +130,7 @@ impl<'a> Present<'a> {
                 }
             }
         }
-        Ok(Present { by_attempt, eras })
+        Ok(Present { by_attempt, eras, doubts })
     }
 
     /// What was current of an object before a tid.
@@ -254,7 +154,7 @@ impl<'a> Present<'a> {
             return result;
         }
         match self.by_attempt.get(&transaction.attempt) {
-            Some(&tid) => self.judge_commit(era_of(history, tid), transaction, tid),
+            Some(&tid) => self.judge_commit(era_of(history, transaction, tid), transaction, tid),
             None => Ok(()),
         }
     }
@@ -265,7 +165,8 @@ impl<'a> Present<'a> {
             let current = self.before(era, oid, start.next());
             // An undo or a deletion may have left nothing.
             let is_gone = serial.is_none() && self.is_set(era, oid, current);
-            if serial != current && !is_gone {
+            let is_known = !self.doubts.cover(oid, transaction.read());
+            if serial != current && !is_gone && is_known {
                 return Err(Contradiction::Snapshot { reader, start, oid, read: serial, current });
             }
         }
@@ -277,13 +178,13 @@ impl<'a> Present<'a> {
         for write in &transaction.writes {
             let (oid, current) = (write.oid, self.before(era, write.oid, tid));
             let base = Some(write.merged.unwrap_or(write.base)).filter(|base| *base > Tid::ZERO);
-            if base != current {
+            if base != current && !self.doubts.cover(oid, transaction.ended) {
                 return Err(Contradiction::LostUpdate { writer, oid, base, current });
             }
         }
         for &Read { oid, serial: held, .. } in &transaction.checks {
             let current = self.before(era, oid, tid);
-            if held != current {
+            if held != current && !self.doubts.cover(oid, transaction.ended) {
                 return Err(Contradiction::ReadCheck { writer, oid, held, current });
             }
         }
@@ -336,14 +237,26 @@ fn era_at(history: &History, place: Place) -> usize {
     history.restores.iter().filter(|restore| restore.at < place).count()
 }
 
-/// The order in which a tid was given.
-fn era_of(history: &History, tid: Tid) -> usize {
+/// The order in which a transaction was committed. A copied one brings its tid along: the answer tells.
+fn era_of(history: &History, transaction: &Transaction, tid: Tid) -> usize {
+    match transaction.alters {
+        Some(Alters::Restore) => era_at(history, transaction.ended),
+        _ => era_of_tid(history, tid),
+    }
+}
+
+/// The order in which a server gave a tid.
+fn era_of_tid(history: &History, tid: Tid) -> usize {
     history.restores.iter().filter(|restore| restore.time <= tid).count()
 }
 
-/// Whether a transaction stands in order `at`: the backups put back since it was committed have to have it.
+/// Whether a transaction with a server's tid stands in order `at`.
 fn is_in(history: &History, at: usize, tid: Tid) -> bool {
-    let of = era_of(history, tid);
+    stays(history, era_of_tid(history, tid), at, tid)
+}
+
+/// Whether a transaction of order `of` stands in order `at`: the backups put back since it was committed have to have it.
+fn stays(history: &History, of: usize, at: usize, tid: Tid) -> bool {
     at >= of && history.restores[of..at].iter().all(|restore| tid <= restore.kept)
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::history::{Restore, Write};
+use crate::history::{Merged, Restore, State, Write};
 
 fn attempt(client: usize, number: u64) -> Attempt {
     Attempt { client: ClientId(client), number }
@@ -24,7 +24,8 @@ fn transaction(client: usize, number: u64, start: u64) -> Transaction {
 }
 
 fn seen(oid: u64, serial: u64, writer: Option<Attempt>) -> Read {
-    Read { oid: Oid(oid), serial: Some(Tid(serial)).filter(|serial| *serial > Tid::ZERO), writer }
+    let state = writer.map(|writer| State { writer, value: 0 });
+    Read { oid: Oid(oid), serial: Some(Tid(serial)).filter(|serial| *serial > Tid::ZERO), state }
 }
 
 impl Transaction {
@@ -39,7 +40,17 @@ impl Transaction {
     }
 
     fn writes(mut self, oid: u64, base: u64, merged: Option<u64>) -> Transaction {
-        self.writes.push(Write { oid: Oid(oid), base: Tid(base), merged: merged.map(Tid) });
+        self.writes.push(Write { oid: Oid(oid), base: Tid(base), merged: merged.map(Tid), value: 0 });
+        self
+    }
+
+    /// What it read or wrote last counts to this.
+    fn counts(mut self, value: u64) -> Transaction {
+        match (self.writes.last_mut(), self.reads.last_mut()) {
+            (Some(write), _) => write.value = value,
+            (None, Some(Read { state: Some(state), .. })) => state.value = value,
+            _ => unreachable!("nothing counts"),
+        }
         self
     }
 
@@ -47,6 +58,11 @@ impl Transaction {
         self.outcome = outcome;
         self
     }
+}
+
+/// Somebody merged with a revision of object 1.
+fn merged_with(serial: u64, writer: Attempt, value: u64) -> Merged {
+    Merged { oid: Oid(1), serial: Tid(serial), state: State { writer, value }, at: Place(45) }
 }
 
 fn committed(tid: u64) -> Outcome {
@@ -127,7 +143,7 @@ fn an_unknown_commit_that_somebody_merged_with_is_there() {
     transactions.extend([unknown, merged]);
     let mut history = History { transactions, ..History::default() };
     assert!(matches!(judge(&history), Err(Contradiction::LostUpdate { .. })));
-    history.writers.insert((Oid(1), Tid(3)), attempt(0, 3));
+    history.merged.push(merged_with(3, attempt(0, 3), 0));
     assert_eq!(judge(&history), Ok(()));
 }
 
@@ -175,7 +191,7 @@ fn a_client_that_goes_back_is_caught_unless_it_was_started_again() {
 #[test]
 fn what_an_undo_left_is_current_and_has_the_data_of_another() {
     let undo = |outcome| Transaction {
-        alters: Some(Alters::Undo),
+        alters: Some(Alters::Undo(Tid(2))),
         sets: vec![Oid(1), Oid(2)],
         ..transaction(1, 3, 2).ends(outcome)
     };
@@ -243,4 +259,128 @@ fn what_a_backup_took_away_was_seen_before_and_left_nothing_after() {
     };
     assert_eq!(read(2), Ok(()));
     assert!(matches!(read(3), Err(Contradiction::Undead { .. })), "the backup has it");
+}
+
+/// Client 0 makes object 1, then counts to 1, and client 1 counts on in a merge with that.
+fn counted() -> Vec<Transaction> {
+    vec![
+        transaction(0, 1, 0).writes(1, 0, None).ends(committed(1)),
+        transaction(0, 2, 1).reads(1, 1, Some(attempt(0, 1))).writes(1, 1, None).counts(1).ends(committed(2)),
+        transaction(1, 3, 1).reads(1, 1, Some(attempt(0, 1))).writes(1, 1, Some(2)).ends(committed(3)),
+    ]
+}
+
+fn judged_with(more: impl IntoIterator<Item = Transaction>) -> Result<(), Contradiction> {
+    let transactions = counted().into_iter().chain(more).collect();
+    judge(&History { transactions, ..History::default() })
+}
+
+#[test]
+fn every_increment_counts_once_and_merged_ones_too() {
+    let read = |value| transaction(2, 4, 3).reads(1, 3, Some(attempt(1, 3))).counts(value);
+    assert_eq!(judged_with([read(2)]), Ok(()));
+    for value in [1, 3] {
+        let told = judged_with([read(value)]);
+        assert!(matches!(told, Err(Contradiction::Value { value: 2, .. })), "{value}: {told:?}");
+    }
+}
+
+#[test]
+fn what_somebody_merged_with_counts_as_everything_before_it() {
+    let merged = |value| {
+        let merged = vec![merged_with(3, attempt(1, 3), value)];
+        judge(&History { transactions: counted(), merged, ..History::default() })
+    };
+    assert_eq!(merged(2), Ok(()));
+    assert!(matches!(merged(1), Err(Contradiction::Value { .. })));
+}
+
+#[test]
+fn an_undo_counts_to_what_was_before_the_undone() {
+    let undo = Transaction {
+        alters: Some(Alters::Undo(Tid(3))),
+        sets: vec![Oid(1)],
+        ..transaction(0, 4, 3).ends(committed(4))
+    };
+    let read = |value| transaction(2, 5, 4).reads(1, 4, Some(attempt(0, 2))).counts(value);
+    assert_eq!(judged_with([undo.clone(), read(1)]), Ok(()));
+    assert!(matches!(judged_with([undo, read(2)]), Err(Contradiction::Value { value: 1, .. })));
+}
+
+#[test]
+fn of_what_an_unanswered_undo_may_have_changed_anything_is_true_and_of_nothing_else() {
+    let undo =
+        Transaction { alters: Some(Alters::Undo(Tid(2))), ..transaction(1, 3, 2).ends(Outcome::Unknown) };
+    // Transaction 2 changed objects 1 and 2; 7 was made before it.
+    let mut transactions = two();
+    transactions[0] = transactions[0].clone().writes(7, 0, None);
+    transactions.push(undo);
+    let judged = |reader: Transaction| {
+        let transactions = transactions.iter().cloned().chain([reader]).collect();
+        judge(&History { transactions, ..History::default() })
+    };
+    let reader = || transaction(2, 4, 3);
+    assert_eq!(judged(reader().reads(1, 3, Some(attempt(0, 1)))), Ok(()), "it happened");
+    assert_eq!(judged(reader().reads(1, 2, Some(attempt(0, 2)))), Ok(()), "it did not");
+    assert_eq!(judged(reader().writes(1, 3, None).ends(committed(4))), Ok(()), "it happened");
+    assert!(matches!(judged(reader().reads(7, 0, None)), Err(Contradiction::Snapshot { .. })));
+    let before = Transaction {
+        began: Place(25),
+        asked: Place(26),
+        ..transaction(2, 3, 2).reads(1, 1, Some(attempt(0, 1)))
+    };
+    assert!(matches!(judged(before), Err(Contradiction::Snapshot { .. })), "nobody had asked for it");
+}
+
+#[test]
+fn what_was_seen_before_anybody_asked_for_the_undo_is_what_was_stored() {
+    let unknown = transaction(0, 2, 1).writes(1, 1, None).counts(1).ends(Outcome::Unknown);
+    let merging = transaction(1, 3, 1).writes(1, 1, Some(2)).ends(committed(3));
+    let undo =
+        Transaction { alters: Some(Alters::Undo(Tid(3))), ..transaction(0, 4, 3).ends(Outcome::Unknown) };
+    let read = transaction(2, 9, 3).reads(1, 3, Some(attempt(1, 3))).counts(2);
+    let read = Transaction { began: Place(38), asked: Place(40), ..read };
+    let transactions = vec![counted()[0].clone(), unknown, merging, undo, read];
+    let merged = vec![Merged { at: Place(33), ..merged_with(2, attempt(0, 2), 1) }];
+    assert_eq!(judge(&History { transactions, merged, ..History::default() }), Ok(()));
+}
+
+#[test]
+fn an_unanswered_deletion_leaves_the_rest_of_the_history_to_be_judged() {
+    let deletion = Transaction {
+        alters: Some(Alters::Delete),
+        sets: vec![Oid(1)],
+        ..transaction(1, 3, 2).ends(Outcome::Unknown)
+    };
+    let none = |oid| transaction(2, 4, 3).reads(oid, 0, None);
+    assert_eq!(judged([deletion.clone(), none(1)]), Ok(()));
+    assert!(matches!(judged([deletion, none(2)]), Err(Contradiction::Snapshot { .. })));
+}
+
+#[test]
+fn a_copied_transaction_is_of_the_order_in_which_it_was_committed() {
+    let copy = |asked: u64, ended: u64| Transaction {
+        alters: Some(Alters::Restore),
+        sets: vec![Oid(5)],
+        asked: Place(asked),
+        ended: Place(ended),
+        ..transaction(1, 4, 1).ends(committed(4))
+    };
+    let judged = |copy: Transaction, oid: u64, base: u64| {
+        let late =
+            Transaction { began: Place(70), asked: Place(71), ended: Place(72), ..transaction(2, 7, 5) };
+        let late = late.writes(oid, base, None).ends(committed(6));
+        let transactions = two().into_iter().chain([copy, late]).collect();
+        let restores = vec![Restore { at: Place(45), kept: Tid(1), time: Tid(3) }];
+        judge(&History { transactions, restores, ..History::default() })
+    };
+    let lost = |told| matches!(told, Err(Contradiction::LostUpdate { .. }));
+    assert_eq!(judged(copy(46, 47), 5, 4), Ok(()));
+    assert!(lost(judged(copy(46, 47), 5, 0)));
+    // Its tid is later than the backup, and it was committed before: the backup took it away.
+    assert_eq!(judged(copy(41, 42), 5, 0), Ok(()));
+    assert!(lost(judged(copy(41, 42), 5, 4)));
+    // Nobody knows of which order it is.
+    assert_eq!((judged(copy(41, 47), 5, 0), judged(copy(41, 47), 5, 4)), (Ok(()), Ok(())));
+    assert!(lost(judged(copy(41, 47), 2, 0)), "object 2 was made in transaction 1");
 }

@@ -11,8 +11,11 @@ use std::time::Duration;
 use zeolith_core::cache::{BootId, Cache};
 use zeolith_core::client::Client;
 use zeolith_core::client::config::{Access, Config};
-use zeolith_core::rng::Seed;
+use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::time::Instant;
+
+/// More writes and syncs than a cache makes when it is closed.
+const CLOSING: u64 = 4;
 
 /// A program with its machine's disk.
 #[derive(Debug)]
@@ -46,8 +49,8 @@ impl Program {
     /// It ends, and is started again.
     pub fn restart(&mut self, loss: Loss, now: Instant) {
         match (loss, &mut self.medium) {
-            (Loss::Process, _) | (_, None) => {}
-            (Loss::Power(dice), Some(medium)) => {
+            (Loss::Process | Loss::Nothing, _) | (_, None) => {}
+            (Loss::Power(dice) | Loss::Closing(dice), Some(medium)) => {
                 medium.lose_power(dice);
                 self.boot = self.boot.wrapping_add(1);
             }
@@ -58,6 +61,13 @@ impl Program {
         self.behind = false;
         let cache = cache(self.setup, self.medium.as_ref(), self.boot);
         self.machine = machine(self.setup, self.id, self.lives, cache, now);
+    }
+
+    /// Its machine will stop within what it writes when it closes the client, as these dice fall.
+    pub fn end_within(&self, dice: u64) {
+        if let Some(medium) = &self.medium {
+            medium.end_after(Rng::new(Seed(dice)).below(CLOSING));
+        }
     }
 
     /// What the application works with.
@@ -83,14 +93,13 @@ impl Program {
         self.due
     }
 
-    /// What it waits for; `None` when it has nothing under way.
-    pub fn waits_for(&self) -> Option<String> {
-        let app = self.app.waits_for();
-        match (app, self.machine.is_ready()) {
-            (None, true) => None,
+    /// What it waits for: the kind of thing, and more. `None` when it has nothing under way.
+    pub fn waits_for(&self) -> Option<(String, String)> {
+        match (self.app.waits_for(), self.machine.is_ready()) {
             (app, true) => app,
             (app, false) => {
-                Some(format!("for a connection{}", app.map_or(String::new(), |it| format!(", {it}"))))
+                let what = app.map_or("nothing else".to_owned(), |(kind, what)| format!("{kind}, {what}"));
+                Some(("for a connection".to_owned(), what))
             }
         }
     }

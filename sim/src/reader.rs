@@ -2,6 +2,7 @@
 //! are put out, before the network has them.
 
 use crate::checkers::{ConnName, Seen, Violation};
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::limits;
@@ -12,12 +13,16 @@ use zeolith_core::wire::frame::Frames;
 use zeolith_core::wire::remote::RemoteError;
 use zeolith_core::wire::tree::{Tree, Value};
 
+/// Bytes of a message's length.
+const PREFIX: usize = 4;
+
 /// What a call under way asks for.
 #[derive(Clone, Copy, Debug)]
 enum Called {
     Register,
     Vote,
     Finish,
+    NewOids,
     Invalidations(Tid),
     Other(&'static str),
 }
@@ -48,6 +53,28 @@ impl Reader {
         Reader { conn, codec, up: Way::default(), down: Way::default(), calls: BTreeMap::new() }
     }
 
+    /// The ids of the calls among these messages to the server that are to be answered. They were not read yet.
+    pub fn called(&self, messages: &[Bytes]) -> Vec<Option<MessageId>> {
+        let mut tree = Tree::default();
+        // The first message of all greets.
+        let greets = usize::from(!self.up.greeted);
+        let mut id = |message: &Bytes| match call::decode(self.codec, &message[PREFIX..], &mut tree) {
+            Ok(Incoming::Call(call)) if !call.oneway => Some(call.id),
+            _ => None,
+        };
+        messages.iter().enumerate().map(|(at, it)| if at < greets { None } else { id(it) }).collect()
+    }
+
+    /// Which call a message from the server answers, if it does. It was not read yet.
+    pub fn answers(&self, message: &[u8]) -> Option<MessageId> {
+        let mut tree = Tree::default();
+        let message = message.get(PREFIX..).filter(|_| self.down.greeted)?;
+        match decode_delivery(self.codec, message, &mut tree) {
+            Ok(Delivery::Reply { id, .. }) => Some(id),
+            _ => None,
+        }
+    }
+
     /// Reads what the server is handed.
     ///
     /// # Errors
@@ -68,6 +95,7 @@ impl Reader {
                     Request::Register { .. } => Called::Register,
                     Request::Vote(_) => Called::Vote,
                     Request::TpcFinish(_) => Called::Finish,
+                    Request::NewOids(_) => Called::NewOids,
                     Request::GetInvalidations(since) => Called::Invalidations(*since),
                     other => Called::Other(other.method()),
                 };
@@ -138,6 +166,10 @@ fn answer(
             let answer = answer.as_ref().map(|(upto, oids)| (*upto, oids.as_slice()));
             see(Seen::Verified { conn, since, answer })
         }
+        Called::NewOids => {
+            let oids = value.oids().expect("a list of new oids");
+            see(Seen::NewOids(conn, &oids))
+        }
         Called::Other(_) => Ok(()),
     }
 }
@@ -148,6 +180,7 @@ impl Called {
             Called::Register => "register",
             Called::Vote => "vote",
             Called::Finish => "tpc_finish",
+            Called::NewOids => "new_oids",
             Called::Invalidations(_) => "getInvalidations",
             Called::Other(method) => method,
         }

@@ -28,6 +28,8 @@ pub enum Sign {
     Up(ServerNo),
     /// A server went down.
     Crashed(ServerNo, Fate),
+    /// A server ended as it was asked to.
+    Stopped(ServerNo),
     /// A disk begins or ends something.
     Disk(ServerNo, String),
     /// A transaction appeared in a log.

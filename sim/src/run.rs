@@ -14,6 +14,9 @@ use zeolith_core::rng::{Rng, Seed};
 
 /// Events of a run before faults stop.
 const EVENTS: usize = 600;
+/// Rounds after that in which administrators are at work too: what takes several transactions one after the other hardly
+/// happens among faults.
+const CALM: usize = 4;
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -102,10 +105,18 @@ impl Player {
             self.go_on(event)?;
         }
         self.go_on(Event::Quiet)?;
-        for client in (0..self.setup.clients).map(ClientId) {
-            self.go_on(Event::Begin(client, rng.next_u64()))?;
+        let clients = || (0..self.setup.clients).map(ClientId);
+        let mut rounds =
+            vec![clients().map(|client| Event::Begin(client, rng.next_u64())).collect::<Vec<_>>()];
+        for _ in 0..CALM {
+            let mut dice = |event: fn(ClientId, u64) -> Event| {
+                clients().map(|client| event(client, rng.next_u64())).collect::<Vec<_>>()
+            };
+            rounds.push([dice(Event::Admin), dice(Event::Act), dice(Event::Begin)].concat());
         }
-        self.go_on(Event::Quiet)?;
+        for round in rounds {
+            round.into_iter().chain([Event::Quiet]).try_for_each(|event| self.go_on(event).map(drop))?;
+        }
         Ok(())
     }
 

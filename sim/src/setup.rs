@@ -3,7 +3,9 @@
 use crate::bug::{self, Bug};
 use crate::event::ClientId;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
+use zeolith_core::limits::Limits;
 use zeolith_core::server::config::Config;
 use zeolith_core::wire::Codec;
 
@@ -12,6 +14,10 @@ pub const CLIENTS_MAX: usize = 64;
 
 /// The most servers a world has.
 pub const SERVERS_MAX: usize = 4;
+
+/// The shortest and the longest timeouts, in milliseconds: in less than that no message needs to have come through a world in
+/// which nothing is wrong, and more than that never passes.
+const TIMEOUTS: RangeInclusive<u64> = 1_000..=86_400_000;
 
 /// Some of the clients; written as their numbers with commas between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +74,8 @@ pub struct Setup {
     pub files: Clients,
     /// The size of every cache, in bytes.
     pub cache: u64,
+    /// What servers take at most.
+    pub limits: Limits,
     /// A deliberate fault.
     pub bug: Option<Bug>,
 }
@@ -87,6 +95,7 @@ impl Default for Setup {
             together: none,
             files: none,
             cache: 65_536,
+            limits: Limits::default(),
             bug: None,
         }
     }
@@ -128,14 +137,8 @@ impl Setup {
                     _ => return Err(wrong("codec", "'pickle' or 'msgpack'")),
                 }
             }
-            "timeout" => {
-                let milliseconds = value.parse().map_err(|_| wrong("timeout", "a number of milliseconds"))?;
-                self.timeout = Some(Duration::from_millis(milliseconds));
-            }
-            "silence" => {
-                let milliseconds = value.parse().map_err(|_| wrong("silence", "a number of milliseconds"))?;
-                self.silence = Some(Duration::from_millis(milliseconds));
-            }
+            "timeout" => self.timeout = Some(timeout(value).ok_or_else(|| wrong("timeout", TIMEOUT))?),
+            "silence" => self.silence = Some(timeout(value).ok_or_else(|| wrong("silence", TIMEOUT))?),
             "clients" => {
                 let clients = value.parse().ok().filter(|clients| (1..=CLIENTS_MAX).contains(clients));
                 self.clients = clients.ok_or_else(|| wrong("clients", "a number from 1 to 64"))?;
@@ -156,6 +159,11 @@ impl Setup {
                 let cache = value.parse().ok().filter(|cache| (0..=1 << 24).contains(cache));
                 self.cache = cache.ok_or_else(|| wrong("cache", "a number of bytes up to 16777216"))?;
             }
+            "unsent-pause" => self.limits.unsent_pause = bound("unsent-pause", value)?,
+            "unsent-max" => self.limits.unsent_max = bound("unsent-max", value)?,
+            "operations" => self.limits.operations = bound("operations", value)?,
+            "transaction-bytes" => self.limits.transaction_bytes = bound("transaction-bytes", value)?,
+            "transaction-objects" => self.limits.transaction_objects = bound("transaction-objects", value)?,
             "bug" => {
                 self.bug = Some(bug::named(value).ok_or_else(|| OptionError::Bug(value.to_owned()))?);
             }
@@ -170,6 +178,7 @@ impl Setup {
             codec: self.codec,
             transaction_timeout: self.timeout,
             invalidation_queue: self.queue.into(),
+            limits: self.limits,
             ..Config::default()
         }
     }
@@ -184,6 +193,21 @@ impl Setup {
         let together = only(self.together);
         Setup { clients: used.len().max(1), readers, fallbacks, files, together, ..self }
     }
+}
+
+/// What a timeout is.
+const TIMEOUT: &str = "a number of milliseconds from 1000 to 86400000";
+
+fn timeout(text: &str) -> Option<Duration> {
+    let milliseconds = text.parse().ok().filter(|milliseconds| TIMEOUTS.contains(milliseconds))?;
+    Some(Duration::from_millis(milliseconds))
+}
+
+/// One of the bounds of a server. Below a few nobody could do anything.
+fn bound(name: &'static str, text: &str) -> Result<usize, OptionError> {
+    let number = text.parse().ok().filter(|number| (2..=1 << 32).contains(number));
+    let expected = "a number from 2 to 4294967296";
+    number.ok_or_else(|| OptionError::Value { name, expected, value: text.to_owned() })
 }
 
 /// What names clients.
@@ -218,6 +242,19 @@ impl fmt::Display for Setup {
             ("servers", self.servers as u64, usual.servers as u64),
             ("queue", self.queue as u64, usual.queue as u64),
             ("cache", self.cache, usual.cache),
+            ("unsent-pause", self.limits.unsent_pause as u64, usual.limits.unsent_pause as u64),
+            ("unsent-max", self.limits.unsent_max as u64, usual.limits.unsent_max as u64),
+            ("operations", self.limits.operations as u64, usual.limits.operations as u64),
+            (
+                "transaction-bytes",
+                self.limits.transaction_bytes as u64,
+                usual.limits.transaction_bytes as u64,
+            ),
+            (
+                "transaction-objects",
+                self.limits.transaction_objects as u64,
+                usual.limits.transaction_objects as u64,
+            ),
         ] {
             if value != usual {
                 writeln!(f, "option {name} {value}")?;

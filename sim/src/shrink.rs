@@ -261,12 +261,13 @@ impl Shrinker {
     fn make_world_plain(&mut self) {
         let usual = Setup::default();
         let servers = self.events().iter().filter_map(|event| event.server()).max();
-        let plainer: [&dyn Fn(Setup) -> Setup; 9] = [
+        let plainer: [&dyn Fn(Setup) -> Setup; 10] = [
             &|setup| Setup { silence: None, ..setup },
             &|setup| Setup { servers: servers.map_or(1, |server| server.0 + 1), ..setup },
             &|setup| Setup { timeout: None, ..setup },
             &|setup| Setup { queue: usual.queue, ..setup },
             &|setup| Setup { cache: usual.cache, ..setup },
+            &|setup| Setup { limits: usual.limits, ..setup },
             &|setup| Setup { readers: usual.readers, ..setup },
             &|setup| Setup { fallbacks: usual.fallbacks, ..setup },
             &|setup| Setup { files: usual.files, ..setup },
@@ -304,6 +305,18 @@ fn plainer(event: Event) -> Vec<Event> {
             let power = dice(old).map(|new| Event::Restart(client, Loss::Power(new)));
             std::iter::once(Event::Restart(client, Loss::Process)).chain(power).collect()
         }
+        Event::Restart(client, Loss::Closing(old)) => {
+            let closing = dice(old).map(|new| Event::Restart(client, Loss::Closing(new)));
+            [Loss::Process, Loss::Nothing]
+                .map(|loss| Event::Restart(client, loss))
+                .into_iter()
+                .chain(closing)
+                .collect()
+        }
+        Event::Restart(client, Loss::Nothing) => vec![Event::Restart(client, Loss::Process)],
+        Event::Stop(server) => vec![Event::Crash(server, Fate::Process)],
+        Event::Room(server, old) if old > 0 => vec![Event::Room(server, 0)],
+        Event::Stranger(server, old) => dice(old).map(|new| Event::Stranger(server, new)).collect(),
         Event::Rot(server, old) => dice(old).map(|new| Event::Rot(server, new)).collect(),
         Event::Clock(server, old) => {
             let plain = [-1_000_000, -1, 1_000_000, 1].into_iter();

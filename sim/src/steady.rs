@@ -11,12 +11,15 @@ use crate::options::{Asked, Fault, Options};
 use crate::run::Player;
 use crate::schedule::Schedule;
 use std::time::Duration;
+use zeolith_core::limits::Limits;
 use zeolith_core::rng::{Rng, Seed};
 
 /// The server that is followed.
 const FIRST: ServerNo = ServerNo(0);
 /// What no disk can be made to do.
-const UNREAL: [Fault; 2] = [Fault::DiskFailures, Fault::Rot];
+const UNREAL: [Fault; 3] = [Fault::DiskFailures, Fault::Rot, Fault::FullDisks];
+/// What is not played on the real server: peers that take what they are sent when they like.
+const UNTAPED: [Fault; 2] = [Fault::Stops, Fault::Strangers];
 /// No deadline comes within an event and what the disk does for it: so far ahead, it is waited for first.
 const NEAR: Duration = Duration::from_millis(50);
 
@@ -26,8 +29,10 @@ const NEAR: Duration = Duration::from_millis(50);
 /// The promise that is broken on the way.
 pub fn schedule(seed: Seed, events: usize) -> Result<Schedule, Violation> {
     let (mut options, mut rng) = Options::of(seed, Asked::default());
-    let real = |fault: &Fault| options.faults.has(*fault) && !UNREAL.contains(fault);
+    let real =
+        |fault: &Fault| options.faults.has(*fault) && !UNREAL.contains(fault) && !UNTAPED.contains(fault);
     options.faults = Fault::ALL.iter().copied().filter(real).collect();
+    options.setup.limits = Limits::default();
     let mut steady = Steady { player: Player::new(options.setup), schedule: Vec::new() };
     for _ in 0..events {
         steady.step(&options, &mut rng)?;

@@ -7,6 +7,7 @@
 
 use crate::checkers::Violation;
 use crate::disk::SimDisk;
+use crate::event::{Event, ServerNo};
 use crate::run::Player;
 use crate::schedule::Schedule;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,8 @@ pub enum Handed {
     Failed,
     /// The deadline.
     Tick,
+    /// Word that it is to end.
+    Stop,
 }
 
 impl Handed {
@@ -57,7 +60,7 @@ impl Handed {
             Input::Tick => Handed::Tick,
             Input::Upstream { .. } => unreachable!("no storage here is another server's"),
             Input::Packed { .. } => unreachable!("no simulated server is asked to pack"),
-            Input::Stop => unreachable!("no simulated server is asked to stop"),
+            Input::Stop => Handed::Stop,
         }
     }
 }
@@ -195,6 +198,9 @@ impl Tape {
         let mut cutter = Cutter::default();
         for (at, &event) in schedule.events.iter().enumerate() {
             cutter.event = at + 1;
+            if let Event::Stranger(ServerNo(0), _) = event {
+                return Err(Untaped::Unreal { event: at + 1, why: "a stranger does not read" });
+            }
             player.apply(event).map_err(Untaped::Broken)?;
             for turn in player.world.take_turns() {
                 cutter.add(turn)?;
@@ -311,6 +317,7 @@ impl Cutter {
             }
             (Handed::Done | Handed::Sent, _) => return Ok(None),
             (Handed::Failed, _) => return Err("the disk fails"),
+            (Handed::Stop, _) => return Err("the server is asked to end"),
             (Handed::Opened(conn), _) => Deed::Open(conn),
             (Handed::Received(conn, bytes, wall), _) => Deed::Send(conn, bytes, wall),
             (Handed::Closed(conn), _) => Deed::Close(conn),

@@ -2,7 +2,9 @@
 //! watch them.
 
 mod clients;
+mod hearing;
 mod servers;
+mod strangers;
 mod wires;
 
 use crate::app::Notes;
@@ -19,9 +21,11 @@ use crate::record::{Record, Sign};
 use crate::settle;
 use crate::tape::Turn;
 use crate::trace::Trace;
+use crate::waits;
 pub(crate) use clients::{finish, rest};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use strangers::Stranger;
 use zeolith_core::time::{Instant, WallTime};
 
 /// Wall-clock time at the start of every world: 2026-11-21 22:25:30 UTC.
@@ -40,6 +44,8 @@ pub struct World {
     nodes: Vec<Node>,
     programs: Vec<Program>,
     network: Network,
+    /// Who else is connected to each server.
+    strangers: Vec<Option<Stranger>>,
     notes: Notes,
     books: Books,
     checkers: Checkers,
@@ -64,6 +70,7 @@ impl World {
             nodes: (0..setup.servers).map(|n| Node::new(setup, ServerNo(n))).collect(),
             programs: (0..setup.clients).map(|n| Program::new(setup, ClientId(n), now)).collect(),
             network: Network::default(),
+            strangers: (0..setup.servers).map(|_| None).collect(),
             notes: Notes::default(),
             books: Books::new(setup.servers),
             checkers: Checkers::default(),
@@ -156,11 +163,14 @@ impl World {
             Event::EndDisk(server, at) => servers::end_disk(self, server, at),
             Event::Disk(server) => settle::drain_disk(self, server),
             Event::FailDisk(server, failure) => servers::fail_disk(self, server, failure),
+            Event::Room(server, bytes) => Ok(servers::leave_room(self, server, bytes)),
             Event::Forget(server) => Ok(self.nodes[server.0].forget()),
             Event::Rot(server, dice) => Ok(servers::rot(self, server, dice)),
             Event::Backup => Ok(servers::backup(self)),
             Event::Restore(server) => servers::restore(self, server),
             Event::Crash(server, fate) => servers::crash(self, server, fate),
+            Event::Stop(server) => servers::stop(self, server),
+            Event::Stranger(server, dice) => strangers::act(self, server, dice),
             Event::Start(server) => servers::start(self, server),
             Event::Clock(server, micros) => Ok(servers::set_clock(self, server, micros)),
             Event::Pass(milliseconds) => self.advance(Duration::from_millis(milliseconds)).map(|()| true),
@@ -215,10 +225,7 @@ impl World {
 
     /// Tells the checkers that everybody had time.
     fn quiet(&mut self) -> Result<bool, Violation> {
-        let programs = self.programs.iter().enumerate();
-        let waiting: Vec<(ClientId, String)> =
-            programs.filter_map(|(n, program)| Some((ClientId(n), program.waits_for()?))).collect();
-        self.see(&Seen::Quiet(&waiting))?;
+        self.see(&Seen::Quiet(&waits::waiting(self)))?;
         self.look_for_what_is_left()?;
         self.programs.iter().for_each(|program| program.machine.cache().check_invariants());
         oracle::judge(&self.notes.history).map_err(|contradiction| Violation {
@@ -229,17 +236,22 @@ impl World {
         Ok(true)
     }
 
+    /// All that can move did, though nobody looked after the disks that failed.
+    pub(crate) fn sick(&mut self) -> Result<(), Violation> {
+        self.see(&Seen::Sick(&waits::waiting_for_the_sick(self)))
+    }
+
     /// Nobody waits for anything: whoever keeps something for somebody has forgotten to let go of it.
     fn look_for_what_is_left(&mut self) -> Result<(), Violation> {
         let (mut locks, mut rest) = (Vec::new(), Vec::new());
         for (server, node) in self.nodes.iter().enumerate() {
             let Some(held) = node.server().map(|machine| machine.held()) else { continue };
-            let named = |what: &String| format!("server {server}: {what}");
+            let named = |what: &String| format!("{what} at server {server}");
             locks.extend(held.transactions.iter().map(named));
             rest.extend(held.rest.iter().map(named));
         }
         for (client, program) in self.programs.iter().enumerate() {
-            rest.extend(program.machine.held().iter().map(|what| format!("client {client}: {what}")));
+            rest.extend(program.machine.held().iter().map(|what| format!("client {client} has {what}")));
         }
         self.see(&Seen::Left { locks: &locks, rest: &rest })
     }
@@ -302,6 +314,7 @@ impl World {
 
     /// Faults are over.
     pub(crate) fn calm(&mut self) -> Result<(), Violation> {
+        (0..self.nodes.len()).try_for_each(|server| strangers::leave(self, ServerNo(server)))?;
         self.see(&Seen::Calm)
     }
 

@@ -1,7 +1,9 @@
 //! The schedules of the corpus: what was found once stays fixed, and what is planted stays found.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use zeolith_sim::bug::Bug;
 use zeolith_sim::run::replay;
 use zeolith_sim::schedule::Schedule;
 
@@ -29,6 +31,13 @@ fn what_was_found_once_stays_fixed_and_what_is_planted_stays_found() {
         let promise = outcome.broken().map(|violation| violation.promise);
         assert_eq!(promise, expected, "{}:\n{outcome}", path.display());
     }
+}
+
+#[test]
+fn every_planted_bug_has_its_schedule() {
+    let planted: BTreeSet<&str> =
+        schedules().iter().filter_map(|(_, schedule)| schedule.setup.bug).map(Bug::name).collect();
+    assert_eq!(planted, Bug::ALL.iter().map(|bug| bug.name()).collect());
 }
 
 #[test]

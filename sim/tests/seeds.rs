@@ -6,18 +6,15 @@ use zeolith_core::planted::Bug;
 use zeolith_core::rng::Seed;
 use zeolith_sim::campaign::{Plan, campaign};
 use zeolith_sim::coverage::List;
-use zeolith_sim::hunt::hunt;
+use zeolith_sim::hunt::{FOUND_WITHIN, SHRUNK_TO, hunt};
 use zeolith_sim::options::Asked;
 use zeolith_sim::run::{replay, run};
+use zeolith_sim::table;
 
 /// Seeds run by the test command.
 const SEEDS: std::ops::Range<u64> = 0..8_000;
 /// Seeds besides that nobody has run before: they change with the commit.
 const FRESH: u64 = 4_000;
-/// A planted bug must be found within this many.
-const FOUND_WITHIN: u64 = 2_000;
-/// What is left of a planted bug's history at most.
-const SHRUNK_TO: usize = 30;
 
 fn seeds() -> std::ops::Range<u64> {
     let Ok(text) = std::env::var("ZEOLITH_SEEDS") else { return SEEDS };
@@ -43,7 +40,7 @@ fn no_seed_breaks_a_promise_and_together_they_reach_what_they_did() {
     let list = include_str!("../../corpus/coverage.txt");
     let list: List = list.parse().unwrap_or_else(|error| panic!("corpus/coverage.txt: {error}"));
     if tally.seeds >= list.seeds {
-        let lost = tally.coverage.lost(&list);
+        let lost = tally.coverage.lost(tally.seeds, &list);
         assert!(lost.is_empty(), "lost:\n{}", lost.join("\n"));
     }
 }
@@ -81,33 +78,40 @@ fn a_seed_gives_the_same_run_every_time_and_so_do_its_events_alone() {
     }
 }
 
-/// Whether a planted bug is found by the checker of its promise and shrunk; how not.
-fn find_and_shrink(bug: Bug) -> Result<(), String> {
+/// The table's row of a planted bug that is found by the checker of its promise and shrunk; how it is not.
+fn find_and_shrink(bug: Bug) -> Result<String, String> {
     let found = hunt(bug, 0..FOUND_WITHIN, SHRUNK_TO)
         .ok_or_else(|| format!("{} was not found in {FOUND_WITHIN} seeds", bug.name()))?;
     let name = format!("{} in seed {}", bug.name(), found.seed);
     if found.broken.promise != bug.promise() {
         return Err(format!("{name} breaks something else: {}", found.broken));
     }
-    let outcome = found.shrunk.outcome;
+    let outcome = &found.shrunk.outcome;
     if replay(found.shrunk.setup, &outcome.events).broken() != outcome.broken() {
         return Err(format!("{name}: its events alone break something else"));
     }
     match outcome.events.len() {
         left if left > SHRUNK_TO => Err(format!("{name}: {left} events are left\n{outcome}")),
-        _ => Ok(()),
+        _ => Ok(table::row(bug, Some(&found))),
     }
 }
 
 #[test]
-fn every_planted_bug_is_found_by_the_checker_of_its_promise_and_shrunk() {
+fn every_planted_bug_is_found_by_the_checker_of_its_promise_and_shrunk_as_the_table_says() {
     let (one, other) = Bug::ALL.split_at(Bug::ALL.len() / 2);
-    let find = |bugs: &[Bug]| bugs.iter().filter_map(|&bug| find_and_shrink(bug).err()).collect::<Vec<_>>();
-    let missed = std::thread::scope(|scope| {
-        let one = scope.spawn(|| find(one));
-        let mut missed = find(other);
-        missed.extend(one.join().expect("a search does not panic"));
-        missed
+    let find = |bugs: &[Bug]| bugs.iter().map(|&bug| find_and_shrink(bug)).collect::<Vec<_>>();
+    let found = std::thread::scope(|scope| {
+        let other = scope.spawn(|| find(other));
+        let mut found = find(one);
+        found.extend(other.join().expect("a search does not panic"));
+        found
     });
-    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    let missed: Vec<&String> = found.iter().filter_map(|row| row.as_ref().err()).collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+    let rows: String = found.into_iter().flatten().collect();
+    let docs = include_str!("../../docs/simulation.md");
+    let place = table::place(docs).expect("a table in docs/simulation.md");
+    let again = "made anew by: cargo run --release -p zeolith-cli --features planted-bugs -- \
+                 sim bugs --write corpus/schedules --docs docs/simulation.md";
+    assert_eq!(&docs[place], format!("{}{rows}", table::HEAD), "{again}");
 }

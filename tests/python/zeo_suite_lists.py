@@ -53,12 +53,6 @@ EXCEPTIONS = {
     'a client that names a last transaction which the server never had keeps its cache': [
         'testZEO .* invalidate_client_cache_entry_on_server_commit_error',
     ],
-    'pack of what is no Data.fs': [
-        'testZEO (MappingStorageTests|DemoStorageTests) testPack.*',
-    ],
-    'blobs whose objects were packed away stay in their folder': [
-        'testZEO .* IExternalGC_test',
-    ],
     'a key that needs a function in Python for its password': [
         'testssl .* SSLConfigTest test_ssl_pw',
     ],

@@ -79,9 +79,15 @@ fn a_file_that_is_no_schedule_is_named_with_its_line() {
 fn a_campaign_that_lost_something_ends_with_its_own_code() {
     let home = Home::new();
     let list = home.path("coverage.txt");
-    fs::write(&list, "seeds 10\nmark a branch nobody takes (core/src/lib.rs)\n").expect("a temporary file");
+    fs::write(&list, "seeds 10\nmark 20 a branch nobody takes (core/src/lib.rs)\n")
+        .expect("a temporary file");
     let said = ends(&["run", "--seeds", "0..10", "--coverage", path(&list)], 6);
-    assert!(said.contains("LOST mark 'a branch nobody takes', which was in core/src/lib.rs"), "{said}");
+    assert!(
+        said.contains(
+            "LOST mark 'a branch nobody takes' in core/src/lib.rs, reached by 0 runs where 20 were to"
+        ),
+        "{said}"
+    );
     ends(&["run", "--seeds", "0..10", "--coverage", path(&list), "--bless"], 0);
     ends(&["run", "--seeds", "0..10", "--coverage", path(&list)], 0);
 }

@@ -3,38 +3,40 @@
 use std::io::Write;
 
 use zeolith_sim::bug::Bug;
-use zeolith_sim::hunt::{Hunted, hunt};
+use zeolith_sim::hunt::{FOUND_WITHIN, SHRUNK_TO, hunt};
 use zeolith_sim::schedule::Schedule;
+use zeolith_sim::table;
 
 use super::options::BugsArgs;
-use super::{End, SimError, write};
-use crate::figures::commas;
-
-/// A planted bug must be found within this many.
-const FOUND_WITHIN: u64 = 2_000;
-/// What is to be left of its history at most.
-const SHRUNK_TO: usize = 30;
+use super::{End, SimError, read, write};
 
 pub(super) fn bugs(arguments: &BugsArgs, out: &mut impl Write) -> Result<End, SimError> {
     let mut end = End::Good;
-    writeln!(out, "| Bug | Promise | Found in seed | Events before | Events after |")?;
-    writeln!(out, "|--|--|--|--|--|")?;
+    let mut all = table::HEAD.to_owned();
+    write!(out, "{}", table::HEAD)?;
     for &bug in Bug::ALL {
-        let (name, promise) = (bug.name(), bug.promise());
-        let Some(Hunted { seed, shown, broken, before, shrunk }) = hunt(bug, 0..FOUND_WITHIN, SHRUNK_TO)
-        else {
-            writeln!(out, "| {name} | {promise} | none of {} | | |", commas(FOUND_WITHIN))?;
+        let found = hunt(bug, 0..FOUND_WITHIN, SHRUNK_TO);
+        let row = table::row(bug, found.as_ref());
+        write!(out, "{row}")?;
+        out.flush()?;
+        all += &row;
+        let Some(found) = found else {
             end = End::CoverageLost;
             continue;
         };
-        let after = shrunk.outcome.events.len();
-        writeln!(out, "| {name} | {} | {} | {before} | {after} |", broken.promise, commas(seed))?;
         if let Some(folder) = &arguments.write {
-            let mut schedule =
-                Schedule::of(shrunk.setup, shrunk.outcome.events.clone(), shrunk.outcome.broken());
-            schedule.cause = format!("the planted bug {name}, in seed {shown}");
+            let outcome = &found.shrunk.outcome;
+            let mut schedule = Schedule::of(found.shrunk.setup, outcome.events.clone(), outcome.broken());
+            let name = bug.name();
+            schedule.cause = format!("the planted bug {name}, in seed {}", found.shown);
             write(&folder.join(format!("planted-{name}.events")), &schedule.to_string())?;
         }
+    }
+    if let Some(path) = &arguments.docs {
+        let mut text = read(path)?;
+        let place = table::place(&text).ok_or_else(|| SimError::NoTable(path.clone()))?;
+        text.replace_range(place, &all);
+        write(path, &text)?;
     }
     Ok(end)
 }

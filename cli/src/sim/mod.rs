@@ -68,8 +68,15 @@ enum SimError {
     Schedule { path: PathBuf, error: ScheduleError },
     #[error("{}: {error}", path.display())]
     List { path: PathBuf, error: ListError },
+    #[error("{} is there already: name another file with --out, or give --in-place", .0.display())]
+    Exists(PathBuf),
+    #[error(transparent)]
+    Faults(#[from] options::NoneAndOthers),
     #[error("{} breaks no promise: there is nothing to shrink", .0.display())]
     NothingBroken(PathBuf),
+    #[cfg(feature = "planted-bugs")]
+    #[error("{} has no table of planted bugs", .0.display())]
+    NoTable(PathBuf),
     #[error("the result cannot be printed: {0}")]
     Print(#[from] io::Error),
 }

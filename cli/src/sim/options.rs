@@ -63,7 +63,8 @@ pub struct RunArgs {
     pub minutes: Option<Duration>,
 
     /// Exactly this kind of fault in every seed, or none; may be given several times: cuts, crashes, power-losses,
-    /// splits, slow-disk, pauses, half-cuts, partitions, storms, restarts, disk-failures, rot, restores, clocks [default: each seed has its own]
+    /// splits, slow-disk, pauses, half-cuts, partitions, storms, restarts, disk-failures, rot, restores, clocks, full-disks,
+    /// stops, strangers [default: each seed has its own]
     #[arg(long, value_name = "FAULT", value_parser = fault)]
     pub fault: Vec<NamedFault>,
 
@@ -91,8 +92,14 @@ pub struct RunArgs {
 
 impl RunArgs {
     /// The campaign.
-    pub fn plan(&self) -> Plan {
+    ///
+    /// # Errors
+    /// [`NoneAndOthers`].
+    pub fn plan(&self) -> Result<Plan, NoneAndOthers> {
         let usual = if self.minutes.is_some() { 0..u64::MAX } else { SEEDS };
+        if self.fault.contains(&NamedFault(None)) && self.fault.len() > 1 {
+            return Err(NoneAndOthers);
+        }
         let faults = self.fault.iter().filter_map(|named| named.0).collect();
         let asked = Asked {
             faults: (!self.fault.is_empty()).then_some(faults),
@@ -103,7 +110,7 @@ impl RunArgs {
         };
         let processors = || thread::available_parallelism().map_or(1, |number| number.get());
         let jobs = self.jobs.map_or_else(processors, usize::from);
-        Plan { seeds: self.seeds.clone().unwrap_or(usual), time: self.minutes, asked, jobs }
+        Ok(Plan { seeds: self.seeds.clone().unwrap_or(usual), time: self.minutes, asked, jobs })
     }
 
     /// The list to compare with or to write; `None` when neither is asked for.
@@ -112,6 +119,11 @@ impl RunArgs {
         self.coverage.clone().or(usual)
     }
 }
+
+/// No fault is asked for, and some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--fault none allows no other --fault")]
+pub struct NoneAndOthers;
 
 /// A kind of fault, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,13 +144,31 @@ pub struct ReplayArgs {
 /// The options of `zeolith sim shrink`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ShrinkArgs {
-    /// The schedule, which is replaced by the shorter one
+    /// The schedule
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// Write the shorter one there instead
-    #[arg(long, value_name = "FILE")]
+    /// Where to write the shorter one [default: FILE with .short before its ending, if there is no such file yet]
+    #[arg(long, value_name = "FILE", conflicts_with = "in_place")]
     pub out: Option<PathBuf>,
+
+    /// Put the shorter one in the place of FILE
+    #[arg(long)]
+    pub in_place: bool,
+}
+
+impl ShrinkArgs {
+    /// Where the shorter schedule goes, and whether what is there may be replaced.
+    pub fn target(&self) -> (PathBuf, bool) {
+        match &self.out {
+            Some(out) => (out.clone(), true),
+            None if self.in_place => (self.file.clone(), true),
+            None => {
+                let ending = self.file.extension().unwrap_or("events".as_ref()).to_string_lossy();
+                (self.file.with_extension(format!("short.{ending}")), false)
+            }
+        }
+    }
 }
 
 /// The options of `zeolith sim show`.
@@ -164,6 +194,10 @@ pub struct BugsArgs {
     /// Write the shrunk schedules into this folder, as planted-NAME.events
     #[arg(long, value_name = "FOLDER")]
     pub write: Option<PathBuf>,
+
+    /// Put the table in the place of the one in this text, which is docs/simulation.md
+    #[arg(long, value_name = "FILE")]
+    pub docs: Option<PathBuf>,
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, &'static str> {
@@ -185,7 +219,8 @@ fn fault(text: &str) -> Result<NamedFault, String> {
 #[cfg(feature = "planted-bugs")]
 fn bug(text: &str) -> Result<zeolith_sim::bug::Bug, String> {
     zeolith_sim::bug::named(text).ok_or_else(|| {
-        let names: Vec<_> = zeolith_sim::bug::Bug::ALL.iter().map(|bug| bug.name()).collect();
+        let all = zeolith_sim::bug::Bug::ALL.iter().chain(zeolith_sim::bug::Bug::OTHERS);
+        let names: Vec<_> = all.map(|bug| bug.name()).collect();
         format!("bugs are {}", names.join(", "))
     })
 }

@@ -18,6 +18,7 @@ const OFTEN: Duration = Duration::from_millis(250);
 const SELDOM: Duration = Duration::from_secs(30);
 
 pub(super) fn run(arguments: &RunArgs, out: &mut impl Write) -> Result<End, SimError> {
+    let plan = arguments.plan()?;
     // Read first: a campaign is too long to be told at its end that there is no such file.
     let list = match arguments.list() {
         Some(path) if !arguments.bless => {
@@ -26,7 +27,6 @@ pub(super) fn run(arguments: &RunArgs, out: &mut impl Write) -> Result<End, SimE
         }
         _ => None,
     };
-    let plan = arguments.plan();
     writeln!(out, "seeds {:?} on {} threads", plan.seeds, plan.jobs)?;
     out.flush()?;
     let start = Instant::now();
@@ -143,7 +143,7 @@ fn compare(tally: &Tally, list: &List, out: &mut impl Write) -> Result<End, SimE
         writeln!(out, "coverage is not compared: the list takes {} seeds", commas(list.seeds))?;
         return Ok(End::Good);
     }
-    let lost = tally.coverage.lost(list);
+    let lost = tally.coverage.lost(tally.seeds, list);
     for place in &lost {
         writeln!(out, "LOST {place}")?;
     }

@@ -11,6 +11,11 @@ use super::{End, SimError, schedule, write};
 
 pub(super) fn shrink(arguments: &ShrinkArgs, out: &mut impl Write) -> Result<End, SimError> {
     let before = schedule(&arguments.file)?;
+    let (path, replaces) = arguments.target();
+    // Looked at first: it takes a while.
+    if !replaces && path.exists() {
+        return Err(SimError::Exists(path));
+    }
     let outcome = replay(before.setup, &before.events);
     let Some(broken) = outcome.broken() else {
         return Err(SimError::NothingBroken(arguments.file.clone()));
@@ -21,8 +26,7 @@ pub(super) fn shrink(arguments: &ShrinkArgs, out: &mut impl Write) -> Result<End
     };
     let (events, tried) = (shrunk.outcome.events.len(), shrunk.tried);
     let short = Schedule::of(shrunk.setup, shrunk.outcome.events.clone(), shrunk.outcome.broken());
-    let path = arguments.out.as_ref().unwrap_or(&arguments.file);
-    write(path, &Schedule { cause: before.cause, ..short }.to_string())?;
+    write(&path, &Schedule { cause: before.cause, ..short }.to_string())?;
     writeln!(out, "{broken}")?;
     writeln!(out, "{}: {} events, {events} after {tried} tries", path.display(), before.events.len())?;
     Ok(End::Good)

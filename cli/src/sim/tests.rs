@@ -20,25 +20,50 @@ fn run_args(line: &str) -> RunArgs {
 
 #[test]
 fn without_options_the_seeds_of_the_test_command_are_run() {
-    let plan = run_args("").plan();
+    let plan = run_args("").plan().expect("a plan");
     assert_eq!((plan.seeds, plan.time, plan.asked.faults), (0..8_000, None, None));
     assert!(plan.jobs >= 1);
 }
 
 #[test]
 fn a_time_without_seeds_takes_all_there_are() {
-    let plan = run_args("--minutes 0.5").plan();
+    let plan = run_args("--minutes 0.5").plan().expect("a plan");
     assert_eq!((plan.seeds, plan.time), (0..u64::MAX, Some(Duration::from_secs(30))));
-    assert_eq!(run_args("--minutes 2 --seeds 5..9").plan().seeds, 5..9);
+    assert_eq!(run_args("--minutes 2 --seeds 5..9").plan().expect("a plan").seeds, 5..9);
 }
 
 #[test]
 fn named_faults_are_the_only_ones() {
-    let faults = run_args("--fault cuts --fault slow-disk").plan().asked.faults.expect("some are named");
+    let faults = run_args("--fault cuts --fault slow-disk")
+        .plan()
+        .expect("a plan")
+        .asked
+        .faults
+        .expect("some are named");
     let on: Vec<_> = Kinds::ALL.iter().filter(|&&fault| faults.has(fault)).collect();
     assert_eq!(on, [&Kinds::Cuts, &Kinds::SlowDisk]);
-    let none = run_args("--fault none").plan().asked.faults.expect("none is named");
+    let none = run_args("--fault none").plan().expect("a plan").asked.faults.expect("none is named");
     assert!(!Kinds::ALL.iter().any(|&fault| none.has(fault)));
+}
+
+#[test]
+fn no_fault_and_some_are_not_asked_for_together() {
+    for line in ["--fault none --fault cuts", "--fault cuts --fault none", "--fault none --fault none"] {
+        assert!(run_args(line).plan().is_err(), "{line}");
+    }
+}
+
+#[test]
+fn a_shorter_schedule_goes_beside_the_longer_one_or_where_it_is_told() {
+    let target = |line: &str| match parse(&format!("shrink {line}")) {
+        Ok(SimCommand::Shrink(arguments)) => arguments.target(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(target("some/seed-7.events"), ("some/seed-7.short.events".into(), false));
+    assert_eq!(target("seed-7"), ("seed-7.short.events".into(), false));
+    assert_eq!(target("a.events --out b.events"), ("b.events".into(), true));
+    assert_eq!(target("a.events --in-place"), ("a.events".into(), true));
+    assert!(parse("shrink a.events --out b.events --in-place").is_err());
 }
 
 #[test]

@@ -110,6 +110,12 @@ impl Open {
         if let (Some(old), Some(committed), false) = (&self.old, &self.committed, self.handed_out) {
             self.handed_out = true;
             let (old, committed) = (old.clone(), committed.clone());
+            #[cfg(feature = "planted-bugs")]
+            let old = if desk.bug == Some(crate::planted::Bug::MergedFromCommitted) {
+                committed.clone()
+            } else {
+                old
+            };
             let conflict = Box::new(Merge { conflict: self.conflict.clone(), old, committed });
             desk.push(Output::Resolve { txn, conflict });
         }

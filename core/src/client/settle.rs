@@ -167,6 +167,10 @@ impl Settlement {
                     }
                     read += 1;
                     reached |= tid <= self.after;
+                    #[cfg(feature = "planted-bugs")]
+                    if desk.bug == Some(crate::planted::Bug::SettledTooSoon) {
+                        reached = true;
+                    }
                 }
             }
             // A new object that is not there was not stored.

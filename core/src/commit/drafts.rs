@@ -139,6 +139,12 @@ impl Drafts {
         self.drafts.remove(&id);
     }
 
+    /// Whether the blob of an earlier revision is being copied.
+    pub(super) fn copy_revisions(&self) -> bool {
+        let copies = |draft: &Draft| matches!(draft.place, Some((_, Source::Revision(_)))) && !draft.placed;
+        self.drafts.values().any(copies)
+    }
+
     /// Whose drafts there are.
     pub(super) fn owners(&self) -> impl Iterator<Item = Owner> + '_ {
         self.drafts.values().map(|draft| draft.owner)
@@ -168,7 +174,12 @@ impl Drafts {
                 self.drafts.remove(&draft);
                 return None;
             }
-            BlobDone::Read { .. } | BlobDone::ReadBack { .. } => unreachable!("a draft is not read"),
+            BlobDone::Read { .. }
+            | BlobDone::ReadBack { .. }
+            | BlobDone::Condemned { .. }
+            | BlobDone::Swept { .. } => {
+                unreachable!("that is about no draft")
+            }
         };
         let draft = self.drafts.get_mut(&id)?;
         draft.busy = false;

@@ -49,6 +49,13 @@ impl Finishing {
         if left == Some(Bug::MissedWhenCommitterLeft) {
             return scene.audience.queue.push(tid, oids);
         }
+        #[cfg(feature = "planted-bugs")]
+        if bug == Some(Bug::ToldBehindLoad) {
+            scene.audience.untold.push((finish.conn, tid, told.to_vec()));
+            scene.audience.queue.push(tid, oids);
+            scene.out.reply(&finish, &Reply::Tid(tid));
+            return;
+        }
         scene.audience.broadcast(finish.conn, &Notice::Invalidate(tid, told), scene.out);
         #[cfg(feature = "planted-bugs")]
         let oids = if left == Some(Bug::QueuedWithoutObjects) { Vec::new() } else { oids };

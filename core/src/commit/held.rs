@@ -8,9 +8,18 @@ pub fn held(commits: &Commits) -> Vec<String> {
         let conn = commits.txns.owner(txn.key).expect("a transaction has a connection");
         format!("connection {} has a transaction open: {:?}", conn.0, txn.phase)
     });
-    let locks = commits.locks.transactions().map(|key| match commits.txns.owner(key) {
-        Some(conn) => format!("connection {} has locks", conn.0),
-        None => format!("transaction {} has locks, and no connection", key.0),
+    let who = |key| match commits.txns.owner(key) {
+        Some(conn) => format!("connection {}", conn.0),
+        None => format!("transaction {}, which no connection has open,", key.0),
+    };
+    let locks = commits.locks.transactions().map(|key| match commits.locks.hindrance(key) {
+        Some((Some(oid), other)) => {
+            format!("{} waits for object {}, which {} has", who(key), oid.0, who(other))
+        }
+        Some((None, other)) => {
+            format!("{} waits for the whole storage, of which {} has a part", who(key), who(other))
+        }
+        None => format!("{} has locks", who(key)),
     });
     let drafts =
         commits.drafts.owners().map(|(conn, _)| format!("connection {} has a draft of a blob", conn.0));

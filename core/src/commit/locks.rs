@@ -193,6 +193,21 @@ impl Locks {
         self.requests.contains_key(&txn)
     }
 
+    /// What `txn` waits for, an object or with `None` the whole storage, and who is in its way there; `None` when it has all
+    /// its locks.
+    pub fn hindrance(&self, txn: TxnKey) -> Option<(Option<Oid>, TxnKey)> {
+        self.requests.get(&txn)?.targets.iter().find_map(|(target, mode)| {
+            let before = self.queues[target].iter().take_while(|place| place.txn != txn);
+            let mut in_the_way =
+                before.filter(|place| *mode == Mode::Exclusive || place.mode == Mode::Exclusive);
+            let oid = match target {
+                Target::Whole => None,
+                Target::Object(oid) => Some(*oid),
+            };
+            in_the_way.next().map(|place| (oid, place.txn))
+        })
+    }
+
     /// Transactions that hold or wait for locks, in order of their keys.
     pub fn transactions(&self) -> impl Iterator<Item = TxnKey> + '_ {
         self.requests.keys().copied()

@@ -381,7 +381,7 @@ impl Commits {
         };
         match result {
             Ok(()) => {
-                txn.reserved = bytes;
+                txn.reserved += bytes;
                 txn.phase = Phase::Voted;
                 scene.out.reply(&vote, &Reply::Oids(txn.changed_unseen()));
             }

@@ -3,9 +3,9 @@
 
 use super::Commits;
 use crate::commit::scene::Scene;
-use crate::commit::txn::Phase;
+use crate::commit::txn::{Phase, Txn};
 use crate::ids::{Oid, Tid};
-use crate::server::names::{ConnId, TxnKey};
+use crate::server::names::{ConnId, Context, TxnKey};
 use crate::store::{Place, StoreOp};
 use bytes::Bytes;
 
@@ -34,19 +34,55 @@ pub fn ask_states(commits: &mut Commits, scene: &mut Scene<'_>) -> usize {
     asked
 }
 
+/// What became of a transaction that was to have a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stated {
+    /// It has it, or is gone.
+    Done,
+    /// It has it, and asks for the room that it takes more than the place.
+    NeedsRoom,
+}
+
 /// Such a state, and the transaction that wrote it; `None`: the object does not exist there.
 pub fn on_state(
     commits: &mut Commits,
     (conn, key, place): (ConnId, TxnKey, Place),
     oid: Oid,
     origin: Option<(Tid, Bytes)>,
-) {
-    if let Some(txn) = commits.txns.keyed(conn, key) {
-        txn.reinstate(oid, place, origin);
+    scene: &mut Scene<'_>,
+) -> Stated {
+    let Some(txn) = commits.txns.keyed(conn, key) else { return Stated::Done };
+    let before = txn.footprint();
+    txn.reinstate(oid, place, origin);
+    let bytes = txn.footprint().saturating_sub(before);
+    if bytes == 0 || !matches!(txn.phase, Phase::Reserving(_) | Phase::Voted) {
+        return Stated::Done;
     }
+    mark!("a transaction needs more room for a state than for its place");
+    scene.desk.ask(StoreOp::Reserve { context: Context::Room { conn, key, bytes }, bytes });
+    Stated::NeedsRoom
+}
+
+/// That room is there.
+pub fn on_room(
+    commits: &mut Commits,
+    (conn, key, bytes): (ConnId, TxnKey, u64),
+    scene: &mut Scene<'_>,
+) -> Stated {
+    match commits.txns.keyed(conn, key) {
+        Some(txn) => txn.reserved += bytes,
+        None => scene.desk.store.release(bytes),
+    }
+    Stated::Done
 }
 
 /// Whether a vote waits to be told, by their places, whose blobs its undone changes need.
 pub fn asks_for_blobs(commits: &Commits) -> bool {
     commits.txns.iter().any(|txn| matches!(txn.phase, Phase::Copying { outstanding: 1.., .. }))
+}
+
+/// Whether a transaction is to copy blobs whose revisions may have been packed away: it was given their states while the
+/// logs changed places.
+pub fn copies_packed_blobs(commits: &Commits) -> bool {
+    commits.drafts.copy_revisions() || commits.txns.iter().any(Txn::has_blobs_to_copy)
 }

@@ -2,6 +2,10 @@
 
 use crate::commit::txn::Txn;
 use crate::ids::Oid;
+#[cfg(feature = "planted-bugs")]
+use crate::ids::Tid;
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
 use crate::server::event::Event;
 use crate::server::names::{ConnId, Context};
 use crate::server::output::Outputs;
@@ -55,7 +59,7 @@ impl Desk {
     /// Puts a packed log in the place of the store's.
     ///
     /// # Panics
-    /// When the store does not pack.
+    /// When the store has none.
     pub fn swap(&mut self, packed: Box<Packed>, keep_old: bool) {
         self.store.swap(packed, keep_old, &mut self.outbox);
     }
@@ -90,12 +94,18 @@ impl Desk {
 #[derive(Debug)]
 pub struct Oids {
     highest: Oid,
+    #[cfg(feature = "planted-bugs")]
+    given_twice: bool,
 }
 
 impl Oids {
     /// No id up to `highest` is given again.
     pub fn after(highest: Oid) -> Oids {
-        Oids { highest }
+        Oids {
+            highest,
+            #[cfg(feature = "planted-bugs")]
+            given_twice: false,
+        }
     }
 
     /// An object with this id is stored.
@@ -107,6 +117,10 @@ impl Oids {
     pub fn next(&mut self, count: u64) -> Option<Vec<Oid>> {
         let last = self.highest.0.checked_add(count)?;
         let fresh = (self.highest.0 + 1..=last).map(Oid).collect();
+        #[cfg(feature = "planted-bugs")]
+        if self.given_twice {
+            return Some(fresh);
+        }
         self.highest = Oid(last);
         Some(fresh)
     }
@@ -123,9 +137,24 @@ pub struct Audience {
     pub stats: Stats,
     /// Ids for new objects.
     pub oids: Oids,
+    /// What nobody was told of yet, and whose it is.
+    #[cfg(feature = "planted-bugs")]
+    pub untold: Vec<(ConnId, Tid, Vec<Oid>)>,
 }
 
 impl Audience {
+    /// Nobody yet, with the last transactions and what is new behind them.
+    pub fn new(queue: Queue, oids: Oids) -> Audience {
+        Audience {
+            members: BTreeMap::new(),
+            queue,
+            stats: Stats::default(),
+            oids,
+            #[cfg(feature = "planted-bugs")]
+            untold: Vec::new(),
+        }
+    }
+
     /// Tells everybody.
     pub fn tell_all(&self, notice: &Notice<'_>, out: &mut Outputs) {
         for (&conn, &codec) in &self.members {
@@ -137,6 +166,25 @@ impl Audience {
     /// Tells everybody but `committer`.
     pub fn broadcast(&self, committer: ConnId, notice: &Notice<'_>, out: &mut Outputs) {
         out.broadcast(&self.members, Some(committer), notice);
+    }
+}
+
+#[cfg(feature = "planted-bugs")]
+impl Audience {
+    /// Switches a deliberate fault on.
+    pub fn plant(&mut self, bug: Bug) {
+        self.oids.given_twice = bug == Bug::OidsGivenTwice;
+        if bug == Bug::Unsteady {
+            self.oids.highest.0 += crate::planted::elsewhere();
+        }
+        self.queue.plant(bug);
+    }
+
+    /// Tells of the transactions that others were not told of.
+    pub fn tell_late(&mut self, out: &mut Outputs) {
+        for (committer, tid, oids) in std::mem::take(&mut self.untold) {
+            self.broadcast(committer, &Notice::Invalidate(tid, &oids), out);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::commit::locks::{Mode, Wanted};
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::server::names::{ReplyTo, TxnKey};
-use crate::store::blob::DraftId;
+use crate::store::blob::{DraftId, is_blob};
 use crate::store::{Current, Place, SoFar, Store, StoreError, Transaction, UndoRefusal, UndoTarget, Undone};
 use crate::time::WallTime;
 use crate::wire::call::TxnId;
@@ -545,6 +545,16 @@ impl Txn {
             _ => None,
         };
         self.items.iter().filter_map(again).collect()
+    }
+
+    /// Whether blobs of [such](Txn::set_back_with) objects are still to be copied.
+    pub fn has_blobs_to_copy(&self) -> bool {
+        let is_blob = |item: &Item| match &item.kind {
+            Kind::Undone(Set::State(state, Some(_))) => is_blob(state) != Some(false),
+            _ => false,
+        };
+        !matches!(self.phase, Phase::Copying { .. } | Phase::Reserving(_) | Phase::Voted)
+            && self.items.iter().any(is_blob)
     }
 
     /// The transaction as the store appends it, and its blobs.

@@ -47,6 +47,8 @@ pub(super) fn on_undone(
             });
             Next::Vote(conn)
         }
+        // What was undone before has its state by now: the question is put once more.
+        Err(StoreError::Repacked) => Next::Vote(conn),
         Err(error) => Next::Fail(conn, vote.clone(), txn::remote(error)),
     }
 }

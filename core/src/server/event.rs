@@ -164,6 +164,16 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// A storage was packed, but not all blobs could be removed whose records are gone.
+    #[error(
+        "storage {storage:?}: not all blobs that a pack removes are gone: {why}; the next pack or start removes them"
+    )]
+    BlobsLeft {
+        /// The storage.
+        storage: String,
+        /// What the disk said.
+        why: String,
+    },
     /// The storage refused an append.
     #[error("storage {storage:?} takes no more commits: {why}")]
     StorageFailed {
@@ -183,7 +193,7 @@ impl Event {
             Event::ExtensionLeftOut { .. } => Level::Info,
             Event::PackBegan { .. } | Event::Packing { .. } => Level::Info,
             Event::Packed { .. } | Event::PackedNothing { .. } => Level::Info,
-            Event::PackFailed { .. } => Level::Warning,
+            Event::PackFailed { .. } | Event::BlobsLeft { .. } => Level::Warning,
             Event::Closed { fault: Fault::StatusSent | Fault::Stopping, .. } => Level::Debug,
             Event::Closed { fault: Fault::Upstream, .. } => Level::Info,
             Event::Closed { fault: Fault::TransactionTimeout(_), .. } => Level::Critical,

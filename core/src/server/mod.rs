@@ -197,6 +197,12 @@ impl Server {
         self.sessions.len()
     }
 
+    /// Bytes that arrived on a connection and belong to no message that was looked at: one that is not whole yet, or those
+    /// that wait while too much waits for their sender. `None`: there is no such connection.
+    pub fn buffered(&self, conn: ConnId) -> Option<usize> {
+        self.sessions.get(&conn).map(Session::buffered)
+    }
+
     /// The served storages, in their order.
     pub fn storages(&self) -> &[Served] {
         &self.storages
@@ -478,6 +484,7 @@ impl Server {
     /// # Panics
     /// When it does not.
     pub fn check_invariants(&self) {
-        self.storages.iter().for_each(Served::check_invariants);
+        let is_there = |conn| self.sessions.contains_key(&conn);
+        self.storages.iter().for_each(|storage| storage.check_invariants(is_there));
     }
 }

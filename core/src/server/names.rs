@@ -62,6 +62,15 @@ pub enum Context {
     UndoLog(Box<UndoSearch>),
     /// Part of a store works on an operation of the whole.
     Part(Box<Step<Context>>),
+    /// A transaction that was given a state in the place of a pointer reserves more room.
+    Room {
+        /// Whose transaction.
+        conn: ConnId,
+        /// Which of its transactions.
+        key: TxnKey,
+        /// How much more.
+        bytes: u64,
+    },
     /// A vote reserves room.
     Reserve {
         /// Whose transaction.

@@ -7,13 +7,17 @@
 use super::event::Event;
 use super::names::{ReplyTo, StorageId};
 use super::output::{Output, Outputs};
+use crate::commit::packing::{self, Stated};
 use crate::commit::scene::Scene;
-use crate::commit::{Commits, packing, txn};
+use crate::commit::{Commits, txn};
 use crate::ids::Tid;
 use crate::limits;
 use crate::store::StoreError;
+use crate::store::blob::{BlobId, BlobOp};
+use crate::store::disk::DiskError;
 use crate::store::file::FileStore;
-use crate::store::file::pack::{Begin, News, Order, Packed, Progress};
+use crate::store::file::pack::{self, Begin, News, Order, Progress};
+use crate::store::memory::{PackError, Packed};
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Notice, Reply};
 use std::mem;
@@ -49,12 +53,16 @@ pub(super) struct Packs {
     id: StorageId,
     options: PackOptions,
     running: Option<Running>,
+    /// Blobs that the log does not name, and that could not be removed yet.
+    unswept: Vec<BlobId>,
 }
 
 #[derive(Debug)]
 struct Running {
     /// Who waits for the end.
     asker: Option<ReplyTo>,
+    /// Blobs that go when the logs have changed places.
+    gone: Vec<BlobId>,
     step: Step,
     /// Orders to catch up.
     rounds: u32,
@@ -70,16 +78,26 @@ enum Step {
     Closing,
     /// The machine copies the rest.
     Finishing,
+    /// The folder of the blobs notes which go; what follows it is for the log, if there is one.
+    Condemning(Option<Box<pack::Packed>>),
     /// Transactions are given states for places: so many are still to come.
-    Stating(Box<Packed>, usize),
+    Stating(Box<pack::Packed>, usize),
     /// The packed log, of so many bytes, is put in place of one of so many.
     Swapping(u64, u64),
+    /// Commits go on. The blobs go that were noted, once no transaction needs one of them; whether that was asked for.
+    Sweeping(bool),
+}
+
+impl Running {
+    fn at(step: Step) -> Running {
+        Running { asker: None, gone: Vec::new(), step, rounds: 0, progress: None, logged: None }
+    }
 }
 
 impl Packs {
     /// No pack yet.
     pub(super) fn new(id: StorageId, options: PackOptions) -> Packs {
-        Packs { id, options, running: None }
+        Packs { id, options, running: None, unswept: Vec::new() }
     }
 
     /// Whether none goes on.
@@ -93,6 +111,7 @@ impl Packs {
         Some(match (&running.step, running.progress) {
             (Step::Working, Some(progress)) => progress.to_string(),
             (Step::Working, None) => "beginning".to_owned(),
+            (Step::Sweeping(_), _) => "removing blobs".to_owned(),
             _ => "finishing".to_owned(),
         })
     }
@@ -104,12 +123,13 @@ impl Packs {
         to: ReplyTo,
         time: f64,
         wait: bool,
+        commits: &mut Commits,
         scene: &mut Scene<'_>,
     ) -> Result<Option<Reply>, RemoteError> {
         let stop = Tid::of_time(time)
             .ok_or_else(|| RemoteError::Value("the time of a pack is before the year 10000".into()))?;
         let asker = wait.then_some(to);
-        let began = match self.begin(stop, scene) {
+        let began = match self.begin(stop, commits, scene) {
             Ok(began) => began,
             Err(error) if wait => return Err(error),
             Err(error) => {
@@ -125,22 +145,51 @@ impl Packs {
         Ok((!waits).then_some(Reply::None))
     }
 
-    /// Starts a pack; false when there is nothing to pack.
-    fn begin(&mut self, stop: Tid, scene: &mut Scene<'_>) -> Result<bool, RemoteError> {
-        let log = scene.desk.store.log().ok_or_else(|| RemoteError::unsupported("pack"))?;
-        if log.is_empty() {
-            return Ok(false);
-        }
+    /// Starts a pack; false when it is over, or there is nothing to pack.
+    fn begin(
+        &mut self,
+        stop: Tid,
+        commits: &mut Commits,
+        scene: &mut Scene<'_>,
+    ) -> Result<bool, RemoteError> {
         if self.running.is_some() {
             mark!("a second pack is refused");
             return Err(RemoteError::FileStorage("Already packing".into()));
         }
-        let begin = log.begin_pack(stop, self.options.gc, false).map_err(txn::remote)?;
-        scene.out.log(Event::PackBegan { storage: scene.name.to_owned(), stop, gc: self.options.gc });
+        let gc = self.options.gc && scene.desk.store.may_collect();
+        let Some(log) = scene.desk.store.log() else { return self.pack_memory(stop, gc, commits, scene) };
+        if log.is_empty() {
+            return Ok(false);
+        }
+        let begin = log.begin_pack(stop, gc, scene.desk.has_blobs()).map_err(txn::remote)?;
+        scene.out.log(Event::PackBegan { storage: scene.name.to_owned(), stop, gc });
         self.push(PackJob::Begin(begin), scene.out);
-        self.running =
-            Some(Running { asker: None, step: Step::Working, rounds: 0, progress: None, logged: None });
+        self.running = Some(Running::at(Step::Working));
         Ok(true)
+    }
+
+    /// Packs what is in memory, which is done at once but for blobs; whether any are to be removed.
+    fn pack_memory(
+        &mut self,
+        stop: Tid,
+        gc: bool,
+        commits: &mut Commits,
+        scene: &mut Scene<'_>,
+    ) -> Result<bool, RemoteError> {
+        let storage = scene.name.to_owned();
+        let packed = scene.desk.store.pack(stop, gc).map_err(|error| match error {
+            PackError::Later => RemoteError::Value(error.to_string()),
+            _ => RemoteError::Storage(error.to_string()),
+        })?;
+        let Some(Packed { before, after, gone }) = packed else { return Ok(false) };
+        scene.out.log(Event::Packed { storage, before, after });
+        self.running = Some(Running::at(Step::Condemning(None)));
+        if scene.desk.has_blobs() && gone.len() + self.unswept.len() > 0 {
+            self.condemn(gone, false, scene);
+            return Ok(true);
+        }
+        self.end(Ok(()), commits, scene);
+        Ok(false)
     }
 
     /// The server is to stop: so is a pack, unless it is nearly done.
@@ -173,6 +222,11 @@ impl Packs {
                     packing::hold_finishes(commits);
                 }
             }
+            News::Ready(mut packed) if scene.desk.has_blobs() => {
+                let gone = mem::take(&mut packed.gone);
+                running.step = Step::Condemning(Some(packed));
+                self.condemn(gone, self.options.keep_old, scene);
+            }
             News::Ready(packed) => running.step = Step::Stating(packed, 0),
             News::Nothing(why) => {
                 scene.out.log(Event::PackedNothing { storage: scene.name.to_owned(), why: why.to_string() });
@@ -191,10 +245,13 @@ impl Packs {
 
     /// Takes the next step if it waits for nothing but that no commit is on its way to the disk. Whether it did.
     pub(super) fn go_on(&mut self, commits: &mut Commits, scene: &mut Scene<'_>) -> bool {
-        let Some(Running { step, .. }) = self.running.as_mut().filter(|_| commits.is_idle()) else {
-            return false;
-        };
+        let Some(Running { step, .. }) = self.running.as_mut() else { return false };
         match step {
+            Step::Sweeping(asked @ false) if !packing::copies_packed_blobs(commits) => {
+                *asked = true;
+                scene.desk.blob(BlobOp::Sweep);
+            }
+            _ if !commits.is_idle() => return false,
             Step::Closing => {
                 *step = Step::Finishing;
                 let order = match scene.desk.store.log().is_none_or(FileStore::has_failed) {
@@ -214,23 +271,30 @@ impl Packs {
                 let Step::Stating(packed, _) = mem::replace(step, swapping) else { unreachable!("as seen") };
                 scene.desk.swap(packed, self.options.keep_old);
             }
-            Step::Working | Step::Finishing | Step::Stating(..) | Step::Swapping(..) => return false,
+            Step::Working
+            | Step::Finishing
+            | Step::Condemning(_)
+            | Step::Stating(..)
+            | Step::Swapping(..)
+            | Step::Sweeping(_) => return false,
         }
         true
     }
 
-    /// A transaction has its state; when all have, the logs change places.
+    /// A transaction has its state, and room for it unless that is still to come; when all have, the logs change places.
     pub(super) fn on_stated(
         &mut self,
-        result: Result<(), StoreError>,
+        result: Result<Stated, StoreError>,
         commits: &mut Commits,
         scene: &mut Scene<'_>,
     ) {
         let Some(Running { step: Step::Stating(_, left), .. }) = &mut self.running else { return };
-        *left = left.saturating_sub(1);
-        if let Err(error) = result {
-            // The old log cannot be read: nothing takes its place. What was written is overwritten by the next pack.
-            self.end(Err(txn::remote(error)), commits, scene);
+        match result {
+            Ok(Stated::Done) => *left = left.saturating_sub(1),
+            Ok(Stated::NeedsRoom) => {}
+            // The old log cannot be read, or a vote that was granted has no room: nothing takes its place. What was written
+            // is overwritten by the next pack.
+            Err(error) => self.end(Err(txn::remote(error)), commits, scene),
         }
     }
 
@@ -242,10 +306,69 @@ impl Packs {
         scene: &mut Scene<'_>,
     ) {
         let Some(Running { step: Step::Swapping(before, after), .. }) = self.running else { return };
-        if result.is_ok() {
-            scene.out.log(Event::Packed { storage: scene.name.to_owned(), before, after });
+        match result {
+            Ok(()) => {
+                scene.out.log(Event::Packed { storage: scene.name.to_owned(), before, after });
+                self.sweep(commits, scene);
+            }
+            Err(error) => self.end(Err(txn::remote(error)), commits, scene),
         }
-        self.end(result.map_err(txn::remote), commits, scene);
+    }
+
+    /// Has the blobs noted that go, with those that should have gone before.
+    fn condemn(&mut self, mut gone: Vec<BlobId>, keep_old: bool, scene: &mut Scene<'_>) {
+        let Some(running) = &mut self.running else { return };
+        gone.extend(&self.unswept);
+        running.gone.clone_from(&gone);
+        scene.desk.blob(BlobOp::Condemn { gone, keep_old });
+    }
+
+    /// The pack is done but for the blobs that were noted.
+    fn sweep(&mut self, commits: &mut Commits, scene: &mut Scene<'_>) {
+        let Some(running) = self.running.as_mut().filter(|_| scene.desk.has_blobs()) else {
+            return self.end(Ok(()), commits, scene);
+        };
+        running.step = Step::Sweeping(false);
+        self.unswept = mem::take(&mut running.gone);
+        packing::let_finishes_go(commits, scene);
+    }
+
+    /// Which blobs go is noted, or cannot be.
+    pub(super) fn on_condemned(
+        &mut self,
+        result: Result<(), DiskError>,
+        commits: &mut Commits,
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(running) = &mut self.running else { return };
+        let Step::Condemning(packed) = &mut running.step else { return };
+        match (packed.take(), result) {
+            (Some(packed), Ok(())) => running.step = Step::Stating(packed, 0),
+            (None, Ok(())) => self.sweep(commits, scene),
+            (None, Err(error)) => {
+                self.unswept = mem::take(&mut running.gone);
+                self.on_swept(Err(error), commits, scene);
+            }
+            (Some(_), Err(error)) => self.end(Err(txn::remote(error.into())), commits, scene),
+        }
+    }
+
+    /// The blobs are gone, or not all of them.
+    pub(super) fn on_swept(
+        &mut self,
+        result: Result<(), DiskError>,
+        commits: &mut Commits,
+        scene: &mut Scene<'_>,
+    ) {
+        match result {
+            Ok(()) => self.unswept.clear(),
+            Err(error) => {
+                mark!("blobs of a pack cannot be removed");
+                let (storage, why) = (scene.name.to_owned(), error.to_string());
+                scene.out.log(Event::BlobsLeft { storage, why });
+            }
+        }
+        self.end(Ok(()), commits, scene);
     }
 
     /// Everybody goes on.

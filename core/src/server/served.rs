@@ -140,8 +140,11 @@ impl Served {
         either!(self, storage => storage.hold(held))
     }
 
-    pub(super) fn check_invariants(&self) {
-        either!(self, storage => storage.check_invariants())
+    pub(super) fn check_invariants(&self, is_there: impl Fn(ConnId) -> bool) {
+        match self {
+            Served::Own(storage) => storage.check_invariants(is_there),
+            Served::Relayed(relay) => relay.check_invariants(),
+        }
     }
 
     /// Switches a deliberate fault on; a storage of another server has none.

@@ -10,7 +10,6 @@ use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
 use super::packs::Packs;
 use super::queue::Queue;
-use super::stats::Stats;
 use super::told;
 use super::undo_log::UndoSearch;
 use crate::commit::scene::{Audience, Desk, Oids, Scene};
@@ -63,12 +62,10 @@ impl Storage {
             read_only: boot.read_only,
             started: super::stats::ctime(wall),
             commits: Commits::new(last, config.transaction_timeout, config.limits, config.merged.clone()),
-            audience: Audience {
-                members: BTreeMap::new(),
-                queue: Queue::new(config.invalidation_queue, boot.base, boot.recent),
-                stats: Stats::default(),
-                oids: Oids::after(highest),
-            },
+            audience: Audience::new(
+                Queue::new(config.invalidation_queue, boot.base, boot.recent),
+                Oids::after(highest),
+            ),
             desk: Desk::new(boot.store, boot.has_blobs),
             iterations: BTreeMap::new(),
             blob_streams: BlobStreams::default(),
@@ -185,7 +182,9 @@ impl Storage {
         wait: bool,
         out: &mut Outputs,
     ) -> Result<Option<Reply>, RemoteError> {
-        self.pack_step(out, |packs, _, scene| packs.start(to, time, wait, scene))
+        let reply = self.pack_step(out, |packs, commits, scene| packs.start(to, time, wait, commits, scene));
+        self.settle(out);
+        reply
     }
 
     /// Takes what a pack tells.
@@ -354,6 +353,12 @@ impl Storage {
                     self.blob_streams.refuse(conn, &RemoteError::PosKey(oid), disk, out);
                 }
             }
+            DiskDone::Blob(BlobDone::Condemned { result }) => {
+                self.pack_step(out, |packs, commits, scene| packs.on_condemned(result, commits, scene));
+            }
+            DiskDone::Blob(BlobDone::Swept { result }) => {
+                self.pack_step(out, |packs, commits, scene| packs.on_swept(result, commits, scene));
+            }
             DiskDone::Blob(done) => self.step(out, |commits, scene| commits.on_blob(done, scene)),
             done => self.desk.on_disk(done),
         }
@@ -378,6 +383,8 @@ impl Storage {
         match done {
             StoreDone::Loaded { context: Context::Read(to), oid, result } => {
                 self.answer(&to, result.map(told::revision), Some(oid), "loadBefore", out);
+                #[cfg(feature = "planted-bugs")]
+                self.audience.tell_late(out);
             }
             StoreDone::Data { context: Context::Read(to), oid, result } => {
                 self.answer(&to, result.map(Reply::Data), Some(oid), "loadSerial", out);
@@ -401,7 +408,8 @@ impl Storage {
                 self.answer(&to, record, Some(oid), "record_iternext", out);
             }
             StoreDone::Transaction { context: Context::Iterate { to, iterator }, result } => {
-                let iterations = self.iterations.entry(to.conn).or_default();
+                // Who has left iterates no more.
+                let Some(iterations) = self.iterations.get_mut(&to.conn) else { return };
                 let (reply, next) = match result {
                     Ok(found) => {
                         let (head, next) = iterations.on_transaction(iterator, found);
@@ -414,7 +422,8 @@ impl Storage {
                 self.iterate_on(iterator, next, out);
             }
             StoreDone::Record { context: Context::Iterate { to, iterator }, result } => {
-                let iterations = self.iterations.entry(to.conn).or_default();
+                // Who has left iterates no more.
+                let Some(iterations) = self.iterations.get_mut(&to.conn) else { return };
                 let (reply, next) = match result {
                     Ok(found) => {
                         let next = iterations.on_record(iterator, found.as_ref().map(|(_, left)| *left));
@@ -452,8 +461,14 @@ impl Storage {
             }
             StoreDone::Origin { context: Context::State { conn, key, place }, oid, result } => {
                 self.pack_step(out, |packs, commits, scene| {
-                    let result =
-                        result.map(|origin| packing::on_state(commits, (conn, key, place), oid, origin));
+                    let result = result
+                        .map(|origin| packing::on_state(commits, (conn, key, place), oid, origin, scene));
+                    packs.on_stated(result, commits, scene);
+                });
+            }
+            StoreDone::Reserved { context: Context::Room { conn, key, bytes }, result } => {
+                self.pack_step(out, |packs, commits, scene| {
+                    let result = result.map(|()| packing::on_room(commits, (conn, key, bytes), scene));
                     packs.on_stated(result, commits, scene);
                 });
             }
@@ -570,7 +585,7 @@ impl Storage {
     pub fn plant(&mut self, bug: crate::planted::Bug) {
         self.bug = Some(bug);
         self.commits.plant(bug);
-        self.audience.queue.plant(bug);
+        self.audience.plant(bug);
     }
 
     /// Tells what it keeps for its clients.
@@ -590,11 +605,12 @@ impl Storage {
         }
     }
 
-    /// Checks what must always hold between two inputs.
+    /// Checks what must always hold between two inputs; `is_there` says which connections there are.
     ///
     /// # Panics
     /// When it does not.
-    pub fn check_invariants(&self) {
-        invariants::check(&self.commits);
+    pub fn check_invariants(&self, is_there: impl Fn(ConnId) -> bool) {
+        invariants::check(&self.commits, &self.audience, &is_there);
+        assert!(self.iterations.keys().all(|&conn| is_there(conn)), "who has left iterates over nothing");
     }
 }

@@ -16,6 +16,15 @@ use bytes::Bytes;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DraftId(pub u64);
 
+/// A blob: that of one revision of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BlobId {
+    /// The object.
+    pub oid: Oid,
+    /// The revision.
+    pub tid: Tid,
+}
+
 /// Where a draft's bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -83,6 +92,16 @@ pub enum BlobOp {
         /// Bytes; fewer come back only at the end of the draft.
         len: usize,
     },
+    /// Notes, so that it survives a power loss, that these blobs are to go once the log does not name them. Nothing is
+    /// done to them yet; a note that was there before counts no more. Answered by `Condemned`.
+    Condemn {
+        /// The blobs.
+        gone: Vec<BlobId>,
+        /// Whether they stay with links to all others in a folder beside.
+        keep_old: bool,
+    },
+    /// Removes the blobs that are noted, and the note. The log does not name them any more. Answered by `Swept`.
+    Sweep,
     /// Reads a part of a blob. Answered by `Read`.
     Read {
         /// Given back with the answer.
@@ -133,6 +152,16 @@ pub enum BlobDone {
         draft: DraftId,
         /// The bytes; none where nothing was ever written.
         result: Result<Bytes, DiskError>,
+    },
+    /// To [`BlobOp::Condemn`].
+    Condemned {
+        /// Whether it is noted, and can be done.
+        result: Result<(), DiskError>,
+    },
+    /// To [`BlobOp::Sweep`].
+    Swept {
+        /// Whether they are gone. If not, some may be, and the next start removes the others.
+        result: Result<(), DiskError>,
     },
     /// To [`BlobOp::Read`].
     Read {

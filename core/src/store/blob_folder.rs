@@ -1,7 +1,7 @@
 //! A folder of blobs for tests: names and bytes in memory, of which a power loss takes back what was not made durable.
 
 use crate::ids::{Oid, Tid};
-use crate::store::blob::{BlobDone, BlobOp, DraftId, Source};
+use crate::store::blob::{BlobDone, BlobId, BlobOp, DraftId, Source};
 use crate::store::disk::DiskError;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +26,10 @@ pub(crate) struct Folder {
     durable: BTreeMap<Name, Vec<u8>>,
     /// Drafts of which something is, or was, in the folder of an object.
     pub(crate) notes: BTreeSet<(DraftId, Oid)>,
+    /// Blobs that are to go, and whether they stay beside.
+    pub(crate) condemned: Option<(Vec<BlobId>, bool)>,
+    /// What stays of the last pack.
+    pub(crate) old: BTreeMap<BlobId, Vec<u8>>,
     /// Bytes that fit into it.
     pub(crate) room: Option<usize>,
     /// Blobs cannot get their names.
@@ -85,6 +89,14 @@ impl Folder {
                 let bytes = self.read(&Name::Draft(draft), at, len).unwrap_or_default();
                 BlobDone::ReadBack { draft, result: Ok(bytes) }
             }
+            BlobOp::Condemn { gone, keep_old } => {
+                self.condemned = Some((gone, keep_old));
+                BlobDone::Condemned { result: Ok(()) }
+            }
+            BlobOp::Sweep => {
+                self.sweep(|_, _| false);
+                BlobDone::Swept { result: Ok(()) }
+            }
             BlobOp::Read { reader, oid, tid, at, len } => {
                 BlobDone::Read { reader, result: Ok(self.read(&Name::Blob(oid, tid), at, len)) }
             }
@@ -105,7 +117,19 @@ impl Folder {
             BlobOp::Publish { draft, .. } => BlobDone::Published { draft, result: Err(error) },
             BlobOp::Settle { draft, .. } | BlobOp::Discard { draft, .. } => BlobDone::Gone { draft },
             BlobOp::ReadBack { draft, .. } => BlobDone::ReadBack { draft, result: Err(error) },
+            BlobOp::Condemn { .. } => BlobDone::Condemned { result: Err(error) },
+            BlobOp::Sweep => BlobDone::Swept { result: Err(error) },
             BlobOp::Read { reader, .. } => BlobDone::Read { reader, result: Err(error) },
+        }
+    }
+
+    fn sweep(&mut self, stays: impl Fn(Oid, Tid) -> bool) {
+        let Some((gone, keep_old)) = self.condemned.take() else { return };
+        self.old.clear();
+        for id @ BlobId { oid, tid } in gone.into_iter().filter(|id| !stays(id.oid, id.tid)) {
+            if let Some(bytes) = self.take(&Name::Blob(oid, tid)).filter(|_| keep_old) {
+                self.old.insert(id, bytes);
+            }
         }
     }
 
@@ -135,5 +159,6 @@ impl Folder {
             Name::Blob(oid, tid) => !noted.contains(oid) || is_committed(*oid, *tid),
         });
         self.durable = self.files.clone();
+        self.sweep(is_committed);
     }
 }

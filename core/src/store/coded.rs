@@ -1,9 +1,11 @@
 //! A store whose records are written in another form than they are told in: compressed, or as hexadecimal digits.
 
+use crate::ids::Tid;
 use crate::record::{BadCoding, Coding};
 use crate::store::disk::DiskDone;
 use crate::store::file::pack::Packed;
 use crate::store::layer::Nest;
+use crate::store::memory;
 use crate::store::{Outbox, SoFar, Store, StoreDone, StoreError, StoreOp, Transaction, Undone};
 use bytes::Bytes;
 
@@ -105,6 +107,11 @@ impl<C: Nest> Coded<C> {
     pub fn close(&mut self, out: &mut Outbox<C>) {
         self.store.close(&mut self.inner);
         self.settle(out);
+    }
+
+    /// Packs a store without a log.
+    pub fn pack(&mut self, stop: Tid, gc: bool) -> Result<Option<memory::Packed>, memory::PackError> {
+        self.store.pack(stop, gc)
     }
 
     /// Puts a packed log in place.

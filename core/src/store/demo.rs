@@ -4,11 +4,14 @@
 //! follow those in the base: the base ends where the changes begin. A deletion in the changes hides what is in the base;
 //! undoing the first change of an object brings it back, as a new revision.
 //!
-//! Figures, undo and the undo log are about the changes alone.
+//! Figures, undo, the undo log and packs are about the changes alone. Which revision of an object came first in them is not
+//! certain after a pack, so none of the base's is told then whose end that would be.
 
 use crate::ids::{Oid, Tid};
 use crate::store::disk::{DiskDone, DiskOp};
+use crate::store::file::pack::Packed;
 use crate::store::layer::{Nest, Part, Stage, Step};
+use crate::store::memory;
 use crate::store::revision::Pasts;
 use crate::store::{
     Current, Outbox, Past, Place, Revision, SoFar, Store, StoreDone, StoreError, StoreOp, Transaction,
@@ -22,6 +25,8 @@ pub struct Demo<C> {
     changes: Layer<C>,
     /// The oids up to this one are left to the base.
     left: Oid,
+    /// The last time to which the changes were packed since the start.
+    packed: Tid,
 }
 
 /// One of them with what it has put out.
@@ -49,7 +54,7 @@ impl<C: Nest> Demo<C> {
     /// unless the changes have objects of their own, which are gone on from, none gets an oid up to `left`.
     pub fn new(base: Store<C>, changes: Store<C>, left: Oid) -> Demo<C> {
         let left = if changes.max_oid() > base.max_oid() { Oid::ZERO } else { left };
-        Demo { base: Layer::new(base), changes: Layer::new(changes), left }
+        Demo { base: Layer::new(base), changes: Layer::new(changes), left, packed: Tid::ZERO }
     }
 
     /// What is underneath.
@@ -121,6 +126,28 @@ impl<C: Nest> Demo<C> {
             record.same_as = record.same_as.map(changed);
         }
         self.changes.store.append(batch, &mut self.changes.out);
+        self.settle(out);
+    }
+
+    /// Packs changes that are in memory. Objects of theirs may be reached from the base alone: what can be reached from the
+    /// root counts only if all of it is in the changes.
+    pub fn pack(&mut self, stop: Tid, gc: bool) -> Result<Option<memory::Packed>, memory::PackError> {
+        use memory::PackError::{Missing, NoRoot};
+        let packed = match self.changes.store.pack(stop, gc) {
+            Err(Missing { .. } | NoRoot) => {
+                mark!("changes are packed that refer to their base");
+                self.changes.store.pack(stop, false)?
+            }
+            packed => packed?,
+        };
+        self.packed = self.packed.max(stop);
+        Ok(packed)
+    }
+
+    /// Puts a packed log in the place of that of the changes.
+    pub fn swap(&mut self, packed: Box<Packed>, keep_old: bool, out: &mut Outbox<C>) {
+        self.packed = self.packed.max(packed.stop);
+        self.changes.store.swap(packed, keep_old, &mut self.changes.out);
         self.settle(out);
     }
 
@@ -295,8 +322,10 @@ impl<C: Nest> Demo<C> {
             StoreDone::Reserved { context, result } => {
                 StoreDone::Reserved { context: answered(context), result }
             }
-            told @ (StoreDone::Durable { .. } | StoreDone::Refused { .. } | StoreDone::Closed { .. }) => told,
-            StoreDone::Swapped { .. } => unreachable!("no part of a demo storage is packed"),
+            told @ (StoreDone::Durable { .. }
+            | StoreDone::Refused { .. }
+            | StoreDone::Swapped { .. }
+            | StoreDone::Closed { .. }) => told,
         };
         out.done.push_back(done);
     }
@@ -317,6 +346,12 @@ impl<C: Nest> Demo<C> {
             (Stage::LoadChanged(before), Ok(None)) => {
                 let context = nest(context, Stage::Border(before));
                 return self.changes.ask(StoreOp::FirstSerial { context, oid });
+            }
+            (Stage::UpTo(first), Ok(Some(Revision { until, .. })))
+                if first <= self.packed && until.is_none_or(|until| until > first) =>
+            {
+                mark!("the end of a revision of the base was packed away");
+                Ok(None)
             }
             (Stage::UpTo(first), Ok(Some(Revision { data, serial, until }))) => {
                 mark!("a revision of the base ends where the changes begin");

@@ -208,3 +208,38 @@ proptest! {
         compare(&mut three, &mut model);
     }
 }
+
+/// A record that refers to this object.
+fn record(to: u8) -> Vec<u8> {
+    [&b"\x80\x03cmodule\nClass\nq\x01.\x80\x03C\x08\0\0\0\0\0\0\0"[..], &[to], b"Q."].concat()
+}
+
+#[test]
+fn a_pack_of_the_changes_collects_only_what_nothing_in_the_base_can_reach() {
+    let plain = b"\x80\x03cmodule\nClass\nq\x01.\x80\x03N.";
+    for root in [None, Some(2), Some(1)] {
+        let base = with(Rig::memory(), &[one(10, 0, &record(1)), one(11, 2, &record(1))]);
+        let mut rig =
+            with(Rig::memory().over(base), &[one(30, 1, plain), one(40, 1, plain), one(50, 3, plain)]);
+        if let Some(to) = root {
+            rig.append(vec![one(60, 0, &record(to))]);
+        }
+        assert!(rig.store.pack(Tid(70), true).unwrap().is_some());
+        assert_eq!(rig.before(1, Tid::MAX), Ok(Some((plain.to_vec(), 40, None))), "{root:?}");
+        assert_eq!(rig.before(3, Tid::MAX).is_ok(), root != Some(1), "{root:?}: all is in the changes");
+        assert_eq!(rig.store.last_tid(), Tid(root.map_or(50, |_| 60)));
+    }
+}
+
+#[test]
+fn after_a_pack_no_revision_of_the_base_is_told_whose_end_is_not_certain() {
+    let mut rig = sample(false);
+    rig.append(vec![one(50, 1, b"d")]);
+    rig.append(vec![one(70, 2, b"e")]);
+    rig.store.pack(Tid(60), false).unwrap();
+    assert_eq!(rig.before(1, Tid(31)), Ok(None), "that of 30 was packed away");
+    assert_eq!(rig.before(1, Tid(50)), Ok(None));
+    assert_eq!(rig.before(1, Tid(20)), Ok(Some((b"a".to_vec(), 10, Some(20)))), "the base knows its end");
+    assert_eq!(rig.before(1, Tid(51)), Ok(Some((b"d".to_vec(), 50, None))));
+    assert_eq!(rig.before(2, Tid(70)), Ok(Some((b"base".to_vec(), 21, Some(70)))), "it came after the pack");
+}

@@ -1,24 +1,33 @@
 //! A storage in memory: for tests, and for data that need not outlive the server.
 
+mod pack;
+
+pub use pack::{PackError, Packed};
+
 use crate::ids::{Oid, Tid};
 use crate::store::{
     CopiedRecord, Current, Outbox, Past, Pasts, Place, RecordsLeft, Revision, Store, StoreDone, StoreError,
     StoreOp, Transaction, TransactionHead,
 };
 use bytes::Bytes;
+use pack::Objects;
 use std::collections::BTreeMap;
+
+/// The status of a transaction of which a pack has removed something.
+const PACKED: u8 = b'p';
 
 /// It is not asked for places.
 const NOWHERE: Place = Place { at: 0, log: 0 };
 
-/// A storage that answers everything at once and keeps every revision.
+/// A storage that answers everything at once and keeps every revision until it is packed.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    /// The revisions of every object, the oldest first; `None` is a deletion.
-    objects: BTreeMap<Oid, Vec<(Tid, Option<Bytes>)>>,
+    objects: Objects,
     transactions: BTreeMap<Tid, Kept>,
     last: Tid,
     size: u64,
+    /// The time of the last pack; zero when there was none.
+    packed: Tid,
 }
 
 /// A transaction without the states it wrote.
@@ -96,6 +105,42 @@ impl MemoryStore {
             self.transactions.insert(transaction.tid, Kept { status: transaction.status, strings, oids });
         }
         out.done.push_back(StoreDone::Durable { upto: self.last });
+    }
+
+    /// Drops the revisions that were not current at `stop` or later, and with `gc` the objects that the root does not
+    /// reach, however new they are. The last tid stays. `None`: there is nothing to do.
+    ///
+    /// # Errors
+    /// [`PackError`]; nothing is gone then.
+    pub fn pack(&mut self, stop: Tid, gc: bool) -> Result<Option<Packed>, PackError> {
+        if self.objects.is_empty() || self.packed == stop {
+            return Ok(None);
+        }
+        if self.packed > stop {
+            return Err(PackError::Later);
+        }
+        let leaving = pack::leaving(&self.objects, stop, gc)?;
+        self.packed = stop;
+        for (oid, tids) in &leaving {
+            for tid in tids {
+                let kept = self.transactions.get_mut(tid).expect("the transaction of a revision");
+                kept.oids.retain(|other| other != oid);
+                kept.status = PACKED;
+                if kept.oids.is_empty() {
+                    self.transactions.remove(tid);
+                }
+            }
+        }
+        let gone = pack::remove(&mut self.objects, &leaving);
+        let before = self.size;
+        self.size = self.transactions.iter().map(|(tid, kept)| self.footprint(*tid, kept)).sum();
+        Ok(Some(Packed { before, after: self.size, gone }))
+    }
+
+    /// Bytes that what is left of a transaction would take in a Data.fs.
+    fn footprint(&self, tid: Tid, kept: &Kept) -> u64 {
+        let lens = kept.oids.iter().map(|oid| self.load_serial(*oid, tid).ok().map(|data| data.len()));
+        Store::<()>::footprint(kept.strings.iter().map(Bytes::len).sum(), lens)
     }
 
     /// The last transaction; zero in an empty store.
@@ -207,6 +252,7 @@ fn serial(revision: Option<&(Tid, Option<Bytes>)>) -> Current {
 mod tests {
     use super::*;
     use crate::store::Record;
+    use crate::store::file::testing::transaction;
 
     fn stored(tid: u64, data: Option<&'static [u8]>) -> Transaction {
         Transaction {
@@ -253,5 +299,103 @@ mod tests {
         );
         let data = ask(&mut store, StoreOp::LoadSerial { context: (), oid: Oid(1), serial: Tid(4) });
         assert_eq!(data, StoreDone::Data { context: (), oid: Oid(1), result: Ok(Bytes::from_static(b"b")) });
+    }
+
+    /// A record that refers to these objects.
+    fn record(to: &[u8]) -> Vec<u8> {
+        let mut record = b"\x80\x03cmodule\nClass\nq\x01.\x80\x03(".to_vec();
+        for &oid in to {
+            record.extend(b"C\x08\0\0\0\0\0\0\0");
+            record.extend([oid, b'Q']);
+        }
+        record.extend(b"t.");
+        record
+    }
+
+    /// The root refers to object 1, which is changed at 30 and 50 and refers to object 2 from 50 on; nothing refers to object 3.
+    fn reachable() -> MemoryStore {
+        let mut store = MemoryStore::new();
+        let (root, plain, late) = (record(&[1]), record(&[]), record(&[2]));
+        let batch = vec![
+            transaction(10, &[(0, Some(&root)), (1, Some(&plain))]),
+            transaction(20, &[(3, Some(&plain))]),
+            transaction(30, &[(1, Some(&plain))]),
+            transaction(40, &[(2, Some(&plain))]),
+            transaction(50, &[(1, Some(&late))]),
+        ];
+        store.append(batch, &mut Outbox::<()>::default());
+        store
+    }
+
+    fn tids(store: &MemoryStore) -> Vec<u64> {
+        store.transactions.keys().map(|tid| tid.0).collect()
+    }
+
+    #[test]
+    fn a_pack_drops_old_revisions_and_what_nothing_reaches() {
+        let mut store = reachable();
+        let packed = store.pack(Tid(35), true).unwrap().unwrap();
+        assert!(packed.after < packed.before && packed.after == store.size());
+        assert_eq!(tids(&store), [10, 30, 40, 50], "object 2 is reached later");
+        assert_eq!(before(&mut store, 20), Ok(None), "it was packed away");
+        assert_eq!(before(&mut store, 31), Ok(Some((30, Some(50)))));
+        assert_eq!((store.len(), store.last_tid()), (3, Tid(50)));
+        let first = store.next_transaction(Tid::ZERO).unwrap();
+        assert_eq!((first.status, store.next_record(first.records).unwrap().0.oid), (b'p', Oid(0)));
+        // What was there for the size is what a store without the rest would have.
+        let kept: Vec<_> = [(10, 0), (30, 1), (40, 2), (50, 1)].into();
+        let mut other = MemoryStore::new();
+        for (tid, oid) in kept {
+            let state = store.load_serial(Oid(oid), Tid(tid)).unwrap();
+            other.append(vec![transaction(tid, &[(oid, Some(&state))])], &mut Outbox::<()>::default());
+        }
+        assert_eq!(store.size(), other.size());
+    }
+
+    #[test]
+    fn a_pack_to_the_same_time_does_nothing_and_one_to_an_earlier_time_is_refused() {
+        let mut store = reachable();
+        assert!(store.pack(Tid(35), false).unwrap().is_some());
+        assert_eq!(tids(&store), [10, 20, 30, 40, 50], "nothing is collected");
+        assert_eq!(store.pack(Tid(35), true), Ok(None));
+        assert_eq!(store.pack(Tid(34), true), Err(PackError::Later));
+        assert_eq!(MemoryStore::new().pack(Tid(35), true), Ok(None));
+    }
+
+    #[test]
+    fn a_pack_that_cannot_tell_what_is_reached_leaves_everything() {
+        for (oid, state, expected) in [
+            (4, record(&[]), None),
+            (1, record(&[9]), Some(PackError::Missing { oid: Oid(9), by: Oid(1) })),
+            (0, Vec::new(), Some(PackError::NoRoot)),
+        ] {
+            let mut store = reachable();
+            store.append(vec![transaction(60, &[(oid, Some(&state))])], &mut Outbox::<()>::default());
+            let (size, packed) = (store.size(), store.pack(Tid(70), true));
+            match expected {
+                None => assert!(packed.is_ok()),
+                Some(error) => {
+                    assert_eq!((packed, store.size()), (Err(error), size));
+                    assert!(store.pack(Tid(65), false).unwrap().is_some(), "without collection it goes");
+                }
+            }
+        }
+        let mut store = reachable();
+        store.append(vec![transaction(60, &[(1, Some(b"no record"))])], &mut Outbox::<()>::default());
+        assert!(matches!(store.pack(Tid(70), true), Err(PackError::Unreadable { oid: Oid(1), .. })));
+    }
+
+    #[test]
+    fn a_pack_tells_which_blobs_go() {
+        let mut store = MemoryStore::new();
+        let blob = b"cZODB.blob\nBlob\n.N.";
+        for tid in [10, 20] {
+            store.append(vec![transaction(tid, &[(1, Some(blob))])], &mut Outbox::<()>::default());
+        }
+        let packed = store.pack(Tid(30), false).unwrap().unwrap();
+        assert_eq!(packed.gone, [crate::store::blob::BlobId { oid: Oid(1), tid: Tid(10) }]);
+        store.append(vec![transaction(40, &[(1, None)])], &mut Outbox::<()>::default());
+        let packed = store.pack(Tid(50), false).unwrap().unwrap();
+        assert_eq!((packed.gone.len(), store.len(), store.last_tid()), (1, 0, Tid(40)));
     }
 }

@@ -130,24 +130,52 @@ impl<C: Nest> Store<C> {
         }
     }
 
-    /// The log that is packed when this store is; `None`: it does not pack.
+    /// The log that is packed when this store is; `None`: it has none.
     pub fn log(&self) -> Option<&file::FileStore<C>> {
         match self {
             Store::File(store) => Some(store),
             Store::Coded(coded) => coded.store().log(),
-            Store::Memory(_) | Store::Demo(_) => None,
+            Store::Demo(demo) => demo.changes().log(),
+            Store::Memory(_) => None,
+        }
+    }
+
+    /// Whether a pack may look for what can be reached: not in changes that are kept in a log, which others refer to that
+    /// are in the base.
+    pub fn may_collect(&self) -> bool {
+        match self {
+            Store::Memory(_) | Store::File(_) => true,
+            Store::Coded(coded) => coded.store().may_collect(),
+            Store::Demo(demo) => demo.changes().log().is_none(),
+        }
+    }
+
+    /// Packs a store that has no [`log`](Store::log). `None`: there is nothing to do.
+    ///
+    /// # Errors
+    /// [`PackError`](memory::PackError); nothing is gone then.
+    ///
+    /// # Panics
+    /// When it has a log.
+    pub fn pack(&mut self, stop: Tid, gc: bool) -> Result<Option<memory::Packed>, memory::PackError> {
+        match self {
+            Store::Memory(store) => store.pack(stop, gc),
+            Store::Coded(coded) => coded.pack(stop, gc),
+            Store::Demo(demo) => demo.pack(stop, gc),
+            Store::File(_) => unreachable!("a log is packed beside its store"),
         }
     }
 
     /// Puts a packed log in the place of [`log`](Store::log); answered by `Swapped`.
     ///
     /// # Panics
-    /// When the store does not pack, or something was appended since the pack was told to finish.
+    /// When the store has no log, or something was appended since the pack was told to finish.
     pub fn swap(&mut self, packed: Box<file::pack::Packed>, keep_old: bool, out: &mut Outbox<C>) {
         match self {
             Store::File(store) => store.swap(packed, keep_old, out),
             Store::Coded(coded) => coded.swap(packed, keep_old, out),
-            Store::Memory(_) | Store::Demo(_) => unreachable!("nobody packs what does not pack"),
+            Store::Demo(demo) => demo.swap(packed, keep_old, out),
+            Store::Memory(_) => unreachable!("there is no log in memory"),
         }
     }
 

@@ -5,6 +5,7 @@
 //! stays until the transaction is durable; [`start`] removes what these lead to.
 
 mod layout;
+mod packed;
 pub(crate) mod start;
 
 use crate::disk::{Job, disk_error, sync_parent};
@@ -14,7 +15,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::store::blob::{BlobDone, BlobOp, DraftId, Source};
 use zeolith_core::store::disk::DiskDone;
@@ -27,6 +28,8 @@ const OURS: &str = "zeolith-";
 pub(crate) struct BlobDir {
     base: PathBuf,
     layout: Layout,
+    /// Held by those who put something into a folder that may be empty, and alone by who removes empty folders.
+    folders: RwLock<()>,
 }
 
 impl BlobDir {
@@ -69,6 +72,10 @@ impl BlobDir {
                 let result = read(&self.draft(draft), at, len).map_err(|error| disk_error(&error));
                 BlobDone::ReadBack { draft, result: result.map(Option::unwrap_or_default) }
             }
+            BlobOp::Condemn { gone, keep_old } => BlobDone::Condemned {
+                result: self.condemn(&gone, keep_old).map_err(|error| disk_error(&error)),
+            },
+            BlobOp::Sweep => BlobDone::Swept { result: self.sweep().map_err(|error| disk_error(&error)) },
             BlobOp::Read { reader, oid, tid, at, len } => {
                 let result = read(&self.blob(oid, tid), at, len).map_err(|error| disk_error(&error));
                 BlobDone::Read { reader, result }
@@ -128,14 +135,16 @@ impl BlobDir {
         } else if !is_file(&from)? {
             return Ok(false);
         }
-        make_folder(&folder)?;
         File::create(self.note(draft, oid))?;
         sync(&self.tmp())?;
         let placed = self.placed(draft, oid);
+        let shared = self.folders.read().unwrap_or_else(PoisonError::into_inner);
+        make_folder(&folder)?;
         match source {
             Source::Written | Source::Shared(_) => rename_or_copy(&from, &placed)?,
             Source::Revision(_) => link_or_copy(&from, &placed)?,
         }
+        drop(shared);
         protect(&placed, &folder)?;
         File::open(&placed)?.sync_all()?;
         sync(&folder)?;

@@ -6,7 +6,7 @@ use crate::boot::{BootError, Booted, StorageSpec};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use thiserror::Error;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::store::StoreError;
@@ -31,6 +31,9 @@ pub(crate) fn attach(booted: &mut Booted, path: &Path) -> Result<(), BootError> 
             if let Err(error) = folder.clean(leftover, |oid, tid| is_committed(booted, oid, tid)) {
                 tracing::warn!("{}: {leftover:?} stays: {error}", folder.base.display());
             }
+        }
+        if let Err(error) = folder.sweep_again(|oid, tid| is_committed(booted, oid, tid)) {
+            tracing::warn!("{}: blobs that a pack has left stay: {error}", folder.base.display());
         }
     }
     booted.files.blobs = Some(Arc::new(folder));
@@ -94,7 +97,7 @@ impl BlobDir {
                 base.display()
             );
         }
-        let folder = BlobDir { base, layout };
+        let folder = BlobDir { base, layout, folders: RwLock::default() };
         if !read_only {
             make_folder(&folder.tmp())?;
             let marker = folder.base.join(MARKER);

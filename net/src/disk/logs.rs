@@ -39,6 +39,18 @@ impl Logs {
         }
     }
 
+    /// The log that is packed when the storage is.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub(crate) fn packed(&self) -> &Disk {
+        match self {
+            Logs::One(disk) => disk,
+            Logs::Two(two) => two[Part::Changes as usize].packed(),
+            Logs::None => unreachable!("what is in memory is packed there"),
+        }
+    }
+
     /// Gives back the blocks that were reserved beyond the ends of the logs.
     pub(crate) fn trim(&mut self) -> io::Result<()> {
         match self {

@@ -1,12 +1,12 @@
 //! What administrators and their tools do: undo, delete, restore, iterate, look at what was, and fill caches.
 
-use super::notes::Scene;
-use super::questions::{Purpose, Questions};
+use super::notes::{Iterated, Notes, Scene};
+use super::questions::{Iteration, Purpose, Questions};
 use super::txns::Txns;
 use super::work;
 use crate::history::Alters;
 use crate::ledger::Attempt;
-use zeolith_core::client::{Call, IterationId, Operation};
+use zeolith_core::client::{Call, Operation};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::Rng;
 
@@ -18,7 +18,7 @@ const STORM: u64 = 40;
 /// An administrator's tools.
 #[derive(Debug, Default)]
 pub(super) struct Admin {
-    iterations: Vec<IterationId>,
+    iterations: Vec<Iteration>,
 }
 
 impl Admin {
@@ -36,14 +36,19 @@ impl Admin {
         let known = pick(&txns.known, rng).map_or_else(|| work::any(rng), |(oid, _)| oid);
         let call = match rng.below(14) {
             0..4 => {
+                // What was changed since is not undone as a rule.
                 let undoable = &txns.undoable;
-                let Some(&tid) = undoable.get(rng.below(undoable.len().max(1) as u64) as usize) else {
-                    return false;
-                };
-                return txns.alter(scene, questions, Alters::Undo, vec![Operation::Undo(tid)], None);
+                let any = rng.below(undoable.len().max(1) as u64) as usize;
+                let newest = undoable.last().filter(|_| rng.chance(2, 3));
+                let Some(&tid) = newest.or(undoable.get(any)) else { return false };
+                return txns.alter(scene, questions, Alters::Undo(tid), vec![Operation::Undo(tid)], None);
             }
             4 | 5 => {
-                let Some((oid, serial)) = pick(&txns.own, rng) else { return false };
+                // One of its own, as it left it, or a node of the graph, as it was when it came across it.
+                let nodes: Vec<_> =
+                    txns.known.iter().copied().filter(|(oid, _)| work::is_node(*oid)).collect();
+                let all = if rng.chance(1, 3) { &txns.own } else { &nodes };
+                let Some((oid, serial)) = pick(all, rng) else { return false };
                 txns.own.retain(|(other, _)| *other != oid);
                 let delete = vec![Operation::Delete { oid, serial }];
                 return txns.alter(scene, questions, Alters::Delete, delete, None);
@@ -80,33 +85,51 @@ impl Admin {
 
     fn iterate(&mut self, scene: &mut Scene<'_>, questions: &mut Questions, rng: &mut Rng) -> bool {
         match self.iterations.first().copied() {
-            Some(id) if rng.chance(1, 3) => {
+            Some(iteration) if rng.chance(1, 4) => {
                 self.iterations.remove(0);
-                questions.ask(scene, Call::IterateEnd(id), Purpose::Look, None);
-            }
-            Some(id) if rng.chance(4, 5) => {
-                self.iterations.remove(0);
-                questions.ask(scene, Call::IterateNext(id), Purpose::Next(id), None);
+                questions.ask(scene, Call::IterateEnd(iteration.id), Purpose::Look, None);
             }
             _ if self.iterations.len() >= ITERATIONS => return false,
             _ => {
-                let start = scene.machine.last_tid().filter(|_| rng.chance(1, 3));
-                questions.ask(scene, Call::Iterate { start, stop: None }, Purpose::Iterate, None);
+                let last = scene.machine.last_tid();
+                let start = last.filter(|_| rng.chance(1, 3));
+                let behind = start.map_or(Tid::ZERO, |start| Tid(start.0.saturating_sub(1)));
+                let purpose = Purpose::Iterate { behind, known: last.unwrap_or(Tid::ZERO) };
+                questions.ask(scene, Call::Iterate { start, stop: None }, purpose, None);
             }
         }
         true
     }
 
+    /// The oldest iteration goes on; whether there is one.
+    pub(super) fn go_on(&mut self, scene: &mut Scene<'_>, questions: &mut Questions) -> bool {
+        let Some(iteration) = self.iterations.first().copied() else { return false };
+        self.iterations.remove(0);
+        questions.ask(scene, Call::IterateNext(iteration.id), Purpose::Next(iteration), None);
+        true
+    }
+
     /// An iteration goes on when its time comes.
-    pub(super) fn keep(&mut self, id: IterationId) {
-        self.iterations.push(id);
+    pub(super) fn keep(&mut self, iteration: Iteration) {
+        self.iterations.push(iteration);
+    }
+
+    /// An iteration gave its next transaction, or has come to its end.
+    pub(super) fn iterated(&mut self, notes: &mut Notes, iteration: Iteration, tid: Option<Tid>) {
+        let Iteration { behind, known, is_whole, .. } = iteration;
+        if is_whole {
+            notes.iterated.push(Iterated { behind, known, tid });
+        }
+        if let Some(behind) = tid {
+            self.keep(Iteration { behind, ..iteration });
+        }
     }
 
     /// Gives up the iterations that are open; whether there are any.
     pub(super) fn rest(&mut self, scene: &mut Scene<'_>, questions: &mut Questions) -> bool {
         let all = std::mem::take(&mut self.iterations);
-        for &id in &all {
-            questions.ask(scene, Call::IterateEnd(id), Purpose::Look, None);
+        for iteration in &all {
+            questions.ask(scene, Call::IterateEnd(iteration.id), Purpose::Look, None);
         }
         !all.is_empty()
     }

@@ -17,6 +17,30 @@ pub enum Told {
     Everything,
 }
 
+/// What an iteration gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Iterated {
+    /// What it gave before, or what it began behind.
+    pub behind: Tid,
+    /// The last transaction that its client knew of when it began.
+    pub known: Tid,
+    /// The next transaction; `None`: there was none.
+    pub tid: Option<Tid>,
+}
+
+/// An answer that a cache gave without a question.
+#[derive(Debug)]
+pub struct Cached {
+    /// Of which object.
+    pub oid: Oid,
+    /// Before which transaction.
+    pub before: Tid,
+    /// Whether the client was ready.
+    pub ready: bool,
+    /// The answer.
+    pub revision: Revision,
+}
+
 /// What the world notes of what applications do.
 #[derive(Debug, Default)]
 pub struct Notes {
@@ -25,7 +49,9 @@ pub struct Notes {
     /// Things noted so far.
     place: u64,
     /// Answers that a cache gave without a question, and nobody has looked at.
-    pub cached: Vec<(Oid, Tid, Revision)>,
+    pub cached: Vec<Cached>,
+    /// What iterations gave, and nobody has looked at.
+    pub iterated: Vec<Iterated>,
     /// Something an application found that cannot be.
     pub broken: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! The questions of one application that are not answered.
 
-use super::notes::Scene;
+use super::notes::{Cached, Scene};
 use crate::history::Asked;
 use crate::ledger::Attempt;
 use std::collections::BTreeMap;
@@ -18,12 +18,24 @@ pub(super) enum Purpose {
     Vote(u64),
     /// For a transaction that finishes.
     Finish(u64),
-    /// For an iteration that begins.
-    Iterate,
+    /// For an iteration that begins behind this transaction, when its client knew of that one.
+    Iterate { behind: Tid, known: Tid },
     /// For an iteration that goes on.
-    Next(IterationId),
+    Next(Iteration),
     /// For nobody.
     Look,
+}
+
+/// An iteration over the transactions of a storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Iteration {
+    pub(super) id: IterationId,
+    /// What it gave last, or what it begins behind.
+    pub(super) behind: Tid,
+    /// The last transaction that its client knew of when it was asked for.
+    pub(super) known: Tid,
+    /// Every answer was waited for.
+    pub(super) is_whole: bool,
 }
 
 /// Questions, by ticket.
@@ -97,7 +109,10 @@ impl Questions {
     ) -> Option<Revision> {
         let found = scene.machine.cached(oid, before);
         match &found {
-            Some(revision) => scene.notes.cached.push((oid, before, revision.clone())),
+            Some(revision) => {
+                let (ready, revision) = (scene.machine.is_ready(), revision.clone());
+                scene.notes.cached.push(Cached { oid, before, ready, revision });
+            }
             None => self.ask(scene, Call::Load { oid, before }, purpose, attempt),
         }
         found

@@ -4,7 +4,7 @@ use super::notes::{Notes, Scene};
 use super::questions::{Purpose, Questions};
 use super::work::{self, Work};
 use crate::event::ClientId;
-use crate::history::{Alters, Outcome, Read, Transaction, Write};
+use crate::history::{Alters, Merged, Outcome, Read, Transaction, Write};
 use crate::ledger::Attempt;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,14 +50,25 @@ pub(super) struct Txns {
     pub(super) known: Vec<(Oid, Tid)>,
     /// Transactions that can be undone without an object of all ceasing to be.
     pub(super) undoable: Vec<Tid>,
+    /// What its undos left.
+    pub(super) undone: Vec<(Oid, Tid)>,
     /// Objects of its own that it made or changed, and when.
     pub(super) own: Vec<(Oid, Tid)>,
 }
 
 impl Txns {
     pub(super) fn new(id: ClientId, writes: bool) -> Txns {
-        let (known, undoable, own) = (Vec::new(), Vec::new(), Vec::new());
-        Txns { id, writes, number: 0, open: BTreeMap::new(), wants: false, known, undoable, own }
+        Txns {
+            id,
+            writes,
+            number: 0,
+            open: BTreeMap::new(),
+            wants: false,
+            known: Vec::new(),
+            undoable: Vec::new(),
+            undone: Vec::new(),
+            own: Vec::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -78,9 +89,17 @@ impl Txns {
         self.wants |= self.writes;
     }
 
-    /// What each of them waits for.
-    pub(super) fn stages(&self) -> impl Iterator<Item = String> {
-        self.open.iter().map(|(number, txn)| format!("{number} is {:?}", txn.stage))
+    /// What each of them waits for: the kind of thing, and more.
+    pub(super) fn waits(&self) -> impl Iterator<Item = (String, String)> {
+        self.open.iter().map(|(number, txn)| {
+            let kind = match txn.stage {
+                Stage::Reading => "reading",
+                Stage::Voting { .. } => "voting",
+                Stage::Voted(_) => "to finish",
+                Stage::Finishing => "finishing",
+            };
+            (kind.to_owned(), format!("transaction {number}"))
+        })
     }
 
     /// How far the furthest is: 1 when it reads, 4 when it finishes; `None` when there is none.
@@ -158,6 +177,11 @@ impl Txns {
             Operation::Delete { oid, .. } | Operation::Restore { oid, .. } => Some(*oid),
             _ => None,
         }));
+        // A deletion holds only over what is current.
+        noted.checks.extend(operations.iter().filter_map(|operation| match *operation {
+            Operation::Delete { oid, serial } => Some(Read { oid, serial: Some(serial), state: None }),
+            _ => None,
+        }));
         let (missing, found, stage) = (BTreeSet::new(), BTreeMap::new(), Stage::Voting { finish: true });
         self.open.insert(number, Txn { at, work: Work::Bulk, dice: 0, before: last, missing, found, stage });
         let attempt = self.attempt(number);
@@ -176,9 +200,9 @@ impl Txns {
     /// An object was read.
     pub(super) fn read(&mut self, scene: &mut Scene<'_>, number: u64, oid: Oid, revision: Option<Revision>) {
         let Some(txn) = self.open.get_mut(&number) else { return };
-        let writer = revision.as_ref().and_then(|revision| Attempt::of(&revision.data));
+        let state = revision.as_ref().and_then(|revision| work::seen(&revision.data));
         let serial = revision.as_ref().map(|revision| revision.serial);
-        scene.notes.history.transactions[txn.at].reads.push(Read { oid, serial, writer });
+        scene.notes.history.transactions[txn.at].reads.push(Read { oid, serial, state });
         txn.missing.remove(&oid);
         if let Some(revision) = revision {
             remember(&mut self.known, (oid, revision.serial));
@@ -205,11 +229,11 @@ impl Txns {
         let noted = &mut scene.notes.history.transactions[txn.at];
         for operation in &operations {
             match *operation {
-                Operation::Store { oid, serial, .. } => {
-                    noted.writes.push(Write { oid, base: serial, merged: None });
+                Operation::Store { oid, serial, ref data } => {
+                    noted.writes.push(Write { oid, base: serial, merged: None, value: work::value(data) });
                 }
                 Operation::ReadCheck { oid, serial } => {
-                    noted.checks.push(Read { oid, serial: Some(serial), writer: None });
+                    noted.checks.push(Read { oid, serial: Some(serial), state: None });
                 }
                 ref other => unreachable!("no work does {other:?}"),
             }
@@ -244,8 +268,16 @@ impl Txns {
     pub(super) fn finished(&mut self, notes: &mut Notes, number: u64, tid: Tid, changed: &[Oid]) {
         let Some(txn) = self.open.get(&number) else { return };
         let noted = &mut notes.history.transactions[txn.at];
-        if noted.alters == Some(Alters::Undo) {
-            noted.sets = changed.to_vec();
+        match noted.alters {
+            Some(Alters::Undo(_)) => {
+                noted.sets = changed.to_vec();
+                changed.iter().for_each(|&oid| remember(&mut self.undone, (oid, tid)));
+            }
+            Some(Alters::Delete) => remember(&mut self.undoable, tid),
+            None if noted.writes.iter().all(|write| write.base > Tid::ZERO) => {
+                remember(&mut self.undoable, tid)
+            }
+            Some(Alters::Restore) | None => {}
         }
         for oid in noted.writes.iter().map(|write| write.oid).filter(|&oid| work::is_own(oid)) {
             remember(&mut self.own, (oid, tid));
@@ -316,8 +348,9 @@ impl Txns {
             let writes = &mut scene.notes.history.transactions[txn.at].writes;
             let write = writes.iter_mut().find(|write| write.oid == oid).expect("it stores what is merged");
             write.merged = Some(committed);
-            let writer = Attempt::of(&merge.committed).map(|writer| ((oid, committed), writer));
-            scene.notes.history.writers.extend(writer);
+            let at = scene.notes.place();
+            let with = work::seen(&merge.committed).map(|state| Merged { oid, serial: committed, state, at });
+            scene.notes.history.merged.extend(with);
         }
         scene.machine.handle(scene.now, Input::Resolved { txn: at, oid, state });
     }

@@ -2,6 +2,7 @@
 //!
 //! A state is `client.number.oid.value.` and padding: whoever reads it knows whose transaction wrote it.
 
+use crate::history::State;
 use crate::ledger::Attempt;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -124,6 +125,11 @@ pub fn is_own(oid: Oid) -> bool {
     oid >= Oid(OWN)
 }
 
+/// Whether it is one of the objects whose changes depend on one another's revisions.
+pub fn is_node(oid: Oid) -> bool {
+    GRAPH.contains(&oid.0)
+}
+
 /// Whether the state before can come back: there was one.
 pub fn has_past(data: &[u8]) -> bool {
     value(data) > 1
@@ -136,8 +142,13 @@ pub fn state(attempt: Attempt, oid: Oid, value: u64, padding: usize) -> Bytes {
     data.into()
 }
 
+/// What a state says of itself; `None` in what is none.
+pub fn seen(data: &[u8]) -> Option<State> {
+    Attempt::of(data).map(|writer| State { writer, value: value(data) })
+}
+
 /// The value in a state; 0 in what is none.
-fn value(data: &[u8]) -> u64 {
+pub fn value(data: &[u8]) -> u64 {
     let part = data.split(|&byte| byte == b'.').nth(3).and_then(|part| std::str::from_utf8(part).ok());
     part.and_then(|part| part.parse().ok()).unwrap_or_default()
 }

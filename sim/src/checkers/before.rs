@@ -1,9 +1,10 @@
 //! Promise 16: loadBefore.
 
-use super::{Checker, Seen};
+use super::{Checker, Seen, ServerNo};
 use crate::event::ClientId;
 use crate::history::Asked;
 use crate::ledger::{Books, Ledger};
+use std::collections::{BTreeMap, BTreeSet};
 use zeolith_core::client::{Answer, Call};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::store::Revision;
@@ -13,8 +14,38 @@ const KEY_ERROR: &str = "ZODB.POSException.POSKeyError";
 
 /// The revision current before a tid, with the state it has in the log. None before creation; a key error when the oid is
 /// unknown or the revision found at that tid is a deletion.
-#[derive(Debug)]
-pub struct LoadBefore;
+///
+/// Any other error has its reason: something could not be read since, or bits have turned.
+#[derive(Debug, Default)]
+pub struct LoadBefore {
+    /// Reads that failed in each server's life, and are not told of yet.
+    failed: BTreeMap<ServerNo, u64>,
+    /// Servers over bits that have turned.
+    rotten: BTreeSet<ServerNo>,
+}
+
+impl LoadBefore {
+    fn on_state(&mut self, seen: &Seen<'_>) {
+        match *seen {
+            Seen::ReadFailed(server) => *self.failed.entry(server).or_default() += 1,
+            Seen::Rotten(server) => {
+                self.rotten.insert(server);
+            }
+            Seen::Reopened(server, _) => {
+                self.failed.remove(&server);
+                self.rotten.remove(&server);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a load may fail. What fails for one read, fails once.
+    fn may_fail(&mut self, server: ServerNo) -> bool {
+        let failed = self.failed.get_mut(&server).filter(|failed| **failed > 0);
+        let told = failed.map(|failed| *failed -= 1).is_some();
+        told || self.rotten.contains(&server)
+    }
+}
 
 /// A revision's state is the one in the log, whatever way it came.
 fn state(books: &Books, client: ClientId, oid: Oid, revision: &Revision) -> Result<(), String> {
@@ -46,6 +77,7 @@ impl Checker for LoadBefore {
     }
 
     fn see(&mut self, seen: &Seen<'_>, books: &Books) -> Result<(), String> {
+        self.on_state(seen);
         match *seen {
             Seen::Loaded { conn, oid, before, serial, until } => {
                 let ledger = books.of(conn.server);
@@ -71,8 +103,7 @@ impl Checker for LoadBefore {
                         first.is_none_or(|first| !ledger.shown.contains(&first))
                             || is_gone(ledger, oid, before)
                     }
-                    // The disk failed, or its bytes are damaged.
-                    Some(_) => true,
+                    Some(_) => self.may_fail(conn.server),
                 };
                 if !right {
                     let how = error.unwrap_or("nothing");
@@ -93,12 +124,12 @@ impl Checker for LoadBefore {
 
 #[cfg(test)]
 mod tests {
-    use super::super::forged::{CLIENT, CONN, books, history, ledger, logged, revision};
+    use super::super::forged::{CLIENT, CONN, SERVER, books, history, ledger, logged, revision};
     use super::*;
     use bytes::Bytes;
 
     fn judged(seen: Seen<'_>) -> Result<(), String> {
-        history(&mut LoadBefore, &books(), &[seen])
+        history(&mut LoadBefore::default(), &books(), &[seen])
     }
 
     fn given(oid: u64, before: Tid, serial: u64, until: Option<u64>) -> Result<(), String> {
@@ -135,6 +166,18 @@ mod tests {
     }
 
     #[test]
+    fn an_error_is_good_once_for_each_read_that_failed_and_over_turned_bits_and_caught_else() {
+        let refused = Seen::NotLoaded { conn: CONN, oid: Oid(4), before: Tid::MAX, error: Some("ZODB.Any") };
+        let judged = |seen: &[Seen<'_>]| history(&mut LoadBefore::default(), &books(), seen);
+        let (failed, again) = (Seen::ReadFailed(SERVER), Seen::Reopened(SERVER, &[]));
+        assert_eq!(judged(&[failed.clone(), refused.clone()]), Ok(()));
+        assert_eq!(judged(&[Seen::Rotten(SERVER), refused.clone(), refused.clone()]), Ok(()));
+        assert!(judged(&[refused.clone()]).is_err());
+        assert!(judged(&[failed.clone(), refused.clone(), refused.clone()]).is_err());
+        assert!(judged(&[failed, Seen::Rotten(SERVER), again, refused]).is_err());
+    }
+
+    #[test]
     fn what_was_deleted_is_not_there_and_nothing_else() {
         let mut ledger = ledger();
         let mut deletion = logged(6);
@@ -142,7 +185,7 @@ mod tests {
         ledger.enter(deletion);
         ledger.shown.insert(Tid(6));
         let books = Books::forged(ledger);
-        let judged = |seen: Seen<'_>| history(&mut LoadBefore, &books, &[seen]);
+        let judged = |seen: Seen<'_>| history(&mut LoadBefore::default(), &books, &[seen]);
         let gone = |oid, before| {
             judged(Seen::NotLoaded { conn: CONN, oid: Oid(oid), before, error: Some(KEY_ERROR) })
         };
@@ -158,8 +201,9 @@ mod tests {
     fn a_state_that_was_not_written_is_caught() {
         let good = revision(Oid(0), 2, Some(3));
         let bad = Revision { data: Bytes::from_static(b"0.2.0.!"), ..good.clone() };
-        let cached =
-            |revision| judged(Seen::Cached { client: CLIENT, oid: Oid(0), before: Tid(3), revision });
+        let cached = |revision| {
+            judged(Seen::Cached { client: CLIENT, oid: Oid(0), before: Tid(3), ready: true, revision })
+        };
         assert_eq!(cached(&good), Ok(()));
         assert!(cached(&bad).is_err());
     }

@@ -3,6 +3,7 @@
 use super::{Checker, Seen};
 use crate::ledger::{Books, Ledger};
 use zeolith_core::cache::Cache;
+use zeolith_core::ids::Tid;
 
 /// For a cached (oid, s, none) no T in (s, last tid] touches oid; for (oid, s, e), e is the first that does.
 ///
@@ -56,15 +57,19 @@ impl Checker for CacheSoundness {
                     .map_err(|what| format!("the cache of client {} holds {what}", client.0))?;
             }
         }
+        // What is current now, nobody knows without a connection.
+        if let Seen::Cached { client, oid, before: Tid::MAX, ready: false, .. } = seen {
+            return Err(format!("client {} has no connection, and says what {oid} is now", client.0));
+        }
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::forged::{books, ledger, logged, revision};
+    use super::super::forged::{CLIENT, books, history, ledger, logged, revision};
     use super::*;
-    use zeolith_core::ids::{Oid, Tid};
+    use zeolith_core::ids::Oid;
 
     fn cache(last: u64, revisions: &[(u64, u64, Option<u64>)]) -> Cache {
         let mut cache = Cache::in_memory(100_000);
@@ -91,6 +96,17 @@ mod tests {
     fn a_revision_with_a_wrong_end_or_a_wrong_beginning_is_caught() {
         assert!(judge_in_any(&cache(5, &[(0, 2, Some(4))]), &books()).is_err());
         assert!(judge_in_any(&cache(5, &[(4, 3, None)]), &books()).is_err());
+    }
+
+    #[test]
+    fn an_answer_without_a_connection_is_of_the_past_or_caught() {
+        let revision = revision(Oid(0), 5, None);
+        let answered = |before, ready| {
+            let seen = Seen::Cached { client: CLIENT, oid: Oid(0), before, ready, revision: &revision };
+            history(&mut CacheSoundness, &books(), &[seen])
+        };
+        assert_eq!((answered(Tid::MAX, true), answered(Tid(6), false)), (Ok(()), Ok(())));
+        assert!(answered(Tid::MAX, false).is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Checker, Seen};
 use crate::history::Asked;
-use crate::ledger::Books;
+use crate::ledger::{Books, Ledger};
 use zeolith_core::client::{Answer, Call, Error};
 use zeolith_core::ids::{Oid, Tid};
 
@@ -10,6 +10,18 @@ use zeolith_core::ids::{Oid, Tid};
 /// asked.
 #[derive(Debug)]
 pub struct JoinedLoads;
+
+/// Whether an object's revision, or one that follows before `before`, is its deletion.
+fn is_deleted(history: &Ledger, oid: Oid, serial: Tid, before: Tid) -> bool {
+    let mut next = Some(serial);
+    while let Some(serial) = next.filter(|serial| *serial < before) {
+        if history.is_deleted(oid, serial) {
+            return true;
+        }
+        next = history.next_change(oid, serial);
+    }
+    false
+}
 
 /// Whether a revision, if any, can be the one current before `before`; `MAX` asks for what is current at any time since
 /// the client was at `last`.
@@ -20,8 +32,11 @@ fn fits(books: &Books, oid: Oid, (before, last): (Tid, Tid), found: Option<(Tid,
             && until.is_none_or(|until| if before == Tid::MAX { until > last } else { until >= before })
     };
     books.histories().any(|history| match found {
-        // Where nothing changed up to then, nothing is right.
-        None => history.serial_before(oid, since).is_none(),
+        // Where nothing changed up to then, nothing is right, and where it was deleted.
+        None => match history.serial_before(oid, since) {
+            None => true,
+            Some(serial) => is_deleted(history, oid, serial, before),
+        },
         Some((serial, until)) => {
             let next = history.next_change(oid, serial);
             right((serial, until))
@@ -61,7 +76,7 @@ impl Checker for JoinedLoads {
 
 #[cfg(test)]
 mod tests {
-    use super::super::forged::{CLIENT, asked, books, history, loaded, revision};
+    use super::super::forged::{CLIENT, asked, books, history, ledger, loaded, logged, revision};
     use super::*;
 
     /// What client 0 is answered, who asked when the last transaction was 3; object 0 is changed by each of 1 to 5.
@@ -94,6 +109,23 @@ mod tests {
         assert!(answered(0, Tid::MAX, Some((2, Some(3)))).is_err());
         assert!(answered(0, Tid::MAX, Some((2, None))).is_err());
         assert!(answered(1, Tid::MAX, None).is_err());
+    }
+
+    #[test]
+    fn nothing_is_good_of_what_was_deleted_and_not_of_what_was_not_yet() {
+        let mut ledger = ledger();
+        let mut deletion = logged(6);
+        deletion.records = vec![(Oid(4), Vec::new())];
+        ledger.enter(deletion);
+        let books = Books::forged(ledger);
+        let nothing = |before| {
+            let (call, result) = (asked(Call::Load { oid: Oid(4), before }), loaded(None));
+            let seen = Seen::Answered { client: CLIENT, call: &call, result: &result };
+            history(&mut JoinedLoads, &books, &[seen])
+        };
+        assert_eq!(nothing(Tid::MAX), Ok(()));
+        assert_eq!(nothing(Tid(7)), Ok(()));
+        assert!(nothing(Tid(6)).is_err());
     }
 
     #[test]

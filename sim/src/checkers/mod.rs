@@ -9,6 +9,9 @@ mod checks;
 mod complete;
 mod diverged;
 mod durable;
+mod fresh;
+mod gist;
+mod iterated;
 mod join;
 mod joined;
 mod last;
@@ -25,7 +28,7 @@ mod told;
 mod txns;
 mod window;
 
-pub use seen::{ConnName, Seen, ServerNo};
+pub use seen::{ConnName, Seen, ServerNo, Waiting};
 
 use crate::ledger::Books;
 use std::fmt;
@@ -61,9 +64,9 @@ impl Violation {
         Violation { promise: INVARIANT, kind: Kind::Panic, what }
     }
 
-    /// Whether another run that broke something broke the same.
+    /// Whether another run that broke something broke the same: a panic at the same place, a wait of the same kind.
     pub fn is_like(&self, other: &Violation) -> bool {
-        (self.promise, self.kind) == (other.promise, other.kind)
+        (self.promise, self.kind) == (other.promise, other.kind) && gist::of(self) == gist::of(other)
     }
 }
 
@@ -95,6 +98,7 @@ impl Default for Checkers {
         Checkers(vec![
             Box::new(durable::DurableThenVisible),
             Box::new(lost::NothingLost),
+            Box::new(iterated::NothingLeftOut),
             Box::new(join::JoinAndLeave::default()),
             Box::new(overtaking::NoOvertaking::default()),
             Box::new(window::VerifyWindow::default()),
@@ -105,11 +109,12 @@ impl Default for Checkers {
             Box::new(order::ApplyInOrder::default()),
             Box::new(complete::Completeness::default()),
             Box::new(joined::JoinedLoads),
-            Box::new(before::LoadBefore),
+            Box::new(before::LoadBefore::default()),
             Box::new(cached::CacheSoundness),
             Box::new(settled::LostFinish::default()),
             Box::new(checks::ReadChecks::default()),
             Box::new(locks::Locks::default()),
+            Box::new(fresh::NewOids::default()),
             Box::new(progress::Progress::default()),
         ])
     }
@@ -121,7 +126,7 @@ impl Checkers {
         for checker in &mut self.0 {
             let promise = checker.promise();
             // At the end of all faults only what is still missing can be seen.
-            let kind = if matches!(seen, Seen::Quiet(_) | Seen::Left { .. }) {
+            let kind = if matches!(seen, Seen::Sick(_) | Seen::Quiet(_) | Seen::Left { .. }) {
                 Kind::Liveness
             } else {
                 Kind::Safety

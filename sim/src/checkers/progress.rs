@@ -1,6 +1,6 @@
 //! Promise 20: progress.
 
-use super::{Checker, ConnName, Seen};
+use super::{Checker, ConnName, Seen, Waiting};
 use crate::event::ClientId;
 use crate::ledger::Books;
 use std::collections::BTreeMap;
@@ -38,8 +38,9 @@ impl Checker for Progress {
                     self.on_state(*client, machine.last_tid().filter(|_| machine.is_ready()));
                 }
             }
-            Seen::Quiet([(client, waits), ..]) => {
-                return Err(format!("client {} waits for ever {waits}", client.0));
+            Seen::Sick(all @ [_, ..]) | Seen::Quiet(all @ [_, ..]) => {
+                let all: Vec<String> = all.iter().map(Waiting::to_string).collect();
+                return Err(all.join("; "));
             }
             Seen::Left { rest: [first, ..], .. } => return Err(format!("nobody waits, and {first}")),
             Seen::Quiet([]) => {
@@ -65,13 +66,19 @@ mod tests {
 
     #[test]
     fn a_world_in_which_nobody_waits_is_good() {
-        assert_eq!(history(&mut Progress::default(), &books(), &[Seen::Quiet(&[])]), Ok(()));
+        let quiet = [Seen::Sick(&[]), Seen::Quiet(&[])];
+        assert_eq!(history(&mut Progress::default(), &books(), &quiet), Ok(()));
     }
 
     #[test]
     fn a_client_that_waits_for_ever_is_caught() {
-        let waiting = [(CLIENT, "for its vote".to_owned())];
-        assert!(history(&mut Progress::default(), &books(), &[Seen::Quiet(&waiting)]).is_err());
+        let waiting = Waiting { client: CLIENT, kind: "voting".into(), what: "object 3".into() };
+        let waiting = [waiting.clone(), Waiting { client: ClientId(1), ..waiting }];
+        for seen in [Seen::Sick(&waiting), Seen::Quiet(&waiting)] {
+            let told = history(&mut Progress::default(), &books(), &[seen]);
+            let all = "client 0 waits for ever voting: object 3; client 1 waits for ever voting: object 3";
+            assert_eq!(told, Err(all.to_owned()));
+        }
     }
 
     #[test]

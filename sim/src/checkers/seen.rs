@@ -99,6 +99,8 @@ pub enum Seen<'a> {
         /// The last transaction, and what changed; `None`: the server cannot say.
         answer: Option<(Tid, &'a [Oid])>,
     },
+    /// `new_oids` was answered.
+    NewOids(ConnName, &'a [Oid]),
     /// A client's machine told of changes.
     Changed {
         /// Which client.
@@ -123,8 +125,21 @@ pub enum Seen<'a> {
         oid: Oid,
         /// Before which transaction.
         before: Tid,
+        /// Whether the client was ready.
+        ready: bool,
         /// The answer.
         revision: &'a Revision,
+    },
+    /// An iteration gave its client the next transaction.
+    Iterated {
+        /// Which client.
+        client: ClientId,
+        /// What it gave before, or what it began behind.
+        behind: Tid,
+        /// The last transaction that the client knew of when it began.
+        known: Tid,
+        /// The transaction; `None`: there was none left.
+        tid: Option<Tid>,
     },
     /// A client's process began, or began again, over a cache.
     Reset {
@@ -140,14 +155,20 @@ pub enum Seen<'a> {
     },
     /// A transaction appeared in a server's log.
     Logged(ServerNo, &'a Logged),
+    /// A server's disk could not read something; an operation that waits for it will fail.
+    ReadFailed(ServerNo),
+    /// A server came up over a disk with bits that have turned. It was seen to come up before.
+    Rotten(ServerNo),
     /// A server came up again over this log; the ledger still holds the one before.
     Reopened(ServerNo, &'a [Logged]),
     /// An older backup was put in place of a server's log; the ledger still holds the one before.
     Restored(ServerNo, &'a [Logged]),
     /// Faults are over.
     Calm,
+    /// All that can move did, without anybody looking after servers whose disks have failed: these clients wait for one.
+    Sick(&'a [Waiting]),
     /// Faults are over, and everybody had time to end what it was doing: these clients wait for an answer.
-    Quiet(&'a [(ClientId, String)]),
+    Quiet(&'a [Waiting]),
     /// Nobody waits for anything, and this is kept for somebody all the same.
     Left {
         /// Transactions and locks, each with whose it is.
@@ -155,6 +176,23 @@ pub enum Seen<'a> {
         /// All else.
         rest: &'a [String],
     },
+}
+
+/// A client that waits for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which.
+    pub client: ClientId,
+    /// For what kind of thing.
+    pub kind: String,
+    /// For what, and who has it.
+    pub what: String,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "client {} waits for ever {}: {}", self.client.0, self.kind, self.what)
+    }
 }
 
 impl Seen<'_> {

@@ -107,6 +107,7 @@ fn said(sign: &Sign) -> (&'static str, String) {
         }
         Sign::Up(server) => ("", format!("{} is up", named(*server))),
         Sign::Crashed(server, _) => ("", format!("{} is down", named(*server))),
+        Sign::Stopped(server) => ("", format!("{} has ended", named(*server))),
         Sign::Disk(server, what) => ("", format!("disk of {}: {what}", named(*server))),
         Sign::Logged(server, tid) => {
             ("", format!("{} is in the log of {} ({tid})", short(*tid), named(*server)))

@@ -137,7 +137,7 @@ pub(super) fn spans(record: &Record, node: Node) -> Vec<(usize, usize)> {
         for sign in &step.signs {
             match (sign, node) {
                 (Sign::Up(one), Node::Server(two)) if *one == two => there = 1,
-                (Sign::Crashed(one, _), Node::Server(two)) if *one == two => there = 0,
+                (Sign::Crashed(one, _) | Sign::Stopped(one), Node::Server(two)) if *one == two => there = 0,
                 (Sign::Connected(wire), Node::Client(client)) if wire.client == client => there += 1,
                 (Sign::Gone(wire), Node::Client(client)) if wire.client == client => there -= 1,
                 _ => continue,

@@ -225,6 +225,11 @@ impl Drawing<'_> {
                 let what = if *fate == Fate::Process { "the process dies" } else { "the power fails" };
                 put!(self, "<text class=\"badtext\" x=\"{}\" y=\"{base}\">{what}</text>", server + 14.0);
             }
+            Sign::Stopped(server) => put!(
+                self,
+                "<circle class=\"ring\" cx=\"{}\" cy=\"{y}\" r=\"5\"><title>ended</title></circle>",
+                x(Node::Server(*server))
+            ),
             Sign::Disk(server, what) => {
                 let disk = x(Node::Disk(*server));
                 put!(

@@ -1,7 +1,7 @@
 //! What happens to programs, and what their clients put out.
 
 use super::World;
-use crate::app::Told;
+use crate::app::{Cached, Iterated, Told};
 use crate::checkers::{Seen, Violation};
 use crate::event::{ClientId, Loss, ServerNo, Way, Wire};
 use crate::record::Sign;
@@ -67,6 +67,14 @@ pub(super) fn restart(world: &mut World, id: ClientId, loss: Loss) -> Result<boo
 }
 
 fn restart_one(world: &mut World, id: ClientId, loss: Loss) -> Result<(), Violation> {
+    match loss {
+        Loss::Nothing => handle(world, id, Input::Close)?,
+        Loss::Closing(dice) => {
+            world.programs[id.0].end_within(dice);
+            handle(world, id, Input::Close)?;
+        }
+        Loss::Process | Loss::Power(_) | Loss::Cache => {}
+    }
     let now = world.now;
     let program = &mut world.programs[id.0];
     program.app.on_end(&mut world.notes);
@@ -109,8 +117,11 @@ fn drain(world: &mut World, id: ClientId) -> Result<(), Violation> {
             let (app, mut scene) = program.scene(world.now, &mut world.notes);
             app.hear(&mut scene, told);
         }
-        for (oid, before, revision) in std::mem::take(&mut world.notes.cached) {
-            world.see(&Seen::Cached { client: id, oid, before, revision: &revision })?;
+        for Iterated { behind, known, tid } in std::mem::take(&mut world.notes.iterated) {
+            world.see(&Seen::Iterated { client: id, behind, known, tid })?;
+        }
+        for Cached { oid, before, ready, revision } in std::mem::take(&mut world.notes.cached) {
+            world.see(&Seen::Cached { client: id, oid, before, ready, revision: &revision })?;
         }
         if is_over {
             break;

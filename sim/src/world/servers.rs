@@ -1,6 +1,6 @@
 //! What happens to servers and their disks, and what they put out.
 
-use super::{World, wires};
+use super::{World, hearing, strangers, wires};
 use crate::checkers::{Kind, Seen, Violation};
 use crate::disk::Fate;
 use crate::event::{Failure, ServerNo, Way};
@@ -47,9 +47,18 @@ pub(super) fn end_disk(world: &mut World, server: ServerNo, at: usize) -> Result
     Ok(true)
 }
 
+/// The disk has little room left.
+pub(super) fn leave_room(world: &mut World, server: ServerNo, bytes: u64) -> bool {
+    world.nodes[server.0].disk.leave_room(bytes);
+    true
+}
+
 /// The disk fails at an operation.
 pub(super) fn fail_disk(world: &mut World, server: ServerNo, failure: Failure) -> Result<bool, Violation> {
     let Some(done) = world.nodes[server.0].fail(failure) else { return Ok(false) };
+    if let DiskDone::Read { .. } = done {
+        world.see(&Seen::ReadFailed(server))?;
+    }
     world.sign(|| Sign::Disk(server, "it fails".to_owned()));
     on_disk(world, server, done)?;
     Ok(true)
@@ -96,14 +105,36 @@ pub(super) fn restore(world: &mut World, server: ServerNo) -> Result<bool, Viola
     Ok(true)
 }
 
+/// A server is asked to end; one that is coming up is not there to be asked.
+pub(super) fn stop(world: &mut World, server: ServerNo) -> Result<bool, Violation> {
+    let is_up = world.nodes[server.0].is_up();
+    if is_up {
+        handle(world, server, Input::Stop)?;
+    }
+    Ok(is_up)
+}
+
+/// A server has ended as it was asked to, and its process ends.
+fn stopped(world: &mut World, server: ServerNo) -> Result<(), Violation> {
+    let disk = &world.nodes[server.0].disk;
+    assert!(disk.has_failed() || disk.is_written(), "a server that has ended waits for what it writes");
+    world.nodes[server.0].crash(Fate::Process);
+    world.sign(|| Sign::Stopped(server));
+    abandon(world, server)
+}
+
+/// A server is not there any more.
+fn abandon(world: &mut World, server: ServerNo) -> Result<(), Violation> {
+    strangers::abandon(world, server);
+    world.network.all(|wire| wire.server == server).into_iter().try_for_each(|far| wires::leave(world, far))
+}
+
 /// A server goes down.
 pub(super) fn crash(world: &mut World, server: ServerNo, fate: Fate) -> Result<bool, Violation> {
     let was_down = world.nodes[server.0].is_down();
     world.nodes[server.0].crash(fate);
     world.sign(|| Sign::Crashed(server, fate));
-    for far in world.network.all(|wire| wire.server == server) {
-        wires::leave(world, far)?;
-    }
+    abandon(world, server)?;
     Ok(!was_down)
 }
 
@@ -139,14 +170,14 @@ pub(super) fn tick(world: &mut World, server: ServerNo) -> Result<(), Violation>
 /// Hands a server an input.
 pub(super) fn handle(world: &mut World, server: ServerNo, input: Input<'_>) -> Result<(), Violation> {
     let outputs = world.nodes[server.0].handle(world.now, input);
-    carry_out(world, outputs)
+    hearing::follow(world, server, outputs)
 }
 
 fn on_disk(world: &mut World, server: ServerNo, done: DiskDone<Context>) -> Result<(), Violation> {
     let (now, wall) = (world.now, world.wall(server));
     let (became, outputs) = world.nodes[server.0].on_disk(now, wall, done);
     came(world, server, became)?;
-    carry_out(world, outputs)
+    hearing::follow(world, server, outputs)
 }
 
 fn came(world: &mut World, server: ServerNo, came: Came) -> Result<(), Violation> {
@@ -164,6 +195,9 @@ fn came(world: &mut World, server: ServerNo, came: Came) -> Result<(), Violation
         Came::Up => {
             let (log, _) = log::read(world.nodes[server.0].disk.contents(FileId::Log), 0);
             world.see(&Seen::Reopened(server, &log))?;
+            if world.nodes[server.0].disk.is_rotten() {
+                world.see(&Seen::Rotten(server))?;
+            }
             world.books.of_mut(server).reopened(&world.nodes[server.0].disk);
             world.sign(|| Sign::Up(server));
         }
@@ -188,17 +222,21 @@ fn look(world: &mut World, server: ServerNo) -> Result<(), Violation> {
     Ok(())
 }
 
-fn carry_out(world: &mut World, outputs: Vec<Output>) -> Result<(), Violation> {
-    for output in outputs {
-        match output {
-            Output::Send { conn, packet } => send(world, conn, &packet.to_vec())?,
-            Output::Close { conn } => wires::leave(world, conn)?,
-            Output::Pause { conn } => set_paused(world, conn, true),
-            Output::Resume { conn } => set_paused(world, conn, false),
-            Output::Log(event) => world.trace.note(&event),
-            Output::Disk { .. } | Output::Pack { .. } | Output::Stopped => {}
-            Output::Upstream { .. } => unreachable!("no storage here is another server's"),
-        }
+/// Does what a server put out.
+pub(super) fn carry_out(world: &mut World, server: ServerNo, output: Output) -> Result<(), Violation> {
+    if strangers::take(world, server, &output) {
+        return Ok(());
+    }
+    match output {
+        Output::Send { conn, packet } => send(world, conn, &packet.to_vec())?,
+        Output::Close { conn } => wires::leave(world, conn)?,
+        Output::Pause { conn } => set_paused(world, conn, true),
+        Output::Resume { conn } => set_paused(world, conn, false),
+        Output::Log(event) => world.trace.note(&event),
+        Output::Stopped => stopped(world, server)?,
+        Output::Pack { .. } => {}
+        Output::Disk { .. } => unreachable!("the node has it"),
+        Output::Upstream { .. } => unreachable!("no storage here is another server's"),
     }
     Ok(())
 }

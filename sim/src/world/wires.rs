@@ -3,11 +3,9 @@
 use super::{World, clients, servers};
 use crate::checkers::{Seen, Violation};
 use crate::event::{ServerNo, Side, Way, Wire};
-use crate::ledger::{Attempt, Books};
 use crate::record::Sign;
 use zeolith_core::client::Input as ToClient;
 use zeolith_core::server::{ConnId, Input as ToServer};
-use zeolith_core::wire::call::{Request, TxnId};
 
 /// The connection that a client asks for is made, or refused.
 pub(super) fn connect(world: &mut World, wire: Wire) -> Result<bool, Violation> {
@@ -51,40 +49,19 @@ pub(super) fn arrive_late(world: &mut World, wire: Wire, limit: usize) -> Result
     Ok(is_over || !bytes.is_empty())
 }
 
-/// A server gets bytes, message by message, so that whoever watches knows what an answer follows from.
-fn receive(world: &mut World, far: ConnId, mut bytes: &[u8]) -> Result<(), Violation> {
+/// A server gets bytes, however many messages they are or end in.
+fn receive(world: &mut World, far: ConnId, bytes: &[u8]) -> Result<(), Violation> {
     if let Some(record) = &mut world.record {
         record.arrived(far, Way::Up, bytes.len());
     }
-    while !bytes.is_empty() {
-        let connection = world.network.far(far).filter(|connection| connection.far);
-        let Some(connection) = connection else { return Ok(()) };
-        let (server, (piece, rest)) = (connection.wire.server, bytes.split_at(connection.ends.next(bytes)));
-        bytes = rest;
-        let (checkers, books, txn) = (&mut world.checkers, &mut world.books, &mut connection.txn);
-        connection.reader.on_up(piece, &mut |seen| {
-            if let Seen::Asked { request, .. } = &seen {
-                note(request, txn, books);
-            }
-            checkers.see(&seen, books)
-        })?;
-        let wall = world.wall(server);
-        servers::handle(world, server, ToServer::Received { conn: far, bytes: piece, wall })?;
+    let connection = world.network.far(far).filter(|connection| connection.far && !bytes.is_empty());
+    let Some(connection) = connection else { return Ok(()) };
+    let server = connection.wire.server;
+    if world.nodes[server.0].listens() {
+        connection.said.add(bytes);
     }
-    Ok(())
-}
-
-/// Whose transaction it is, stands in its description.
-fn note(request: &Request<'_>, txn: &mut Option<(TxnId, Attempt)>, books: &mut Books) {
-    match request {
-        Request::TpcBegin(begin) => {
-            *txn = Attempt::of(begin.description).map(|attempt| (begin.txn, attempt));
-        }
-        Request::TpcFinish(id) => {
-            books.finish_sent.extend(txn.filter(|(known, _)| known == id).map(|(_, attempt)| attempt));
-        }
-        _ => {}
-    }
+    let wall = world.wall(server);
+    servers::handle(world, server, ToServer::Received { conn: far, bytes, wall })
 }
 
 /// Bytes, and then the end of the connection, arrive at a client.

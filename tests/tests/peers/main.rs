@@ -7,6 +7,7 @@ mod blobs;
 mod crashes;
 mod fanout;
 mod layers;
+mod packed_blobs;
 mod packs;
 mod races;
 mod suite;

@@ -174,7 +174,9 @@ impl Drafts {
                     _ => None,
                 }
             }
-            BlobDone::Read { .. } => unreachable!("a draft has no name to be read by"),
+            BlobDone::Read { .. } | BlobDone::Condemned { .. } | BlobDone::Swept { .. } => {
+                unreachable!("that is about no draft")
+            }
         }
     }
 

@@ -249,9 +249,31 @@ fn a_pack_that_cannot_be_done_is_refused_with_a_reason() {
     assert!(error(rig.call(a, "pack", row![Owned::Float(1e18), true])).contains("the year 10000"));
     assert_eq!(rig.call(a, "pack", row![Owned::Float(-1.0), true]), Ok(Owned::None), "before everything");
     assert_eq!(state(&mut rig, a, 1).unwrap(), "two");
-    let mut memory = Rig::memory();
-    let b = memory.client();
-    assert!(error(memory.call(b, "pack", row![FUTURE, true])).contains("does not support pack"));
+}
+
+#[test]
+fn what_is_in_memory_is_packed_at_once() {
+    for codec in CODECS {
+        let mut rig = Rig::new(Medium::Memory, Config { codec, ..Config::default() });
+        let (a, b) = (rig.client(), rig.client());
+        assert_eq!(rig.call(a, "pack", row![FUTURE, true]), Ok(Owned::None), "an empty storage");
+        let [first, second, third] = three(&mut rig, a);
+        rig.inbox(b);
+        assert_eq!(rig.call(a, "pack", row![FUTURE, true]), Ok(Owned::None));
+        assert!(rig.inbox(b)[0].starts_with("info("));
+        assert!(rig.call(a, "loadSerial", row![Oid(1), first]).is_err());
+        assert_eq!(
+            (current(&mut rig, b, 1), current(&mut rig, b, 2)),
+            (Some(("two".into(), second)), Some(("changed".into(), third)))
+        );
+        assert_eq!(rig.call(a, "lastTransaction", row![]), Ok(third.into()));
+        assert_eq!(rig.call(a, "pack", row![FUTURE, true]), Ok(Owned::None), "to the same time");
+        let earlier = rig.call(a, "pack", row![Owned::Float(3e9), true]);
+        assert_eq!(error(earlier), "ValueError: Already packed to a later time");
+        assert_eq!(rig.call(a, "pack", row![Owned::Float(3e9), false]), Ok(Owned::None), "nobody waits");
+        assert!(rig.events.iter().any(|event| matches!(event, Event::PackFailed { .. })));
+        commit(&mut rig, a, &[(1, second, "three")]);
+    }
 }
 
 #[test]

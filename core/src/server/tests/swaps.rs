@@ -6,7 +6,8 @@ use super::super::testing::{Hold, Medium, Rig, row};
 use super::blobs::{commit_blob, fetch, leftovers};
 use super::tx::{Tx, commit, current, error, tid};
 use crate::ids::{Oid, Tid};
-use crate::store::disk::FileId;
+use crate::limits;
+use crate::store::disk::{DiskError, FileId};
 use crate::wire::call::{MessageId, undo_id};
 use crate::wire::tree::Owned;
 use std::time::Duration;
@@ -16,8 +17,13 @@ const STEPS: usize = 10;
 
 /// Packs all there is, and holds the logs back after so many changes of names.
 fn pack_up_to(rig: &mut Rig, conn: ConnId, steps: usize) -> MessageId {
+    pack_to(4e9, rig, conn, steps)
+}
+
+/// The same to a time.
+fn pack_to(time: f64, rig: &mut Rig, conn: ConnId, steps: usize) -> MessageId {
     rig.hold(Hold::Names);
-    let packed = rig.send(conn, "pack", row![Owned::Float(4e9), true]);
+    let packed = rig.send(conn, "pack", row![Owned::Float(time), true]);
     (0..steps).for_each(|_| rig.release(Hold::Names));
     packed
 }
@@ -67,6 +73,117 @@ fn an_undo_never_points_into_the_log_that_went() {
         assert!(rig.call(a, "history", row![Oid(1), 9]).is_ok());
     }
     assert_eq!(refused, STEPS, "there is nothing left to go back to");
+}
+
+/// Two revisions of an object; a time; a third revision.
+fn with_a_time_between(rig: &mut Rig, conn: ConnId) -> (f64, Tid) {
+    let zero = commit(rig, conn, &[(1, Tid::ZERO, "zero")]);
+    let first = commit(rig, conn, &[(1, zero, "one")]);
+    rig.pass(Duration::from_secs(60));
+    let time = rig.wall.seconds();
+    rig.pass(Duration::from_secs(60));
+    (time, commit(rig, conn, &[(1, first, "two")]))
+}
+
+#[test]
+fn an_undo_of_what_the_pack_did_not_go_through_succeeds_at_every_step() {
+    for steps in 0..STEPS {
+        for reads in [false, true] {
+            let mut rig = Rig::file();
+            let (a, b) = (rig.client(), rig.client());
+            let (time, second) = with_a_time_between(&mut rig, a);
+            let tx = undo(&mut rig, a, 7, second);
+            let (packed, vote) = if reads {
+                // Its walk is on its way when the logs change places.
+                rig.hold(Hold::Reads);
+                let vote = tx.ask_vote(&mut rig);
+                rig.release(Hold::Reads);
+                let packed = pack_to(time, &mut rig, b, steps);
+                rig.let_go(Hold::Reads);
+                (packed, vote)
+            } else {
+                let packed = pack_to(time, &mut rig, b, steps);
+                (packed, tx.ask_vote(&mut rig))
+            };
+            go_on(&mut rig, b, &packed);
+            assert!(matches!(rig.answer(a, &vote), Some(Ok(_))), "after {steps} steps");
+            tx.finish(&mut rig);
+            let mut rig = rig.reopen();
+            let a = rig.client();
+            assert_eq!(state(&mut rig, a, 1).unwrap(), "one", "after {steps} steps");
+            assert!(rig.call(a, "history", row![Oid(1), 9]).is_ok());
+        }
+    }
+}
+
+#[test]
+fn an_undo_after_another_of_its_transaction_asks_again_with_the_state_of_that() {
+    for steps in 0..STEPS {
+        let mut rig = Rig::file();
+        let (a, b) = (rig.client(), rig.client());
+        let (time, second) = with_a_time_between(&mut rig, a);
+        let third = commit(&mut rig, a, &[(1, second, "three")]);
+        let tx = undo(&mut rig, a, 7, third);
+        rig.one_way(a, "undoa", row![undo_id::of(second).to_vec(), 7]);
+        rig.hold(Hold::Reads);
+        let vote = tx.ask_vote(&mut rig);
+        (0..steps).for_each(|_| rig.release(Hold::Reads));
+        let packed = pack_to(time, &mut rig, b, 3);
+        rig.let_go(Hold::Reads);
+        go_on(&mut rig, b, &packed);
+        assert!(matches!(rig.answer(a, &vote), Some(Ok(_))), "after {steps} reads");
+        tx.finish(&mut rig);
+        let mut rig = rig.reopen();
+        let a = rig.client();
+        assert_eq!(state(&mut rig, a, 1).unwrap(), "one", "after {steps} reads");
+    }
+}
+
+#[test]
+fn an_undo_that_waited_for_its_locks_finds_what_it_undoes_in_the_packed_log() {
+    let mut rig = Rig::file();
+    let (a, b, c) = (rig.client(), rig.client(), rig.client());
+    let (time, second) = with_a_time_between(&mut rig, a);
+    let holder = Tx::begin(&mut rig, b, 7).store(&mut rig, 1, second, "held").voted(&mut rig);
+    let tx = undo(&mut rig, a, 8, second);
+    let vote = tx.ask_vote(&mut rig);
+    assert_eq!(rig.call(c, "pack", row![Owned::Float(time), true]), Ok(Owned::None));
+    holder.abort(&mut rig);
+    assert!(matches!(rig.answer(a, &vote), Some(Ok(_))));
+    tx.finish(&mut rig);
+    assert_eq!(state(&mut rig, c, 1).unwrap(), "one");
+}
+
+#[test]
+fn room_is_reserved_for_the_state_that_a_voted_undo_is_given() {
+    let large = "x".repeat(100_000);
+    for full in [false, true] {
+        let mut rig = Rig::file();
+        let (a, b) = (rig.client(), rig.client());
+        let first = commit(&mut rig, a, &[(1, Tid::ZERO, &large)]);
+        let second = commit(&mut rig, a, &[(1, first, "two")]);
+        let tx = undo(&mut rig, a, 7, second);
+        assert!(tx.vote(&mut rig).is_ok());
+        // As much as a disk gives at once is taken.
+        let other = rig.client();
+        let taken = "y".repeat(usize::try_from(limits::RESERVE_AHEAD).unwrap() - 50_000);
+        let filler = Tx::begin(&mut rig, other, 9).store(&mut rig, 9, Tid::ZERO, &taken).voted(&mut rig);
+        rig.hold(Hold::Reserves);
+        let packed = rig.send(b, "pack", row![Owned::Float(4e9), true]);
+        assert_eq!((rig.answer(b, &packed), rig.on_hold(Hold::Reserves)), (None, 1), "the disk is asked");
+        if full {
+            rig.fail(Hold::Reserves, DiskError::Full);
+            rig.fail(Hold::Reserves, DiskError::Full);
+        }
+        rig.let_go(Hold::Reserves);
+        let answer = rig.answer(b, &packed).expect("an answer");
+        assert_eq!(answer.is_err(), full, "{answer:?}");
+        filler.abort(&mut rig);
+        tx.finish(&mut rig);
+        let mut rig = rig.reopen();
+        let a = rig.client();
+        assert_eq!(state(&mut rig, a, 1), Some(large.clone()));
+    }
 }
 
 #[test]

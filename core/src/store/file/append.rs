@@ -41,6 +41,12 @@ impl Appender {
         Appender { nonce, sums_len, batch: None, failed: false }
     }
 
+    /// Whether a batch is on its way to the disk.
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn is_busy(&self) -> bool {
+        self.batch.is_some()
+    }
+
     /// Whether an earlier write failed.
     pub(super) fn failed(&self) -> bool {
         self.failed

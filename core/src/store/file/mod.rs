@@ -40,7 +40,7 @@ use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::rng::{Rng, Seed};
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
-use crate::store::{Outbox, Place, StoreDone, StoreError, StoreOp, Transaction, UndoRefusal};
+use crate::store::{Outbox, Place, SoFar, StoreDone, StoreError, StoreOp, Transaction, UndoRefusal};
 use asked::Asked;
 use bytes::Bytes;
 use errand::{Errand, Step};
@@ -115,6 +115,12 @@ impl<C> FileStore<C> {
             StoreOp::LoadBefore { context, oid, before } => {
                 #[cfg(feature = "planted-bugs")]
                 let before = if self.bug == Some(Bug::CurrentForOlder) { Tid::MAX } else { before };
+                #[cfg(feature = "planted-bugs")]
+                if self.bug == Some(Bug::LoadRefused) && self.appender.as_ref().is_some_and(|it| it.is_busy())
+                {
+                    let result = Err(StoreError::Failed);
+                    return out.done.push_back(StoreDone::Loaded { context, oid, result });
+                }
                 Lookup::start(context, oid, Question::Before(before), book, out);
             }
             StoreOp::LoadSerial { context, oid, serial } => {
@@ -153,15 +159,17 @@ impl<C> FileStore<C> {
             StoreOp::Targets { context, tid } => {
                 Asked::start(context, Targets::new(tid, book.end, book.log), book, out);
             }
-            StoreOp::Undo { context, target, .. } if target.record.log != book.log => {
-                mark!("a vote undoes what was packed since it began");
-                let result = Ok(Err(UndoRefusal::Packed));
-                out.done.push_back(StoreDone::Undone { context, result });
+            StoreOp::Undo { context, so_far: Some(SoFar::Back(place)), .. } if place.log != book.log => {
+                out.done.push_back(StoreDone::Undone { context, result: Err(StoreError::Repacked) });
             }
-            StoreOp::Undo { context, target, so_far } => {
-                let entry = book.index.get(target.oid).expect("an object of the log is in its index");
-                Asked::start(context, Undo::new(target, entry.at, so_far), book, out);
-            }
+            StoreOp::Undo { context, target, so_far } => match book.index.get(target.oid) {
+                Some(entry) => Asked::start(context, Undo::new(target, entry.at, so_far, book), book, out),
+                None => {
+                    mark!("a vote undoes what was packed since it began");
+                    let result = Ok(Err(UndoRefusal::Packed));
+                    out.done.push_back(StoreDone::Undone { context, result });
+                }
+            },
             StoreOp::Origin { context, oid, place } => {
                 assert_eq!(place.log, book.log, "who holds a place is asked before a pack voids it");
                 Asked::start(context, Origin::new(oid, place), book, out);
@@ -455,6 +463,10 @@ impl<C> FileStore<C> {
         self.reservations.fail(out);
         if let Some(appender) = &mut self.appender {
             appender.fail(error, out);
+        }
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(Bug::FinishLeftOpen) {
+            out.done.retain(|done| !matches!(done, StoreDone::Refused { .. }));
         }
     }
 

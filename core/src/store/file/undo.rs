@@ -2,6 +2,8 @@
 //!
 //! The object is set back to the record before, by a pointer, if what the undone record wrote is still what the object
 //! is. If not, the changes since would have to be merged.
+//!
+//! A record that was named before the log was packed is looked for in the packed one.
 
 use crate::ids::{Oid, Tid};
 use crate::store::file::asked::{Asked, Query};
@@ -19,6 +21,8 @@ const GUESS: usize = 1 << 12;
 #[derive(Debug)]
 pub struct Undo {
     target: UndoTarget,
+    /// The log it goes through.
+    log: u32,
     /// Where the index has the object.
     current: u64,
     /// What the transaction that undoes did to it before.
@@ -34,6 +38,8 @@ pub struct Undo {
 /// What is looked at next.
 #[derive(Debug)]
 enum Stage {
+    /// The record that is undone, from this one of its object back.
+    Moved(u64),
     /// The record that is undone.
     Target,
     /// The object's current record.
@@ -57,6 +63,10 @@ enum Now {
 /// What one step finds.
 #[derive(Debug)]
 pub enum Found {
+    /// The record that is undone is this one, or was before this one; zero: there is none.
+    Moved(u64, bool),
+    /// The transaction was packed.
+    Packed,
     /// The record that is undone follows this one.
     Target(u64),
     /// The current record, with its own state if it has one.
@@ -69,14 +79,16 @@ pub enum Found {
 
 impl Undo {
     /// For one record of an object that the index has at `current`.
-    pub(super) fn new(target: UndoTarget, current: u64, so_far: Option<SoFar>) -> Undo {
+    pub(super) fn new(target: UndoTarget, current: u64, so_far: Option<SoFar>, book: &Book) -> Undo {
+        let is_here = target.record.log == book.log;
         Undo {
+            log: book.log,
             target,
             current,
             so_far,
             before: 0,
             serial: None,
-            stage: Stage::Target,
+            stage: if is_here { Stage::Target } else { Stage::Moved(current) },
             undone_state: Bytes::new(),
         }
     }
@@ -95,6 +107,23 @@ impl Undo {
             return damaged(at, Broken::OtherObject);
         }
         Ok(header)
+    }
+
+    /// The record that is undone, if the one at `at` is it, or where to look on.
+    fn moved(&self, log: &View<'_>, at: u64) -> Result<Found, Need> {
+        let header = self.header(log, at, DATA_HEADER)?;
+        if header.tid < self.target.tid {
+            return Ok(Found::Packed);
+        }
+        if header.tid > self.target.tid {
+            return if header.prev < at {
+                Ok(Found::Moved(header.prev, false))
+            } else {
+                damaged(at, Broken::Pointer)
+            };
+        }
+        let is_packed = log.txn_header(header.txn)?.status != b' ';
+        Ok(if is_packed { Found::Packed } else { Found::Moved(at, true) })
     }
 
     /// The state of the record at `at`, or where it is.
@@ -160,6 +189,7 @@ impl Walk for Undo {
     fn look(&self, log: &View<'_>) -> Result<Found, Need> {
         let undone = self.target.record.at;
         match self.stage {
+            Stage::Moved(at) => self.moved(log, at),
             Stage::Target => {
                 let header = self.header(log, undone, DATA_HEADER)?;
                 if header.prev >= undone {
@@ -184,6 +214,20 @@ impl Walk for Undo {
 
     fn take(&mut self, found: Found) -> Option<Self::Answer> {
         match found {
+            Found::Packed | Found::Moved(0, _) => {
+                mark!("what a vote undoes was packed meanwhile");
+                Some(Err(UndoRefusal::Packed))
+            }
+            Found::Moved(at, false) => {
+                self.stage = Stage::Moved(at);
+                None
+            }
+            Found::Moved(at, true) => {
+                mark!("what a vote undoes is found in the packed log");
+                self.target.record = Place { at, log: self.log };
+                self.stage = Stage::Target;
+                None
+            }
             Found::Target(before) => {
                 self.before = before;
                 match self.so_far.take() {
@@ -238,8 +282,8 @@ impl Query for Undo {
     }
 
     fn restart(&mut self, _: &Book) -> Option<Result<Self::Answer, StoreError>> {
-        // What is to be undone may be gone.
-        Some(Ok(Err(UndoRefusal::Packed)))
+        // What the transaction did before to the object may have been a place.
+        Some(Err(StoreError::Repacked))
     }
 
     fn done<C>(self, context: C, result: Result<Self::Answer, StoreError>) -> StoreDone<C> {

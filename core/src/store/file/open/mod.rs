@@ -127,8 +127,10 @@ impl<C> Opening<C> {
                 return self.go();
             }
             Ok(bytes) => Damaged { at: span.at + bytes.len() as u64, what: Broken::Ends },
-            Err(error) if self.phase.file() == FileId::Log => {
-                return self.fail(|path| OpenError::Disk { path, file: FileId::Log, error });
+            // Without checksums damage would be served, and have new ones ever after. An index is made anew from the log.
+            Err(error) if self.phase.file() != FileId::Index => {
+                let file = self.phase.file();
+                return self.fail(|path| OpenError::Disk { path, file, error });
             }
             Err(_) => Damaged { at: span.at, what: Broken::Unreadable },
         };

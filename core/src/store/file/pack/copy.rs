@@ -3,13 +3,12 @@
 //! Each goes twice: what of it stays is measured first, since its header tells its length. What is copied has its state
 //! with it and nothing before it: no pointer leads anywhere but to what follows.
 
-use super::job::Gone;
 use super::mark::{Targets, state};
 use super::objects::Objects;
 use super::pen::Pen;
 use super::scan::{PACKED, look_at_end, look_at_record, look_at_txn};
 use crate::ids::Tid;
-use crate::record;
+use crate::store::blob::{BlobId, is_blob};
 use crate::store::file::format::{DATA_HEADER, DataHeader, FIRST, NUMBER, TXN_HEADER, TxnHeader, UNDONE};
 use crate::store::file::view::{Need, View, Walk};
 use bytes::Bytes;
@@ -21,7 +20,7 @@ pub(super) struct Copy {
     pub(super) objects: Objects,
     pub(super) targets: Targets,
     /// Blobs whose records do not stay.
-    pub(super) gone: Vec<Gone>,
+    pub(super) gone: Vec<BlobId>,
     /// Whether somebody wants to know of them.
     blobs: bool,
     /// Where the time of the pack is, and where the log ends.
@@ -48,7 +47,7 @@ pub(super) enum Found {
     /// A record of so many bytes that stays, and takes so many then.
     Stays(u64, u64),
     /// A record of so many bytes that does not.
-    Goes(u64, Option<Gone>),
+    Goes(u64, Option<BlobId>),
     /// The transaction is measured: its strings.
     Measured(Bytes),
     /// A record to be copied, and its state.
@@ -81,22 +80,17 @@ impl Copy {
         start: u64,
         txn: &TxnHeader,
         header: &DataHeader,
-    ) -> Result<Option<Gone>, Need> {
+    ) -> Result<Option<BlobId>, Need> {
         if !self.blobs {
             return Ok(None);
         }
         let (_, Some(state)) = state(log, self.at)? else { return Ok(None) };
-        let is_blob =
-            record::class(&state).is_ok_and(|class| class.module == "ZODB.blob" && class.name == "Blob");
         // Python's server writes two records for a blob.
         let is_doubled = self.objects.get(header.oid).is_some_and(|entry| {
             entry.at > self.at && entry.at < start + txn.length && self.objects.stays(header.oid, entry.at)
         });
-        if !is_blob || is_doubled {
-            return Ok(None);
-        }
-        let tid = self.objects.is_reached(header.oid).then_some(header.tid);
-        Ok(Some(Gone { oid: header.oid, tid }))
+        let goes = is_blob(&state) == Some(true) && !is_doubled;
+        Ok(goes.then_some(BlobId { oid: header.oid, tid: header.tid }))
     }
 
     fn look_at_measured(&self, log: &View<'_>, start: u64, txn: &TxnHeader) -> Result<Found, Need> {

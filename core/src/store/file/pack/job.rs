@@ -3,6 +3,7 @@
 use crate::ids::{Oid, Tid};
 use crate::record::BadRecord;
 use crate::store::StoreError;
+use crate::store::blob::BlobId;
 use crate::store::disk::DiskError;
 use crate::store::file::format::Damaged;
 use crate::store::file::index::Index;
@@ -98,6 +99,8 @@ pub enum Stage {
 pub struct Packed {
     /// Where every object's record lies.
     pub index: Index,
+    /// The last transaction before the state that is kept.
+    pub stop: Tid,
     /// Where the old log ended.
     pub before: u64,
     /// Where the new log ends.
@@ -106,17 +109,8 @@ pub struct Packed {
     pub nonce: Nonce,
     /// Bytes of its checksums.
     pub sums_len: u64,
-    /// The blobs that went, if they were asked for.
-    pub gone: Vec<Gone>,
-}
-
-/// A blob that a pack has removed the record of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone {
-    /// The object.
-    pub oid: Oid,
-    /// The revision; `None`: the whole object.
-    pub tid: Option<Tid>,
+    /// The blobs whose records are not in it, if they were asked for.
+    pub gone: Vec<BlobId>,
 }
 
 /// Why a pack has nothing to do.

@@ -17,9 +17,10 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use job::{Begin, Gone, News, Nothing, Order, PackError, Packed, Progress, Stage};
+pub use job::{Begin, News, Nothing, Order, PackError, Packed, Progress, Stage};
 
 use crate::ids::Oid;
+use crate::store::blob::BlobId;
 use crate::store::disk::{DiskDone, DiskOp, FileId, Naming, Span};
 use crate::store::file::format::{Broken, Damaged, FIRST};
 use crate::store::file::index_file;
@@ -60,7 +61,7 @@ pub struct Packing<C> {
     out: VecDeque<DiskOp<C>>,
     news: VecDeque<News>,
     told: Option<Progress>,
-    gone: Vec<Gone>,
+    gone: Vec<BlobId>,
 }
 
 #[derive(Debug)]
@@ -413,6 +414,7 @@ impl<C> Packing<C> {
             let Rest { pen, index, .. } = *rest;
             self.news.push_back(News::Ready(Box::new(Packed {
                 index,
+                stop: self.begin.stop,
                 before: self.upto,
                 end: pen.at(),
                 nonce: self.begin.nonce,

@@ -3,7 +3,7 @@
 use crate::ids::{Oid, Tid};
 use crate::rng::Seed;
 use crate::store::Transaction;
-use crate::store::disk::FileId;
+use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::file::open::{Found, IndexUse, OpenError, OpenOptions, Opening, SumsUse, Tail};
 use crate::store::file::testing::{Disk, Session, options, store_one, transaction};
 
@@ -232,6 +232,28 @@ fn a_sidecar_that_is_missing_or_foreign_is_replaced_and_the_tail_judged_by_struc
 }
 
 #[test]
+fn checksums_that_cannot_be_read_end_the_start_and_stay() {
+    let mut disk = three();
+    let sums = disk.bytes(FileId::Sidecar).to_vec();
+    let mut opening: Opening<u32> = Opening::new(disk.found(), options(), Seed(7));
+    let error = loop {
+        match opening.poll().expect("a start goes on until it ends") {
+            DiskOp::Read { file: FileId::Sidecar, pending, .. } => {
+                let result = Err(DiskError::Io("a bad sector".into()));
+                opening.handle(DiskDone::Read { pending, result });
+            }
+            op => opening.handle(disk.carry_out(op).expect("a read")),
+        }
+        if let Some(result) = opening.finished() {
+            break result.expect_err("nothing is served unchecked");
+        }
+    };
+    assert!(matches!(error, OpenError::Disk { file: FileId::Sidecar, .. }), "{error}");
+    assert_eq!(disk.bytes(FileId::Sidecar), sums);
+    assert_eq!(disk.open().report.sums, SumsUse::Used, "what can be read again is used again");
+}
+
+#[test]
 fn an_older_copy_of_the_log_put_back_opens_as_it_is() {
     let mut disk = three();
     let [first, ..] = ends();
@@ -345,6 +367,38 @@ fn a_log_of_many_transactions_and_large_data_is_compared_piece_by_piece() {
         log[at] ^= 1;
     });
     assert_eq!(torn.open().store.last_tid(), Tid(3002));
+}
+
+/// Opens while one file cannot be read.
+fn open_unreadable(mut disk: Disk, unreadable: FileId) -> Result<Tid, OpenError> {
+    let mut opening = Opening::<u32>::new(disk.found(), options(), Seed(3));
+    loop {
+        if let Some(result) = opening.finished() {
+            return result.map(|opened| opened.store.last_tid());
+        }
+        let done = match opening.poll().unwrap() {
+            DiskOp::Read { file, pending, .. } if file == unreadable => {
+                let result = Err(DiskError::Io("a bad sector".into()));
+                Some(DiskDone::Read { pending, result })
+            }
+            op => disk.carry_out(op),
+        };
+        if let Some(done) = done {
+            opening.handle(done);
+        }
+    }
+}
+
+#[test]
+fn a_tail_is_not_judged_without_checksums_that_only_cannot_be_read() {
+    let mut disk = three();
+    let at = ends()[3] as usize - 9;
+    change(&mut disk, FileId::Log, |log| log[at] ^= 1);
+    for unreadable in [FileId::Log, FileId::Sidecar] {
+        let error = open_unreadable(disk.clone(), unreadable).unwrap_err();
+        assert!(matches!(error, OpenError::Disk { file, .. } if file == unreadable), "{error}");
+    }
+    assert_eq!(open_unreadable(disk, FileId::Index).unwrap(), Tid(30));
 }
 
 #[cfg(feature = "planted-bugs")]
