@@ -177,9 +177,7 @@ impl Drafts {
             BlobDone::Read { .. }
             | BlobDone::ReadBack { .. }
             | BlobDone::Condemned { .. }
-            | BlobDone::Swept { .. } => {
-                unreachable!("that is about no draft")
-            }
+            | BlobDone::Swept { .. } => unreachable!("that is about no draft"),
         };
         let draft = self.drafts.get_mut(&id)?;
         draft.busy = false;

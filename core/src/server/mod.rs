@@ -12,6 +12,7 @@ pub mod fault;
 mod flow;
 pub mod held;
 mod interfaces;
+mod iterating;
 mod iterations;
 pub mod names;
 pub mod output;

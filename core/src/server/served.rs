@@ -141,10 +141,7 @@ impl Served {
     }
 
     pub(super) fn check_invariants(&self, is_there: impl Fn(ConnId) -> bool) {
-        match self {
-            Served::Own(storage) => storage.check_invariants(is_there),
-            Served::Relayed(relay) => relay.check_invariants(),
-        }
+        either!(self, storage => storage.check_invariants(is_there))
     }
 
     /// Switches a deliberate fault on; a storage of another server has none.

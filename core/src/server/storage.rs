@@ -5,7 +5,8 @@ use super::config::{Config, StorageBoot};
 use super::event::Event;
 use super::held::Held;
 use super::interfaces;
-use super::iterations::{Element, Iterations, Next, Question};
+use super::iterating::Iterating;
+use super::iterations::{Element, Next, Question};
 use super::names::{ConnId, Context, ReplyTo, StorageId};
 use super::output::{Output, Outputs};
 use super::packs::Packs;
@@ -26,7 +27,6 @@ use crate::wire::Codec;
 use crate::wire::call::IteratorId;
 use crate::wire::remote::RemoteError;
 use crate::wire::reply::{Info, Reply, Status};
-use std::collections::BTreeMap;
 
 /// One served storage.
 #[derive(Debug)]
@@ -39,8 +39,7 @@ pub struct Storage {
     desk: Desk,
     audience: Audience,
     commits: Commits,
-    /// Of the clients that have any.
-    iterations: BTreeMap<ConnId, Iterations>,
+    iterating: Iterating,
     blob_streams: BlobStreams,
     packs: Packs,
     closed: bool,
@@ -67,7 +66,7 @@ impl Storage {
                 Oids::after(highest),
             ),
             desk: Desk::new(boot.store, boot.has_blobs),
-            iterations: BTreeMap::new(),
+            iterating: Iterating::default(),
             blob_streams: BlobStreams::default(),
             packs: Packs::new(id, boot.pack),
             closed: false,
@@ -123,7 +122,7 @@ impl Storage {
         if self.bug == Some(crate::planted::Bug::IterationsKept) {
             return;
         }
-        self.iterations.remove(&conn);
+        self.iterating.leave(conn);
     }
 
     /// `get_info`.
@@ -280,7 +279,7 @@ impl Storage {
         stop: Option<Tid>,
     ) -> Result<Reply, RemoteError> {
         let upto = stop.unwrap_or(Tid::MAX).min(self.last_tid());
-        let iterations = self.iterations.entry(conn).or_default();
+        let iterations = self.iterating.of(conn);
         iterations.start(start.unwrap_or(Tid::ZERO), upto).map(Reply::Iterator)
     }
 
@@ -291,13 +290,13 @@ impl Storage {
         id: IteratorId,
         tid: Tid,
     ) -> Result<Reply, RemoteError> {
-        self.iterations.entry(conn).or_default().start_records(id, tid).map(Reply::Iterator)
+        self.iterating.of(conn).start_records(id, tid).map(Reply::Iterator)
     }
 
     /// Starts `iterator_next` or `iterator_record_next`.
     pub(super) fn next_element(&mut self, to: ReplyTo, id: IteratorId, element: Element, out: &mut Outputs) {
         out.begin_operation(to.conn);
-        let next = self.iterations.entry(to.conn).or_default().next(id, element, to);
+        let next = self.iterating.of(to.conn).next(id, element, to);
         self.iterate_on(id, vec![next], out);
         self.settle(out);
     }
@@ -305,7 +304,7 @@ impl Storage {
     /// `iterator_gc`.
     pub(super) fn end_iterations(&mut self, conn: ConnId, ids: &[IteratorId], out: &mut Outputs) {
         for &id in ids {
-            let waiting = self.iterations.entry(conn).or_default().end(id);
+            let waiting = self.iterating.of(conn).end(id);
             self.iterate_on(id, waiting, out);
         }
     }
@@ -408,29 +407,15 @@ impl Storage {
                 self.answer(&to, record, Some(oid), "record_iternext", out);
             }
             StoreDone::Transaction { context: Context::Iterate { to, iterator }, result } => {
-                // Who has left iterates no more.
-                let Some(iterations) = self.iterations.get_mut(&to.conn) else { return };
-                let (reply, next) = match result {
-                    Ok(found) => {
-                        let (head, next) = iterations.on_transaction(iterator, found);
-                        let tell = |head| told::transaction(&self.name, to.codec, head, out);
-                        (Ok(head.map_or(Reply::None, tell)), next)
-                    }
-                    Err(error) => (Err(error), iterations.go_on(iterator)),
-                };
+                let name = &self.name;
+                let answer = self.iterating.on_transaction(&to, iterator, result, name, out);
+                let Some((reply, next)) = answer else { return };
                 self.answer(&to, reply, None, "iterator_next", out);
                 self.iterate_on(iterator, next, out);
             }
             StoreDone::Record { context: Context::Iterate { to, iterator }, result } => {
-                // Who has left iterates no more.
-                let Some(iterations) = self.iterations.get_mut(&to.conn) else { return };
-                let (reply, next) = match result {
-                    Ok(found) => {
-                        let next = iterations.on_record(iterator, found.as_ref().map(|(_, left)| *left));
-                        (Ok(found.map_or(Reply::None, |(record, _)| told::record(record))), next)
-                    }
-                    Err(error) => (Err(error), iterations.go_on(iterator)),
-                };
+                let answer = self.iterating.on_record(&to, iterator, result);
+                let Some((reply, next)) = answer else { return };
                 self.answer(&to, reply, None, "iterator_record_next", out);
                 self.iterate_on(iterator, next, out);
             }
@@ -591,12 +576,7 @@ impl Storage {
     /// Tells what it keeps for its clients.
     pub(super) fn hold(&self, held: &mut Held) {
         held.transactions.extend(crate::commit::held::held(&self.commits));
-        for (conn, iterations) in &self.iterations {
-            let number = iterations.len();
-            if number > 0 {
-                held.rest.push(format!("connection {} has {number} iterations", conn.0));
-            }
-        }
+        self.iterating.hold(held);
         held.rest
             .extend(self.blob_streams.readers().map(|conn| format!("connection {} is sent a blob", conn.0)));
         let reserved = self.desk.store.reserved();
@@ -611,6 +591,6 @@ impl Storage {
     /// When it does not.
     pub fn check_invariants(&self, is_there: impl Fn(ConnId) -> bool) {
         invariants::check(&self.commits, &self.audience, &is_there);
-        assert!(self.iterations.keys().all(|&conn| is_there(conn)), "who has left iterates over nothing");
+        self.iterating.check_invariants(is_there);
     }
 }

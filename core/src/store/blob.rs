@@ -83,15 +83,6 @@ pub enum BlobOp {
         /// The revision as which it may have been published.
         published: Option<Tid>,
     },
-    /// Reads a part of a draft that is still being written, or was. Answered by `ReadBack`.
-    ReadBack {
-        /// The draft.
-        draft: DraftId,
-        /// Offset of the first byte.
-        at: u64,
-        /// Bytes; fewer come back only at the end of the draft.
-        len: usize,
-    },
     /// Notes, so that it survives a power loss, that these blobs are to go once the log does not name them. Nothing is
     /// done to them yet; a note that was there before counts no more. Answered by `Condemned`.
     Condemn {
@@ -102,6 +93,15 @@ pub enum BlobOp {
     },
     /// Removes the blobs that are noted, and the note. The log does not name them any more. Answered by `Swept`.
     Sweep,
+    /// Reads a part of a draft that is still being written, or was. Answered by `ReadBack`.
+    ReadBack {
+        /// The draft.
+        draft: DraftId,
+        /// Offset of the first byte.
+        at: u64,
+        /// Bytes; fewer come back only at the end of the draft.
+        len: usize,
+    },
     /// Reads a part of a blob. Answered by `Read`.
     Read {
         /// Given back with the answer.
@@ -146,13 +146,6 @@ pub enum BlobDone {
         /// The draft.
         draft: DraftId,
     },
-    /// To [`BlobOp::ReadBack`].
-    ReadBack {
-        /// The draft.
-        draft: DraftId,
-        /// The bytes; none where nothing was ever written.
-        result: Result<Bytes, DiskError>,
-    },
     /// To [`BlobOp::Condemn`].
     Condemned {
         /// Whether it is noted, and can be done.
@@ -162,6 +155,13 @@ pub enum BlobDone {
     Swept {
         /// Whether they are gone. If not, some may be, and the next start removes the others.
         result: Result<(), DiskError>,
+    },
+    /// To [`BlobOp::ReadBack`].
+    ReadBack {
+        /// The draft.
+        draft: DraftId,
+        /// The bytes; none where nothing was ever written.
+        result: Result<Bytes, DiskError>,
     },
     /// To [`BlobOp::Read`].
     Read {

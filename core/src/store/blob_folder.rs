@@ -85,10 +85,6 @@ impl Folder {
                 }
                 BlobDone::Gone { draft }
             }
-            BlobOp::ReadBack { draft, at, len } => {
-                let bytes = self.read(&Name::Draft(draft), at, len).unwrap_or_default();
-                BlobDone::ReadBack { draft, result: Ok(bytes) }
-            }
             BlobOp::Condemn { gone, keep_old } => {
                 self.condemned = Some((gone, keep_old));
                 BlobDone::Condemned { result: Ok(()) }
@@ -96,6 +92,10 @@ impl Folder {
             BlobOp::Sweep => {
                 self.sweep(|_, _| false);
                 BlobDone::Swept { result: Ok(()) }
+            }
+            BlobOp::ReadBack { draft, at, len } => {
+                let bytes = self.read(&Name::Draft(draft), at, len).unwrap_or_default();
+                BlobDone::ReadBack { draft, result: Ok(bytes) }
             }
             BlobOp::Read { reader, oid, tid, at, len } => {
                 BlobDone::Read { reader, result: Ok(self.read(&Name::Blob(oid, tid), at, len)) }
@@ -116,9 +116,9 @@ impl Folder {
             BlobOp::Place { draft, .. } => BlobDone::Placed { draft, result: Err(error) },
             BlobOp::Publish { draft, .. } => BlobDone::Published { draft, result: Err(error) },
             BlobOp::Settle { draft, .. } | BlobOp::Discard { draft, .. } => BlobDone::Gone { draft },
-            BlobOp::ReadBack { draft, .. } => BlobDone::ReadBack { draft, result: Err(error) },
             BlobOp::Condemn { .. } => BlobDone::Condemned { result: Err(error) },
             BlobOp::Sweep => BlobDone::Swept { result: Err(error) },
+            BlobOp::ReadBack { draft, .. } => BlobDone::ReadBack { draft, result: Err(error) },
             BlobOp::Read { reader, .. } => BlobDone::Read { reader, result: Err(error) },
         }
     }

@@ -68,14 +68,14 @@ impl BlobDir {
                 self.discard(draft, oid, published);
                 BlobDone::Gone { draft }
             }
-            BlobOp::ReadBack { draft, at, len } => {
-                let result = read(&self.draft(draft), at, len).map_err(|error| disk_error(&error));
-                BlobDone::ReadBack { draft, result: result.map(Option::unwrap_or_default) }
-            }
             BlobOp::Condemn { gone, keep_old } => BlobDone::Condemned {
                 result: self.condemn(&gone, keep_old).map_err(|error| disk_error(&error)),
             },
             BlobOp::Sweep => BlobDone::Swept { result: self.sweep().map_err(|error| disk_error(&error)) },
+            BlobOp::ReadBack { draft, at, len } => {
+                let result = read(&self.draft(draft), at, len).map_err(|error| disk_error(&error));
+                BlobDone::ReadBack { draft, result: result.map(Option::unwrap_or_default) }
+            }
             BlobOp::Read { reader, oid, tid, at, len } => {
                 let result = read(&self.blob(oid, tid), at, len).map_err(|error| disk_error(&error));
                 BlobDone::Read { reader, result }

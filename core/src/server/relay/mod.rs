@@ -579,11 +579,12 @@ impl Relay {
         held.rest.extend(self.blobs.held().into_iter().map(|what| format!("storage {}: {what}", self.name)));
     }
 
-    /// Checks what must always hold between two inputs.
+    /// Checks what must always hold between two inputs; `is_there` says which connections there are.
     ///
     /// # Panics
     /// When it does not.
-    pub fn check_invariants(&self) {
+    pub fn check_invariants(&self, is_there: impl Fn(ConnId) -> bool) {
+        self.told.check_invariants(is_there);
         self.desk.client.check_invariants();
         let known = self.desk.client.last_tid().unwrap_or(Tid::ZERO);
         assert!(self.linked.is_none() || self.told.last() == known, "clients are told what the cache knows");

@@ -53,6 +53,10 @@ impl Told {
         self.members.contains_key(&conn)
     }
 
+    pub(super) fn check_invariants(&self, is_there: impl Fn(ConnId) -> bool) {
+        assert!(self.members.keys().all(|&conn| is_there(conn)), "who has left is told of nothing");
+    }
+
     pub(super) fn members(&self) -> usize {
         self.members.len()
     }

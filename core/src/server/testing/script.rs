@@ -79,9 +79,9 @@ impl Script {
             BlobOp::Publish { draft, tid, .. } => format!("publish {} as of {}", draft.0, self.number(tid.0)),
             BlobOp::Settle { draft, .. } => format!("settle {}", draft.0),
             BlobOp::Discard { draft, .. } => format!("discard {}", draft.0),
-            BlobOp::ReadBack { draft, .. } => format!("read back {}", draft.0),
             BlobOp::Condemn { gone, .. } => format!("condemn {}", gone.len()),
             BlobOp::Sweep => "sweep".to_owned(),
+            BlobOp::ReadBack { draft, .. } => format!("read back {}", draft.0),
             BlobOp::Read { oid, tid, .. } => format!("read {} as of {}", oid.0, self.number(tid.0)),
         }
     }
