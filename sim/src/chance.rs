@@ -89,7 +89,12 @@ fn fault(world: &World, options: &Options, wire: Wire, rng: &mut Rng) -> Option<
     match fault {
         // These say how other things happen, or happen elsewhere.
         Fault::Splits | Fault::SlowDisk | Fault::Strangers => None,
-        Fault::Pauses => Some(Event::Pass(rng.below(6_000))),
+        Fault::Pauses => {
+            // Up to what is due, and no further: something else may be due a little later.
+            let due = world.nodes()[server.0].deadline().filter(|_| rng.chance(1, 2));
+            let due = due.map(|due| due.since(world.now()).as_millis() as u64 + 1);
+            Some(Event::Pass(due.unwrap_or_else(|| rng.below(4_000))))
+        }
         Fault::Cuts => Some(Event::Cut(wire, Side::Both)),
         Fault::HalfCuts => {
             let side = if rng.chance(2, 3) { Side::Client } else { Side::Server };

@@ -109,13 +109,13 @@ pub(super) fn on_done(done: BlobDone, txns: &mut Table, drafts: &mut Drafts, sce
     }
     match (txn.phase.vote(), news) {
         (Some(vote), News::Failed(error)) => Next::Fail(conn, vote.clone(), error),
-        (Some(_), _) => Next::Vote(conn),
+        (Some(_), _) if matches!(txn.phase, Phase::Reading(_) | Phase::Copying { .. }) => Next::Vote(conn),
         (None, News::Failed(error)) => {
             mark!("a blob cannot be written before its transaction votes");
             txn.spoil_by(error);
             Next::Nothing
         }
-        (None, _) => Next::Nothing,
+        (_, _) => Next::Nothing,
     }
 }
 
@@ -134,8 +134,18 @@ pub(super) fn copy(vote: ReplyTo, txn: &mut Txn, drafts: &mut Drafts, scene: &mu
     for (oid, place) in places {
         scene.desk.ask(StoreOp::Origin { context: Context::Undo { conn, key }, oid, place });
     }
-    for (oid, tid, state) in txn.set_back_with() {
-        mark!("the state of an undone change is known before its blob is");
+}
+
+/// An object that is to be set back was given its state, since the log is to go: if that is a blob's, it is copied while it
+/// is there. Later steps of a vote have seen to it already.
+pub(super) fn copy_early(conn: ConnId, oid: Oid, txn: &mut Txn, drafts: &mut Drafts, scene: &mut Scene<'_>) {
+    if !scene.desk.has_blobs()
+        || matches!(txn.phase, Phase::Copying { .. } | Phase::Reserving(_) | Phase::Voted)
+    {
+        return;
+    }
+    if let Some((tid, state)) = txn.set_back_with(oid) {
+        mark!("the blob of an undone change is copied before the logs change places");
         copy_one(conn, oid, (tid, &state), txn, drafts, scene);
     }
 }

@@ -1,9 +1,9 @@
 //! What the commit path does for a pack: finishes wait while the logs change places, and before that everything that points
 //! into the old one is given the state it points to.
 
-use super::Commits;
+use super::{Commits, blobs};
 use crate::commit::scene::Scene;
-use crate::commit::txn::{Phase, Txn};
+use crate::commit::txn::Phase;
 use crate::ids::{Oid, Tid};
 use crate::server::names::{ConnId, Context, TxnKey};
 use crate::store::{Place, StoreOp};
@@ -54,6 +54,7 @@ pub fn on_state(
     let Some(txn) = commits.txns.keyed(conn, key) else { return Stated::Done };
     let before = txn.footprint();
     txn.reinstate(oid, place, origin);
+    blobs::copy_early(conn, oid, txn, &mut commits.drafts, scene);
     let bytes = txn.footprint().saturating_sub(before);
     if bytes == 0 || !matches!(txn.phase, Phase::Reserving(_) | Phase::Voted) {
         return Stated::Done;
@@ -81,8 +82,7 @@ pub fn asks_for_blobs(commits: &Commits) -> bool {
     commits.txns.iter().any(|txn| matches!(txn.phase, Phase::Copying { outstanding: 1.., .. }))
 }
 
-/// Whether a transaction is to copy blobs whose revisions may have been packed away: it was given their states while the
-/// logs changed places.
+/// Whether blobs are being copied that may have been packed away.
 pub fn copies_packed_blobs(commits: &Commits) -> bool {
-    commits.drafts.copy_revisions() || commits.txns.iter().any(Txn::has_blobs_to_copy)
+    commits.drafts.copy_revisions()
 }

@@ -7,7 +7,7 @@ use crate::commit::locks::{Mode, Wanted};
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::server::names::{ReplyTo, TxnKey};
-use crate::store::blob::{DraftId, is_blob};
+use crate::store::blob::DraftId;
 use crate::store::{Current, Place, SoFar, Store, StoreError, Transaction, UndoRefusal, UndoTarget, Undone};
 use crate::time::WallTime;
 use crate::wire::call::TxnId;
@@ -538,23 +538,12 @@ impl Txn {
         self.items.iter().filter_map(back).collect()
     }
 
-    /// The objects that have a state of the log again, and the transactions that wrote these.
-    pub fn set_back_with(&self) -> Vec<(Oid, Tid, Bytes)> {
-        let again = |item: &Item| match &item.kind {
-            Kind::Undone(Set::State(state, Some(tid))) => Some((item.oid, *tid, state.clone())),
+    /// The state of the log that an object has again, and the transaction that wrote it; `None`: it has none, or its place.
+    pub fn set_back_with(&self, oid: Oid) -> Option<(Tid, Bytes)> {
+        match &self.items[*self.stores.get(&oid)?].kind {
+            Kind::Undone(Set::State(state, Some(tid))) => Some((*tid, state.clone())),
             _ => None,
-        };
-        self.items.iter().filter_map(again).collect()
-    }
-
-    /// Whether blobs of [such](Txn::set_back_with) objects are still to be copied.
-    pub fn has_blobs_to_copy(&self) -> bool {
-        let is_blob = |item: &Item| match &item.kind {
-            Kind::Undone(Set::State(state, Some(_))) => is_blob(state) != Some(false),
-            _ => false,
-        };
-        !matches!(self.phase, Phase::Copying { .. } | Phase::Reserving(_) | Phase::Voted)
-            && self.items.iter().any(is_blob)
+        }
     }
 
     /// The transaction as the store appends it, and its blobs.

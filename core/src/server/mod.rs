@@ -363,7 +363,7 @@ impl Server {
         } else if let Some(at) = self.storages.iter().position(|storage| storage.name() == name) {
             let read_only_here = self.read_only || self.storages[at].read_only();
             let door = self.storages[at].door();
-            door.and_then(|()| if read_only_here && !read_only { Err(RemoteError::ReadOnly) } else { Ok(at) })
+            door.and(if read_only_here && !read_only { Err(RemoteError::ReadOnly) } else { Ok(at) })
         } else {
             Err(RemoteError::Value(format!("unknown storage: {name}")))
         };
