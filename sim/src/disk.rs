@@ -2,6 +2,8 @@
 //! also fail, and bits may turn on it. What a failed sync could not write is still read, until memory gets short or the power
 //! fails.
 
+mod words;
+
 use crate::event::Failure;
 use crate::folder::Folder;
 use crate::log;
@@ -202,22 +204,7 @@ impl SimDisk {
 
     /// What a person would call the next operation to begin.
     pub fn upcoming(&self) -> Option<String> {
-        Some(match self.queue.front()? {
-            DiskOp::Read { file, .. } => format!("read {file:?}"),
-            DiskOp::Write { file, at, chunks } => {
-                let bytes: usize = chunks.iter().map(Bytes::len).sum();
-                format!("write {file:?} {at}+{bytes}")
-            }
-            DiskOp::SetLen { file, len } => format!("set length {file:?} {len}"),
-            DiskOp::Replace { file, .. } => format!("replace {file:?}"),
-            DiskOp::Sync { file } => format!("sync {file:?}"),
-            DiskOp::Reserve { upto } => format!("reserve {upto}"),
-            DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
-            DiskOp::KeepTail { from } => format!("keep the tail from {from}"),
-            DiskOp::Blob(op) => describe(op),
-            DiskOp::Free => "look for room".to_owned(),
-            DiskOp::Name(naming) => format!("change names: {naming:?}"),
-        })
+        self.queue.front().map(words::operation)
     }
 
     /// What a person would call the end of the operation at place `at` of those begun; `None` when there is none.
@@ -225,7 +212,7 @@ impl SimDisk {
         self.begun.get(at).map(|begun| match begun {
             Begun::Read(_) => "read is there".to_owned(),
             Begun::Sync { file, .. } => format!("{file:?} is synced"),
-            Begun::Blob(op) => format!("{} is done", describe(op)),
+            Begun::Blob(op) => format!("{} is done", words::blob(op)),
         })
     }
 
@@ -580,24 +567,6 @@ impl SimDisk {
             file.current = file.durable.clone();
         }
         self.blobs.lose_power(&mut rng);
-    }
-}
-
-/// What a person would call something that is done in the folder of the blobs.
-fn describe(op: &BlobOp) -> String {
-    match op {
-        BlobOp::Write { draft, at, chunks } => {
-            let bytes: usize = chunks.iter().map(Bytes::len).sum();
-            format!("write draft {} {at}+{bytes}", draft.0)
-        }
-        BlobOp::Place { draft, oid, .. } => format!("place draft {} for {}", draft.0, oid.0),
-        BlobOp::Publish { draft, oid, .. } => format!("publish draft {} of {}", draft.0, oid.0),
-        BlobOp::Settle { draft, .. } => format!("settle draft {}", draft.0),
-        BlobOp::Discard { draft, .. } => format!("discard draft {}", draft.0),
-        BlobOp::Condemn { gone, .. } => format!("condemn {} blobs", gone.len()),
-        BlobOp::Sweep => "remove what is condemned".to_owned(),
-        BlobOp::ReadBack { draft, at, .. } => format!("read draft {} {at}", draft.0),
-        BlobOp::Read { oid, at, .. } => format!("read blob {} {at}", oid.0),
     }
 }
 
