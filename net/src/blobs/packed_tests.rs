@@ -134,7 +134,7 @@ fn a_crash_anywhere_loses_no_kept_blob() {
         }
         folder.sweep_again(|_, tid| Ok(tid == Tid(2))).unwrap();
         assert_eq!(entries(&beside(&folder, ".old")), before);
-        assert_eq!(has(&folder, id(1, 2)), true);
+        assert!(has(&folder, id(1, 2)));
         assert!(!folder.condemned().exists());
     }
 }

@@ -172,7 +172,7 @@ mod tests {
         let (failed, again) = (Seen::ReadFailed(SERVER), Seen::Reopened(SERVER, &[]));
         assert_eq!(judged(&[failed.clone(), refused.clone()]), Ok(()));
         assert_eq!(judged(&[Seen::Rotten(SERVER), refused.clone(), refused.clone()]), Ok(()));
-        assert!(judged(&[refused.clone()]).is_err());
+        assert!(judged(std::slice::from_ref(&refused)).is_err());
         assert!(judged(&[failed.clone(), refused.clone(), refused.clone()]).is_err());
         assert!(judged(&[failed, Seen::Rotten(SERVER), again, refused]).is_err());
     }
