@@ -68,7 +68,10 @@ fn what_is_not_understood_is_named_with_its_line() {
         ("option clients 0\n", "line 1: option clients is a number from 1 to 64, not '0'"),
         ("option clients 65\n", "line 1: option clients is a number from 1 to 64, not '65'"),
         ("option codec json\n", "line 1: option codec is 'pickle' or 'msgpack', not 'json'"),
-        ("option timeout -1\n", "line 1: option timeout is a number of milliseconds, not '-1'"),
+        (
+            "option timeout -1\n",
+            "line 1: option timeout is a number of milliseconds from 1000 to 86400000, not '-1'",
+        ),
         ("option colour red\n", "line 1: there is no option 'colour'"),
         ("option codec\n", "line 1: expected 'option NAME VALUE'"),
         ("option codec pickle now\n", "line 1: expected 'option NAME VALUE'"),

@@ -1,10 +1,10 @@
-//! What operators and copying programs ask. What a server does not have is refused, and costs nothing else.
+//! What operators and copying programs ask.
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use zeolith_net::{Client, Error, Oid, Tid};
-use zeolith_tests::server::{Home, Maker, Storage};
+use zeolith_tests::server::{Home, Storage};
 
 use crate::rig::{Rig, stories};
 use crate::{commit, create};
@@ -16,13 +16,6 @@ stories! {
     the_server_tells_of_itself,
     a_storage_is_copied,
     a_blob_comes_back_as_it_was_stored,
-}
-
-/// Whether a refusal is that of a server which does not have a method yet, as ours.
-fn is_unsupported<T: std::fmt::Debug>(rig: &Rig, result: &Result<T, Error>) -> bool {
-    let unsupported = matches!(result, Err(Error::Refused(_)));
-    assert_eq!(unsupported, rig.maker == Maker::Zeolith, "{result:?}");
-    unsupported
 }
 
 async fn a_history_tells_the_revisions_of_an_object(rig: &mut Rig) {
@@ -73,11 +66,7 @@ async fn a_pack_leaves_what_is_current(rig: &mut Rig) {
     let mut transaction = client.begin();
     transaction.store(Oid(0), first, record(2));
     let second = transaction.commit().await.unwrap();
-    let packed = client.pack(SystemTime::now()).await;
-    if is_unsupported(rig, &packed) {
-        return;
-    }
-    packed.unwrap();
+    client.pack(SystemTime::now()).await.unwrap();
     let reader = rig.client().await;
     let read = reader.load(Oid(0)).await.unwrap();
     assert_eq!((read.data, read.serial), (record(2), second));

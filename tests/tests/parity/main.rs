@@ -116,7 +116,8 @@ fn a_clock_that_is_a_millisecond_off_is_a_difference_in_the_tids() {
             }
         }
     });
-    assert!(matches!(difference.what, What::Sent { .. }), "{difference}");
+    // Of the two that have tids, a log is looked at earlier when its server is killed before it answers.
+    assert!(matches!(difference.what, What::Sent { .. } | What::File(FileId::Log, ..)), "{difference}");
 }
 
 #[test]

@@ -57,9 +57,3 @@ fn blobs_of_garbage_stay_where_none_is_collected_as_with_python() {
     );
     assert!(left.contains("garbage of"), "{left}");
 }
-
-#[test]
-fn blobs_around_a_mapping_are_removed_as_python_removes_them() {
-    let storage = "<blobstorage>\nblob-dir HOME/blobs\n<mappingstorage/>\n</blobstorage>";
-    same(storage, "bushy", "");
-}

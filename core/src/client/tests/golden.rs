@@ -338,7 +338,7 @@ fn a_lost_finish_reply_of_a_transaction_that_was_committed() {
     0.2 > checkCurrentSerialInTransaction(1, T1, 3)
     0.2 > 4 vote(3)
     0.2 < error 4 = ZODB.POSException.ReadConflictError(1: T2 is current, T1 was read)
-    0.2 > 5 history(1, 16)
+    0.2 > 5 history(1, 2)
     0.2 < reply 5 = [{'zeolith.mark': 'mark', 'time': 1795299930.5, 'user_name': b'', 'description': b'', 'tid': T2, 'size': 3}, {'zeolith.mark': 'mark', 'time': 1795299930.5, 'user_name': b'', 'description': b'', 'tid': T1, 'size': 3}]
     0 logs a transaction whose finish was not answered was committed as T2
     0 answers 2 with Finished(Finished { tid: T2, changed: [] })

@@ -259,7 +259,6 @@ fn arguments_that_make_no_sense_are_refused_by_name() {
         ("undoInfo", vec![Owned::Int(0), Owned::Int(-20), Owned::Int(5)]),
         ("history", vec![oid(), Owned::Float(1.0)]),
         ("history", vec![oid(), Owned::BigInt(vec![0, 0, 0, 0, 0, 0, 0, 0x80, 0])]),
-        ("history", vec![Owned::None, Owned::Int(1)]),
         ("pack", vec![Owned::Float(f64::INFINITY), Owned::Int(1)]),
         ("pack", vec![Owned::Str("1".into()), Owned::Int(1)]),
         ("iterator_start", vec![bytes(b"1234567"), Owned::None]),
