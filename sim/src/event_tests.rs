@@ -95,7 +95,7 @@ fn what_is_no_event_is_named() {
         ("restart 1", "restart CLIENT process|power DICE|cache|closed|closing DICE"),
         ("restart 1 @1 cache", "restart CLIENT process|power DICE|cache|closed|closing DICE"),
         ("end-disk", "end-disk [@SERVER] PLACE"),
-        ("fail-disk end", "fail-disk [@SERVER] full|write|end PLACE"),
+        ("fail-disk end", "fail-disk [@SERVER] full|write|blob|pack|end PLACE"),
         ("quiet 1", "quiet"),
         ("quiet @1", "quiet"),
         ("pass @1 5", "pass MILLISECONDS"),

@@ -138,11 +138,20 @@ impl<'a> Present<'a> {
         self.eras[era].get(&oid)?.range(..before).next_back().map(|(tid, _)| *tid)
     }
 
-    /// Whether a revision was not stored, but set by an undo, a deletion or a copy.
+    /// Who set a revision that was not stored: an undo, a deletion or a copy.
+    fn set_by(&self, era: usize, oid: Oid, serial: Option<Tid>) -> Option<Alters> {
+        let transaction = self.eras[era].get(&oid)?.get(&serial?)?;
+        transaction.alters.filter(|_| transaction.sets.contains(&oid))
+    }
+
+    /// Whether a revision was not stored, but set.
     fn is_set(&self, era: usize, oid: Oid, serial: Option<Tid>) -> bool {
-        let revisions = self.eras[era].get(&oid);
-        let transaction = serial.and_then(|serial| revisions?.get(&serial));
-        transaction.is_some_and(|transaction| transaction.sets.contains(&oid))
+        self.set_by(era, oid, serial).is_some()
+    }
+
+    /// Whether a revision may be nothing: a copy always brings a state.
+    fn is_taken_away(&self, era: usize, oid: Oid, serial: Option<Tid>) -> bool {
+        self.set_by(era, oid, serial).is_some_and(|alters| !matches!(alters, Alters::Restore))
     }
 
     /// Judges what one transaction read and changed. A client may not know yet of a backup that was put back: what it
@@ -193,7 +202,7 @@ impl<'a> Present<'a> {
             // What an undo or a deletion took away may be made anew; by anybody, once a pack took it out.
             let packed =
                 history.packs.iter().any(|&(at, stop)| at < transaction.ended && Some(stop) >= current);
-            let is_anew = self.is_set(era, oid, current) && (base.is_none() || packed);
+            let is_anew = self.is_taken_away(era, oid, current) && (base.is_none() || packed);
             if base != current && !is_anew && !self.doubts.cover(oid, transaction.ended) {
                 return Err(Contradiction::LostUpdate { writer, oid, base, current });
             }

@@ -27,6 +27,9 @@ impl Checker for NothingLost {
                 None if ledger.shown.contains(&tid) => {
                     return Err(format!("{tid} was acknowledged and is gone"));
                 }
+                None if log.peek().is_some() => {
+                    return Err(format!("{tid} is not in the log, and what followed it is"));
+                }
                 None => {}
             }
         }
