@@ -53,6 +53,8 @@ pub struct Ledger {
     gone: BTreeSet<(Oid, Tid)>,
     /// Those that were not there at some time.
     ever_gone: BTreeSet<(Oid, Tid)>,
+    /// From where on the revisions of objects are found, in a packed log: what is left before is there for what points back to it.
+    begin: BTreeMap<Oid, Tid>,
     /// Which file of the disk was read.
     file: Option<usize>,
     /// Where the log was read up to.
@@ -104,8 +106,10 @@ impl Ledger {
         self.miss(&log);
     }
 
-    /// Notes which revisions are not in the log.
+    /// Notes which revisions are not in the log, or not found.
     fn miss(&mut self, log: &[Logged]) {
+        let begins = |it: &Logged| it.begins.iter().map(|&oid| (oid, it.tid)).collect::<Vec<_>>();
+        self.begin = log.iter().flat_map(begins).collect();
         let revisions = |log: &[Logged]| -> BTreeSet<(Oid, Tid)> {
             log.iter().flat_map(|it| it.records.iter().map(|(oid, _)| (*oid, it.tid))).collect()
         };
@@ -180,9 +184,10 @@ impl Ledger {
         earlier.find(|&&serial| !self.is_gone(oid, serial)).copied()
     }
 
-    /// The first transaction that changed an object, of those that are in the log.
+    /// The first transaction that changed an object, of those that are found in the log.
     pub fn first_left(&self, oid: Oid) -> Option<Tid> {
-        self.touched.get(&oid)?.iter().find(|&&serial| !self.is_gone(oid, serial)).copied()
+        let begin = self.begin.get(&oid).copied().unwrap_or(Tid::ZERO);
+        self.touched.get(&oid)?.range(begin..).find(|&&serial| !self.is_gone(oid, serial)).copied()
     }
 
     /// The first transaction after `after` that changed an object; `None` when there is none yet.

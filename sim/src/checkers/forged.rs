@@ -38,7 +38,8 @@ pub fn books() -> Books {
 /// Transaction n of client 0, which is its attempt n.
 pub fn logged(n: u64) -> Logged {
     let records = [Oid(0), Oid(n)].map(|oid| (oid, attempt(n).data(oid, 0)));
-    Logged { tid: Tid(n), description: attempt(n).to_string().into(), records: records.into() }
+    let begins = if n == 1 { vec![Oid(0), Oid(1)] } else { vec![Oid(n)] };
+    Logged { tid: Tid(n), description: attempt(n).to_string().into(), records: records.into(), begins }
 }
 
 pub fn attempt(number: u64) -> Attempt {

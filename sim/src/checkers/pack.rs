@@ -46,9 +46,17 @@ fn judge(ledger: &Ledger, log: &[Logged], stop: Tid, gc: bool) -> Result<(), Str
     let revisions = |log: &[Logged]| -> BTreeSet<(Oid, Tid)> {
         log.iter().flat_map(|it| it.records.iter().map(|(oid, _)| (*oid, it.tid))).collect()
     };
-    let left = revisions(log);
-    if let Some((oid, tid)) = kept(ledger, stop, gc).into_iter().find(|revision| !left.contains(revision)) {
+    let (left, kept) = (revisions(log), kept(ledger, stop, gc));
+    if let Some((oid, tid)) = kept.iter().find(|revision| !left.contains(revision)) {
         return Err(format!("a pack to {stop} dropped what {tid} made of {oid}"));
+    }
+    let begins = log.iter().flat_map(|it| it.begins.iter().map(|oid| (*oid, it.tid)));
+    for (oid, tid) in begins.filter(|(_, tid)| *tid > stop) {
+        if let Some((_, hidden)) = kept.range((oid, Tid::ZERO)..(oid, tid)).next() {
+            return Err(format!(
+                "after a pack to {stop} nothing leads from {tid} to what {hidden} made of {oid}"
+            ));
+        }
     }
     for transaction in log {
         let tid = transaction.tid;
@@ -97,7 +105,7 @@ mod tests {
             let to: Vec<Oid> = to.iter().copied().map(Oid).collect();
             (Oid(oid), record(Class::Thing, (attempt(n), Oid(oid)), n, 0, &to).to_vec())
         };
-        Logged { records: objects.iter().map(state).collect(), ..logged(n) }
+        Logged { records: objects.iter().map(state).collect(), begins: Vec::new(), ..logged(n) }
     }
 
     /// Object 3 cannot be reached after 2, object 2 is changed twice.
@@ -142,6 +150,15 @@ mod tests {
             assert!(packed(&without(&[needed]), true).is_err(), "{needed:?}");
         }
         assert!(packed(&without(&[(3, 1)]), false).is_err(), "nothing was to be collected");
+    }
+
+    #[test]
+    fn a_pack_that_hides_a_revision_behind_a_newer_one_is_caught() {
+        let mut log = whole();
+        log[1].begins = vec![Oid(0), Oid(2)];
+        assert_eq!(packed(&log, true), Ok(()), "what is older than the pack need not be found");
+        log[2].begins = vec![Oid(2)];
+        assert!(packed(&log, true).is_err());
     }
 
     #[test]
