@@ -55,6 +55,8 @@ pub struct Ledger {
     ever_gone: BTreeSet<(Oid, Tid)>,
     /// From where on the revisions of objects are found, in a packed log: what is left before is there for what points back to it.
     begin: BTreeMap<Oid, Tid>,
+    /// The latest that these ever were.
+    latest_begin: BTreeMap<Oid, Tid>,
     /// Which file of the disk was read.
     file: Option<usize>,
     /// Where the log was read up to.
@@ -110,6 +112,10 @@ impl Ledger {
     fn miss(&mut self, log: &[Logged]) {
         let begins = |it: &Logged| it.begins.iter().map(|&oid| (oid, it.tid)).collect::<Vec<_>>();
         self.begin = log.iter().flat_map(begins).collect();
+        for (&oid, &begin) in &self.begin {
+            let latest = self.latest_begin.entry(oid).or_default();
+            *latest = begin.max(*latest);
+        }
         let revisions = |log: &[Logged]| -> BTreeSet<(Oid, Tid)> {
             log.iter().flat_map(|it| it.records.iter().map(|(oid, _)| (*oid, it.tid))).collect()
         };
@@ -123,15 +129,17 @@ impl Ledger {
     pub fn reopened(&mut self, disk: &SimDisk) {
         let (log, _) = log::read(disk.contents(FileId::Log), 0);
         let last = log.last().map_or(Tid::ZERO, |transaction| transaction.tid);
-        let Ledger { shown, logged, ever_gone, .. } = std::mem::take(self);
-        let mut fresh = Ledger { shown, ever_gone, ..Ledger::default() };
+        let Ledger { shown, logged, ever_gone, latest_begin, .. } = std::mem::take(self);
+        let mut fresh = Ledger { shown, ever_gone, latest_begin, ..Ledger::default() };
         fresh.look(disk);
         if fresh.ever_gone.is_empty() {
             *self = fresh;
+            self.miss(&log);
             return;
         }
         (self.file, self.read_to, self.durable_to) = (fresh.file, fresh.read_to, fresh.durable_to);
         (self.shown, self.ever_gone, self.durable) = (fresh.shown, fresh.ever_gone, fresh.durable);
+        self.latest_begin = fresh.latest_begin;
         let is_there = |tid: Tid| log.binary_search_by_key(&tid, |transaction| transaction.tid).is_ok();
         for transaction in logged.into_iter().filter(|transaction| transaction.tid <= last) {
             // What is not there is packed, and what was packed was durable.
@@ -156,6 +164,11 @@ impl Ledger {
     /// Whether it was not in the log at some time.
     pub fn was_gone(&self, oid: Oid, serial: Tid) -> bool {
         self.ever_gone.contains(&(oid, serial))
+    }
+
+    /// Whether it was not in the log at some time, or not found there.
+    pub fn was_hidden(&self, oid: Oid, serial: Tid) -> bool {
+        self.was_gone(oid, serial) || self.latest_begin.get(&oid).is_some_and(|begin| serial < *begin)
     }
 
     /// Whether a pack has taken anything out of the log.

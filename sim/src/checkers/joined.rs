@@ -25,11 +25,11 @@ fn fits(books: &Books, oid: Oid, (before, last): (Tid, Tid), found: Option<(Tid,
             let upto = if before == Tid::MAX { Tid::MAX } else { since };
             let mut serial = history.serial_before(oid, since);
             let mut is_gone =
-                serial.is_none_or(|it| history.is_deleted(oid, it) || history.was_gone(oid, it));
+                serial.is_none_or(|it| history.is_deleted(oid, it) || history.was_hidden(oid, it));
             while let Some(next) =
                 history.next_change(oid, serial.unwrap_or_default()).filter(|it| *it < upto)
             {
-                is_gone |= history.is_deleted(oid, next) || history.was_gone(oid, next);
+                is_gone |= history.is_deleted(oid, next) || history.was_hidden(oid, next);
                 serial = Some(next);
             }
             is_gone
