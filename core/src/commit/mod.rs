@@ -86,6 +86,8 @@ impl Commits {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: Bug) {
         self.bug = Some(bug);
+        self.durable.plant(bug);
+        self.drafts.plant(bug);
     }
 
     /// `tpc_begin`. Beginning the open transaction again does nothing, as in Python's server.

@@ -158,7 +158,19 @@ impl BlobDir {
             if let Some(tid) = published {
                 remove(&self.blob(oid, tid));
             }
-            remove(&self.note(draft, oid));
+            self.forget_note(draft, oid);
+        }
+    }
+
+    /// Removes what says that there is something of a draft in the folder of an object, once it is certain that there is
+    /// not: no power loss brings back what nothing leads to.
+    fn forget_note(&self, draft: DraftId, oid: Oid) {
+        let folder = self.folder(oid);
+        match sync(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!("cannot sync {}: {error}", folder.display());
+            }
+            _ => remove(&self.note(draft, oid)),
         }
     }
 }

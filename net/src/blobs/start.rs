@@ -147,7 +147,7 @@ impl BlobDir {
                 }
             }
         }
-        remove(&self.note(draft, oid));
+        self.forget_note(draft, oid);
         Ok(())
     }
 }
