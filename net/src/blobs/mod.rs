@@ -201,7 +201,7 @@ impl BlobDir {
     fn forget_note(&self, draft: DraftId, oid: Oid) {
         let folder = self.folder(oid);
         match sync(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 tracing::warn!("cannot sync {}: {error}", folder.display());
             }
             _ => remove(&self.note(draft, oid)),
