@@ -277,7 +277,7 @@ async fn open_file(
     let io = |error| BootError::Io { path: path.clone(), error };
     let (lock, contents) = if read_only { (None, peek(&path)?) } else { hold(&path)? };
     let found = look(&path, contents.clone()).map_err(io)?;
-    let Manner { queue, check_upto, serve_damaged } = manner;
+    let Manner { queue, check_upto, serve_damaged, .. } = manner;
     let name_of_log = path.display().to_string();
     let options = OpenOptions { path: name_of_log, create, read_only, queue, check_upto, serve_damaged };
     let mut disk = Disk::new(path.clone(), read_only, lock).map_err(io)?;
