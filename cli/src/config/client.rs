@@ -134,7 +134,8 @@ pub(super) fn understand(
         "" => Ok(None),
         text => Ok(Some(PathBuf::from(text))),
     })?;
-    Ok((StorageKind::Upstream(Box::new(UpstreamSpec { options, name })), blobs.flatten()))
+    let kind = StorageKind::Upstream(Box::new(UpstreamSpec { options, name }));
+    Ok(Layer { kind, blobs: blobs.flatten() })
 }
 
 /// The servers, and the section without them: they alone may be several.

@@ -136,8 +136,8 @@ pub(super) fn copy(vote: ReplyTo, txn: &mut Txn, drafts: &mut Drafts, scene: &mu
     }
 }
 
-/// An object that is to be set back was given its state, since the log is to go: if that is a blob's, it is copied while it
-/// is there. Later steps of a vote have seen to it already.
+/// An object that is to be set back was given its state, which is underneath, or in a log that is to go: if that is a blob's, it
+/// is copied while it is there. Later steps of a vote have seen to it already.
 pub(super) fn copy_early(conn: ConnId, oid: Oid, txn: &mut Txn, drafts: &mut Drafts, scene: &mut Scene<'_>) {
     if !scene.desk.has_blobs()
         || matches!(txn.phase, Phase::Copying { .. } | Phase::Reserving(_) | Phase::Voted)
@@ -145,7 +145,6 @@ pub(super) fn copy_early(conn: ConnId, oid: Oid, txn: &mut Txn, drafts: &mut Dra
         return;
     }
     if let Some((tid, state)) = txn.set_back_with(oid) {
-        mark!("the blob of an undone change is copied before the logs change places");
         copy_one(conn, oid, (tid, &state), txn, drafts, scene);
     }
 }

@@ -179,7 +179,7 @@ impl Commits {
         result: Result<Result<Undone, UndoRefusal>, StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        let next = undos::on_undone(whose, result, &self.merged, &mut self.txns);
+        let next = undos::on_undone(whose, result, &self.merged, &mut self.txns, &mut self.drafts, scene);
         self.follow(next, scene);
     }
 

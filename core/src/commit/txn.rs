@@ -258,7 +258,7 @@ impl Txn {
             }
             Ok(_) if merging => return self.refusals.push((target, UndoRefusal::Modified)),
             Ok(Undone::Merge { current, earlier }) => Set::Merge { current, undone: target.tid, earlier },
-            Ok(Undone::State(data)) => Set::State(data, None),
+            Ok(Undone::State(tid, data)) => Set::State(tid, data),
             Ok(Undone::Back(place)) => Set::Back(place),
             Ok(Undone::Gone) => Set::Gone,
         };
@@ -364,7 +364,7 @@ impl Txn {
         let Some(&at) = self.stores.get(&oid) else { return };
         let kind = &mut self.items[at].kind;
         if matches!(kind, Kind::Undone(Set::Back(back)) if *back == place) {
-            *kind = Kind::Undone(origin.map_or(Set::Gone, |(tid, state)| Set::State(state, Some(tid))));
+            *kind = Kind::Undone(origin.map_or(Set::Gone, |(tid, state)| Set::State(tid, state)));
             self.bytes += kind.len();
         }
     }
@@ -538,10 +538,10 @@ impl Txn {
         self.items.iter().filter_map(back).collect()
     }
 
-    /// The state of the log that an object has again, and the transaction that wrote it; `None`: it has none, or its place.
+    /// The state that an object has again, and the transaction that wrote it; `None`: it has none, or its place.
     pub fn set_back_with(&self, oid: Oid) -> Option<(Tid, Bytes)> {
         match &self.items[*self.stores.get(&oid)?].kind {
-            Kind::Undone(Set::State(state, Some(tid))) => Some((*tid, state.clone())),
+            Kind::Undone(Set::State(tid, state)) => Some((*tid, state.clone())),
             _ => None,
         }
     }

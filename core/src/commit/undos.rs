@@ -1,7 +1,10 @@
 //! What the store says of the transactions that one undoes.
 
+use crate::commit::blobs;
+use crate::commit::drafts::Drafts;
 use crate::commit::merged::Merged;
 use crate::commit::next::Next;
+use crate::commit::scene::Scene;
 use crate::commit::table::Table;
 use crate::commit::txn::{self, Phase};
 use crate::server::names::{ConnId, TxnKey};
@@ -36,15 +39,19 @@ pub(super) fn on_undone(
     result: Result<Result<Undone, UndoRefusal>, StoreError>,
     merged: &Merged,
     txns: &mut Table,
+    drafts: &mut Drafts,
+    scene: &mut Scene<'_>,
 ) -> Next {
     let Some(txn) = txns.keyed(conn, key) else { return Next::Nothing };
     let Phase::Undoing(vote) = &txn.phase else { return Next::Nothing };
     match result {
         Ok(outcome) => {
+            let oid = txn.next_target().expect("the record that this is about").0.oid;
             txn.set_back(match outcome {
                 Ok(Undone::Merge { earlier, .. }) if !merged.has(&earlier) => Err(UndoRefusal::Modified),
                 outcome => outcome,
             });
+            blobs::copy_early(conn, oid, txn, drafts, scene);
             Next::Vote(conn)
         }
         // What was undone before has its state by now: the question is put once more.
