@@ -2,8 +2,8 @@
 //! into the old one is given the state it points to.
 
 use super::{Commits, blobs};
+use crate::commit::phase::Phase;
 use crate::commit::scene::Scene;
-use crate::commit::txn::Phase;
 use crate::ids::{Oid, Tid};
 use crate::server::names::{ConnId, Context, TxnKey};
 use crate::store::{Place, StoreOp};
@@ -26,10 +26,14 @@ pub fn let_finishes_go(commits: &mut Commits, scene: &mut Scene<'_>) {
 
 /// Asks for the states of all places that transactions hold; how many.
 pub fn ask_states(commits: &mut Commits, scene: &mut Scene<'_>) -> usize {
-    let places = commits.txns.places();
-    let asked = places.len();
-    for (context, oid, place) in places {
-        scene.desk.ask(StoreOp::Origin { context, oid, place });
+    let mut asked = 0;
+    for (conn, txn) in commits.txns.iter_mut() {
+        let key = txn.key;
+        for (oid, place) in txn.places() {
+            let context = Context::State { conn, key, place };
+            scene.desk.ask(StoreOp::Origin { context, oid, place });
+            asked += 1;
+        }
     }
     asked
 }
@@ -79,7 +83,7 @@ pub fn on_room(
 
 /// Whether a vote waits to be told, by their places, whose blobs its undone changes need.
 pub fn asks_for_blobs(commits: &Commits) -> bool {
-    commits.txns.iter().any(|txn| matches!(txn.phase, Phase::Copying { outstanding: 1.., .. }))
+    commits.txns.iter().any(|(_, txn)| matches!(txn.phase, Phase::Copying { outstanding: 1.., .. }))
 }
 
 /// Whether blobs are being copied that may have been packed away.

@@ -4,6 +4,8 @@ use crate::commit::attached::Attached;
 use crate::commit::beneath::Beneath;
 use crate::commit::item::{Hint, Item, Kind, Set, Standing, Unknown, conflict_error};
 use crate::commit::locks::{Mode, Wanted};
+use crate::commit::phase::Phase;
+use crate::commit::table::Opened;
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::server::names::{ReplyTo, TxnKey};
@@ -17,52 +19,6 @@ use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 use rustc_hash::FxBuildHasher;
 use std::collections::VecDeque;
-
-/// Where a transaction stands.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Phase {
-    /// It takes stores and read checks. After a vote that ended in conflicts it does so with its locks held.
-    Open,
-    /// Its vote waits for locks.
-    Waiting(ReplyTo),
-    /// Its vote waits for its blobs, then for the records of what is to be undone.
-    Reading(ReplyTo),
-    /// It holds its locks; what it undoes is set back, record by record.
-    Undoing(ReplyTo),
-    /// It holds its locks; `outstanding` current serials are still to come.
-    Checking {
-        /// Who voted.
-        vote: ReplyTo,
-        /// Answers to come.
-        outstanding: usize,
-    },
-    /// It is free of conflicts; the blobs of what it undoes are copied.
-    Copying {
-        /// Who voted.
-        vote: ReplyTo,
-        /// Objects of which it is not known yet whether they have one.
-        outstanding: usize,
-    },
-    /// It waits for room on the disk.
-    Reserving(ReplyTo),
-    /// Its vote was answered; it may finish.
-    Voted,
-}
-
-impl Phase {
-    /// The vote that waits for an answer; `None`: there is none.
-    pub fn vote(&self) -> Option<&ReplyTo> {
-        match self {
-            Phase::Reading(vote)
-            | Phase::Waiting(vote)
-            | Phase::Checking { vote, .. }
-            | Phase::Undoing(vote)
-            | Phase::Copying { vote, .. }
-            | Phase::Reserving(vote) => Some(vote),
-            Phase::Open | Phase::Voted => None,
-        }
-    }
-}
 
 /// What is to be done after a vote's checks.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,6 +90,24 @@ pub struct Header {
     pub tid: Option<Tid>,
     /// Its status.
     pub status: u8,
+}
+
+impl Opened for Txn {
+    fn key(&self) -> TxnKey {
+        self.key
+    }
+
+    fn id(&self) -> TxnId {
+        self.id
+    }
+
+    fn voting(&self) -> Option<&'static str> {
+        match self.phase {
+            Phase::Open => None,
+            Phase::Reading(_) | Phase::Waiting(_) => Some("waiting"),
+            _ => Some("locked"),
+        }
+    }
 }
 
 impl Txn {
@@ -527,6 +501,13 @@ impl Txn {
     pub fn blobs_without_state(&mut self) -> Vec<DraftId> {
         let gone = |item: &&Item| matches!(item.kind, Kind::Delete | Kind::Undone(Set::Gone));
         self.items.iter().filter(gone).filter_map(|item| self.blobs.detach(item.oid)).collect()
+    }
+
+    /// The vote that waits for room on the disk, if it does.
+    pub fn reserving(&mut self) -> Option<(&mut Txn, ReplyTo)> {
+        let Phase::Reserving(vote) = &self.phase else { return None };
+        let vote = vote.clone();
+        Some((self, vote))
     }
 
     /// The objects that are set back, and where their states are.

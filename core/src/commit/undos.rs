@@ -4,9 +4,10 @@ use crate::commit::blobs;
 use crate::commit::drafts::Drafts;
 use crate::commit::merged::Merged;
 use crate::commit::next::Next;
+use crate::commit::phase::Phase;
 use crate::commit::scene::Scene;
 use crate::commit::table::Table;
-use crate::commit::txn::{self, Phase};
+use crate::commit::txn::{self, Txn};
 use crate::server::names::{ConnId, TxnKey};
 use crate::store::{StoreError, UndoRefusal, UndoTarget, Undone};
 use crate::wire::remote::RemoteError;
@@ -15,7 +16,7 @@ use crate::wire::remote::RemoteError;
 pub(super) fn on_targets(
     (conn, key): (ConnId, TxnKey),
     result: Result<Result<Vec<UndoTarget>, UndoRefusal>, StoreError>,
-    txns: &mut Table,
+    txns: &mut Table<Txn>,
 ) -> Next {
     let Some(txn) = txns.keyed(conn, key) else { return Next::Nothing };
     let Phase::Reading(vote) = &txn.phase else { return Next::Nothing };
@@ -38,7 +39,7 @@ pub(super) fn on_undone(
     (conn, key): (ConnId, TxnKey),
     result: Result<Result<Undone, UndoRefusal>, StoreError>,
     merged: &Merged,
-    txns: &mut Table,
+    txns: &mut Table<Txn>,
     drafts: &mut Drafts,
     scene: &mut Scene<'_>,
 ) -> Next {
