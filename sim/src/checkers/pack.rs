@@ -58,11 +58,40 @@ fn judge(ledger: &Ledger, log: &[Logged], stop: Tid, gc: bool) -> Result<(), Str
             ));
         }
     }
+    if gc {
+        judge_undone(ledger, log, &left, stop)?;
+    }
     for transaction in log {
         let tid = transaction.tid;
         for (oid, data) in &transaction.records {
             if ledger.is_gone(*oid, tid) || ledger.state(*oid, tid) != Some(data) {
                 return Err(format!("after a pack to {stop} {oid} is otherwise than {tid} made it"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What an undo has brought back behind the time of the pack refers to nothing that the pack took away altogether.
+fn judge_undone(
+    ledger: &Ledger,
+    log: &[Logged],
+    left: &BTreeSet<(Oid, Tid)>,
+    stop: Tid,
+) -> Result<(), String> {
+    let before = ledger.logged.iter().take_while(|it| it.tid <= stop);
+    let before: BTreeSet<&(Oid, Vec<u8>)> = before.flat_map(|it| &it.records).collect();
+    for Logged { tid, records, .. } in log.iter().filter(|it| it.tid > stop) {
+        for record in records.iter().filter(|record| before.contains(record)) {
+            for oid in references(&record.1) {
+                let then = ledger.left_before(oid, stop.next());
+                let was_there = then.is_some_and(|then| !ledger.is_deleted(oid, then));
+                if was_there && left.range((oid, Tid::ZERO)..=(oid, Tid::MAX)).next().is_none() {
+                    return Err(format!(
+                        "a pack to {stop} left nothing of {oid}, to which what {tid} made of {} refers",
+                        record.0
+                    ));
+                }
             }
         }
     }
@@ -150,6 +179,23 @@ mod tests {
             assert!(packed(&without(&[needed]), true).is_err(), "{needed:?}");
         }
         assert!(packed(&without(&[(3, 1)]), false).is_err(), "nothing was to be collected");
+    }
+
+    #[test]
+    fn a_pack_that_drops_what_an_undone_state_refers_to_is_caught() {
+        // Object 3 is reached again behind the pack, by the root as it was before.
+        let mut log = whole();
+        log[2].records.insert(0, log[0].records[0].clone());
+        let mut ledger = Ledger::default();
+        log.iter().cloned().for_each(|transaction| ledger.enter(transaction));
+        let books = Books::forged(ledger);
+        let packed = |log: &[Logged]| {
+            history(&mut Pack, &books, &[Seen::Packed { server: SERVER, log, stop: Tid(2), gc: true }])
+        };
+        log[0].records.retain(|(oid, _)| *oid != Oid(2));
+        assert_eq!(packed(&log), Ok(()));
+        log[0].records.retain(|(oid, _)| *oid != Oid(3));
+        assert!(packed(&log).is_err());
     }
 
     #[test]

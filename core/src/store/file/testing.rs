@@ -6,8 +6,12 @@ use crate::rng::{Rng, Seed};
 use crate::store::blob_folder::Folder;
 use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId, Naming};
 use crate::store::file::FileStore;
+use crate::store::file::errand::{Errand, Step};
 use crate::store::file::open::{Found, OpenError, OpenOptions, Opened, Opening};
-use crate::store::{Current, Outbox, Past, Record, Revision, StoreDone, StoreError, StoreOp, Transaction};
+use crate::store::file::view::Walk;
+use crate::store::{
+    Current, Outbox, Past, Place, Record, Revision, StoreDone, StoreError, StoreOp, Transaction,
+};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -379,6 +383,26 @@ impl Session<'_> {
             StoreDone::History { result, .. } => result,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Takes an errand to its next answer.
+    pub(crate) fn pursue<W: Walk>(&self, errand: &mut Errand<W>) -> Result<W::Answer, StoreError> {
+        loop {
+            match self.store.pursue(errand)? {
+                Step::Answer(answer) => return Ok(answer),
+                Step::Read(span) => {
+                    let bytes = &self.disk.bytes(FileId::Log)[span.at as usize..][..span.len];
+                    errand.take(Ok(Bytes::copy_from_slice(bytes)))?;
+                }
+            }
+        }
+    }
+
+    /// Where transaction `serial` gave an object this state.
+    pub(crate) fn place(&self, oid: u64, serial: u64, data: &[u8]) -> Option<Place> {
+        let data = Some(Bytes::copy_from_slice(data));
+        let mut errand = self.store.find(Oid(oid), Tid(serial), data)?;
+        self.pursue(&mut errand).unwrap()
     }
 
     pub(crate) fn current(&mut self, oid: Oid) -> Result<Current, StoreError> {

@@ -123,7 +123,8 @@ impl Mark {
         !self.wave.is_empty()
     }
 
-    fn follow(&mut self, by: Oid, state: &[u8]) -> Result<(), PackError> {
+    /// What a state refers to stays. Not all of it need be there any more where an undo has brought back an older state.
+    fn follow(&mut self, by: Oid, at: u64, state: &[u8]) -> Result<(), PackError> {
         let found = references(state).map_err(|why| PackError::Unreadable { oid: by, why })?;
         #[cfg(feature = "planted-bugs")]
         let followed = found.len() - usize::from(self.bug == Some(Bug::ReachableDropped)).min(found.len());
@@ -131,7 +132,13 @@ impl Mark {
         let found = found.into_iter().take(followed);
         for reference in found {
             let Reference::Object(oid) = reference else { continue };
-            let reached = self.objects.reach(oid).map_err(|oid| PackError::Missing { oid, by })?;
+            let reached = match self.objects.reach(oid) {
+                Err(_) if self.targets.has(at) => {
+                    mark!("an undo has brought back a reference to what is not there");
+                    continue;
+                }
+                reached => reached.map_err(|oid| PackError::Missing { oid, by })?,
+            };
             // Of what does not fit here, the objects know.
             self.fresh.extend(reached.filter(|_| self.fresh.len() < self.most));
         }
@@ -179,7 +186,7 @@ impl Walk for Mark {
                 self.next += 1;
                 self.seen += 1;
                 self.objects.seen(oid, at);
-                let followed = state.map_or(Ok(()), |state| self.follow(oid, &state));
+                let followed = state.map_or(Ok(()), |state| self.follow(oid, at, &state));
                 followed.err().map(Err)
             }
         }
@@ -188,7 +195,20 @@ impl Walk for Mark {
 
 /// What later records point back to, and where that is in the new log.
 #[derive(Debug, Default)]
-pub(super) struct Targets(BTreeMap<u64, Target>);
+pub(super) struct Targets {
+    by_place: BTreeMap<u64, Target>,
+    /// Objects that stay for that alone.
+    alone: BTreeMap<Oid, Alone>,
+}
+
+/// An object that stays only since later records point back to it.
+#[derive(Debug)]
+struct Alone {
+    /// Where it was at the time of the pack, if it existed.
+    then: Option<u64>,
+    /// The last of its records that stay.
+    last: u64,
+}
 
 #[derive(Debug, Default)]
 struct Target {
@@ -199,18 +219,25 @@ struct Target {
 }
 
 impl Targets {
-    /// Of a pack that collects: what later records point back to stays, and is to be looked at if another revision of its
-    /// object stays too. Gives what is to be looked at.
+    /// Of a pack that collects: what later records point back to stays, and is to be looked at. Gives where that is.
     pub(super) fn keep(back: &[(Oid, u64)], split: u64, objects: &mut Objects) -> (Targets, Vec<u64>) {
         let (mut targets, mut roots) = (Targets::default(), Vec::new());
         for &(oid, at) in back.iter().filter(|(_, at)| *at < split) {
-            let target = targets.0.entry(at).or_default();
+            let target = targets.by_place.entry(at).or_default();
             if !objects.is_reached(oid) {
                 mark!("a pack keeps a revision for a later pointer alone");
+                let then = objects.get(oid).map(|entry| entry.at);
+                targets.alone.insert(oid, Alone { then, last: at });
                 objects.keep_at(oid, at);
-            } else if !target.kept {
+                roots.push(at);
+                continue;
+            }
+            if !target.kept {
                 target.kept = true;
                 roots.push(at);
+            }
+            if let Some(alone) = targets.alone.get_mut(&oid) {
+                alone.last = at.max(alone.last);
             }
         }
         (targets, roots)
@@ -219,23 +246,40 @@ impl Targets {
     /// Of a pack that does not: nothing stays for it.
     pub(super) fn watch(back: &[(Oid, u64)], split: u64) -> Targets {
         let before = back.iter().filter(|(_, at)| *at < split);
-        Targets(before.map(|&(_, at)| (at, Target::default())).collect())
+        let by_place = before.map(|&(_, at)| (at, Target::default())).collect();
+        Targets { by_place, alone: BTreeMap::new() }
+    }
+
+    /// Whether a later record points back to the one at `at`.
+    fn has(&self, at: u64) -> bool {
+        self.by_place.contains_key(&at)
     }
 
     /// Whether the record at `at` stays since a later one points to it.
     pub(super) fn keeps(&self, at: u64) -> bool {
-        self.0.get(&at).is_some_and(|target| target.kept)
+        self.by_place.get(&at).is_some_and(|target| target.kept)
     }
 
     /// The record at `at` was copied.
     pub(super) fn copied(&mut self, at: u64, to: u64) {
-        if let Some(target) = self.0.get_mut(&at) {
+        if let Some(target) = self.by_place.get_mut(&at) {
             target.copied = to;
         }
     }
 
+    /// Whether the object was otherwise at the time of the pack than its last record has it that stays: nobody may find that
+    /// as what it was between that time and a later record.
+    pub(super) fn is_outdated(&self, oid: Oid) -> bool {
+        self.alone.get(&oid).is_some_and(|alone| alone.then != Some(alone.last))
+    }
+
+    /// The object has a later record, before which it is not looked for any more.
+    pub(super) fn followed(&mut self, oid: Oid) {
+        self.alone.remove(&oid);
+    }
+
     /// Where the record at `at` is in the new log; `None` when it is not there.
     pub(super) fn place(&self, at: u64) -> Option<u64> {
-        self.0.get(&at).map(|target| target.copied).filter(|&copied| copied != 0)
+        self.by_place.get(&at).map(|target| target.copied).filter(|&copied| copied != 0)
     }
 }

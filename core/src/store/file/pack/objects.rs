@@ -82,7 +82,7 @@ impl Objects {
         }
     }
 
-    /// The object stays, as the record at `at` has it; nobody looks at what that refers to.
+    /// The object stays, as the record at `at` has it. What that refers to is the caller's to look at.
     pub(super) fn keep_at(&mut self, oid: Oid, at: u64) {
         self.index.set(oid, at, SizeClass::UNKNOWN);
         self.pages.entry(oid.0 >> 8).or_default().reached.put(oid, true);

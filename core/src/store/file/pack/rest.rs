@@ -131,7 +131,8 @@ impl Rest {
 
     fn write(&mut self, mut header: DataHeader, data: &[u8], back: u64) {
         let old_len = header.record_len();
-        header.prev = self.index.get(header.oid).map_or(0, |entry| entry.at);
+        let before = self.index.get(header.oid).filter(|_| !self.targets.is_outdated(header.oid));
+        header.prev = before.map_or(0, |entry| entry.at);
         let to = self.pen.record(header, data, back);
         let len = self.pen.at() - to;
         self.written.push((header.oid, to, SizeClass::of(len)));
@@ -229,6 +230,7 @@ impl Walk for Rest {
                     self.moves.push((self.at, self.pen.at()));
                 }
                 for (oid, at, size) in self.written.drain(..) {
+                    self.targets.followed(oid);
                     self.index.set(oid, at, size);
                 }
             }

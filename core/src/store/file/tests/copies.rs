@@ -3,40 +3,18 @@
 use super::loads::batches;
 use crate::ids::{Oid, Tid};
 use crate::store::disk::FileId;
-use crate::store::file::errand::{Errand, Step};
 use crate::store::file::format::{DATA_HEADER, FIRST, STATUS, TXN_HEADER, UNDONE};
 use crate::store::file::testing::{Disk, Session, store_one, transaction};
-use crate::store::file::view::Walk;
-use crate::store::{CopiedRecord, CopiedTransaction, Outbox, Place, StoreDone, StoreError, Transaction};
-use bytes::Bytes;
+use crate::store::{CopiedRecord, CopiedTransaction, Outbox, StoreDone, StoreError, Transaction};
 use proptest::prelude::*;
-
-/// Takes an errand to its next answer.
-fn pursue<W: Walk>(session: &Session<'_>, errand: &mut Errand<W>) -> Result<W::Answer, StoreError> {
-    loop {
-        match session.store.pursue(errand)? {
-            Step::Answer(answer) => return Ok(answer),
-            Step::Read(span) => {
-                let bytes = &session.disk.bytes(FileId::Log)[span.at as usize..][..span.len];
-                errand.take(Ok(Bytes::copy_from_slice(bytes)))?;
-            }
-        }
-    }
-}
 
 fn told(session: &Session<'_>, from: Tid) -> Result<Vec<CopiedTransaction>, StoreError> {
     let mut errand = session.store.transactions(from);
     let mut all = Vec::new();
-    while let Some(transaction) = pursue(session, &mut errand)? {
+    while let Some(transaction) = session.pursue(&mut errand)? {
         all.push(transaction);
     }
     Ok(all)
-}
-
-fn place(session: &Session<'_>, oid: u64, serial: u64, data: &[u8]) -> Option<Place> {
-    let data = Some(Bytes::copy_from_slice(data));
-    let mut errand = session.store.find(Oid(oid), Tid(serial), data)?;
-    pursue(session, &mut errand).unwrap()
 }
 
 fn copied(session: &mut Session<'_>, mut batch: Vec<Transaction>) {
@@ -104,9 +82,9 @@ fn a_way_through_the_log_goes_on_with_what_came_since() {
     let mut session = Session { store: disk.open().store, disk: &mut disk };
     let mut errand = session.store.transactions(Tid::ZERO);
     for tid in 1..4 {
-        assert_eq!(pursue(&session, &mut errand), Ok(None));
+        assert_eq!(session.pursue(&mut errand), Ok(None));
         session.append(vec![store_one(tid, 1, 100)]);
-        assert_eq!(pursue(&session, &mut errand), Ok(Some(expected(&store_one(tid, 1, 100)))));
+        assert_eq!(session.pursue(&mut errand), Ok(Some(expected(&store_one(tid, 1, 100)))));
     }
 }
 
@@ -116,7 +94,7 @@ fn a_copy_points_back_to_what_the_file_has() {
     let mut session = Session { store: disk.open().store, disk: &mut disk };
     session.append(vec![transaction(1, &[(1, Some(b"first")), (2, Some(b"other"))])]);
     session.append(vec![transaction(2, &[(1, Some(b"second"))])]);
-    let same_as = place(&session, 1, 1, b"first");
+    let same_as = session.place(1, 1, b"first");
     assert!(same_as.is_some());
     let mut undo = transaction(3, &[(1, Some(b"first"))]);
     undo.records[0].same_as = same_as;
@@ -128,7 +106,7 @@ fn a_copy_points_back_to_what_the_file_has() {
     assert_eq!((record.data.as_deref(), record.same_as), (Some(&b"first"[..]), Some(Tid(1))));
     // A pointer is followed to the first state, and told by the transaction it leads to first.
     let mut again = transaction(4, &[(1, Some(b"first"))]);
-    again.records[0].same_as = place(&session, 1, 3, b"first");
+    again.records[0].same_as = session.place(1, 3, b"first");
     copied(&mut session, vec![again]);
     let record = told(&session, Tid(4)).unwrap().remove(0).records.remove(0);
     assert_eq!((record.data.as_deref(), record.same_as), (Some(&b"first"[..]), Some(Tid(3))));
@@ -149,9 +127,9 @@ fn nothing_is_pointed_to_that_is_not_the_same() {
         (1, 30, b"second"),
         (2, 10, b"first"),
     ] {
-        assert_eq!(place(&session, oid, serial, data), None, "{oid} at {serial}");
+        assert_eq!(session.place(oid, serial, data), None, "{oid} at {serial}");
     }
-    assert!(place(&session, 1, 20, b"second").is_some());
+    assert!(session.place(1, 20, b"second").is_some());
 }
 
 /// The bytes of a log of three transactions of 20 bytes each, and where its second one starts.

@@ -3,6 +3,7 @@
 mod crashes;
 mod histories;
 mod orders;
+mod pointers;
 
 use super::{Begin, News, Nothing, Order, PackError, Packed, Packing};
 use crate::ids::{Oid, Tid};
