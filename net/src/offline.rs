@@ -120,7 +120,7 @@ impl Offline {
             Answer::Revision(revision) => Ok(Some(revision)),
             Answer::Nothing => Ok(None),
             Answer::NoObject => Err(StoreError::NoObject(oid)),
-            Answer::Current(_) => unreachable!("nobody asked for the serial"),
+            Answer::Current(_) | Answer::First(_) => unreachable!("nobody asked for a serial"),
         }
     }
 

@@ -155,6 +155,7 @@ fn told<C>(form: Transformation, mut done: StoreDone<C>) -> StoreDone<C> {
             Ok(Undone::Back(_) | Undone::Gone) | Err(_) => None,
         }),
         StoreDone::Serial { .. }
+        | StoreDone::First { .. }
         | StoreDone::History { .. }
         | StoreDone::Transaction { .. }
         | StoreDone::Found { .. }

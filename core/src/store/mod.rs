@@ -29,7 +29,7 @@ use thiserror::Error;
 
 pub use layer::{Nest, Part, Step};
 pub use ops::{StoreDone, StoreOp};
-pub use revision::{Current, Past, Revision};
+pub use revision::{Current, First, Past, Revision};
 pub use transaction::{
     CopiedRecord, CopiedTransaction, Place, Record, RecordsLeft, Transaction, TransactionHead,
 };

@@ -129,7 +129,7 @@ impl<C> FileStore<C> {
             StoreOp::CurrentSerial { context, oid } => {
                 Lookup::start(context, oid, Question::Current, book, out);
             }
-            StoreOp::FirstSerial { context, oid } => Lookup::start(context, oid, Question::First, book, out),
+            StoreOp::First { context, oid } => Lookup::start(context, oid, Question::First, book, out),
             StoreOp::History { context, oid, count } => match book.index.get(oid) {
                 Some(entry) if count > 0 => {
                     Asked::start(context, History::new(oid, count, entry.at), book, out);

@@ -99,8 +99,6 @@ pub enum Stage {
 pub struct Packed {
     /// Where every object's record lies.
     pub index: Index,
-    /// The last transaction before the state that is kept.
-    pub stop: Tid,
     /// Where the old log ended.
     pub before: u64,
     /// Where the new log ends.

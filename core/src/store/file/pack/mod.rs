@@ -414,7 +414,6 @@ impl<C> Packing<C> {
             let Rest { pen, index, .. } = *rest;
             self.news.push_back(News::Ready(Box::new(Packed {
                 index,
-                stop: self.begin.stop,
                 before: self.upto,
                 end: pen.at(),
                 nonce: self.begin.nonce,
