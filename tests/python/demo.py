@@ -20,6 +20,7 @@ from common import check_equal
 from common import database
 from common import raised
 from common import run
+from common import storage
 from transaction import TransactionManager
 from ZODB import DB
 from ZODB.FileStorage import FileStorage
@@ -171,7 +172,9 @@ def packed(where):
         check_equal(Worker(contents, where).result(), expected, 'what another process sees after a pack')
         for serial in serials[:2]:
             raised(POSKeyError, db.storage.loadSerial, oid, serial)
-        before = db.storage.loadBefore(oid, serials[1])
+        # Of a client without a cache of what was.
+        with closing(storage(where)) as other:
+            before = other.loadBefore(oid, serials[1])
         check(before is None or not OURS, f'no revision is told whose end was packed away: {before}')
         manager.begin()
         root['o5'].value = 'after'

@@ -20,7 +20,7 @@ fn a_server_of_either_maker_is_packed_and_then_has_nothing_to_pack() {
     for maker in [Maker::Zeolith, Maker::Python] {
         for codec in CODECS {
             let home = Home::new();
-            python("make", &[&path(&home, "Data.fs")]);
+            python("make", &[&path(&home, "Data.fs"), "0", "sound"]);
             let server = serve(maker, &home, codec);
             let size = || std::fs::metadata(home.path("Data.fs")).expect("a file").len();
             let was = size();
@@ -60,13 +60,17 @@ fn what_cannot_be_packed_is_told_in_one_line() {
     let address = server.address().to_owned();
     let told = refused(&["pack", &path(&home, "Data.fs")]);
     assert!(told.contains("is in use by process"), "{told}");
+    let told = refused(&["pack", &address]);
+    assert!(told.contains("refers to object") && told.contains("pack without pack-gc"), "{told}");
     let told = refused(&["pack", &address, "--no-gc"]);
     assert!(told.contains("pack-gc in the server's configuration"), "{told}");
     let told = refused(&["pack", &format!("zeo://{address}/other")]);
     assert!(told.contains("other"), "{told}");
     server.stop();
-    refused(&["pack", &address]);
-    refused(&["pack", &path(&home, "missing.fs")]);
+    let told = refused(&["pack", &address]);
+    assert!(told.contains("no connection"), "{told}");
+    let told = refused(&["pack", &path(&home, "missing.fs")]);
+    assert!(told.contains("does not exist"), "{told}");
     let config = Config { read_only: true, ..Config::new(Codec::Pickle) };
     let server = Server::start(&home, &config);
     let told = refused(&["pack", server.address()]);
