@@ -5,7 +5,9 @@ use super::{Commits, blobs};
 use crate::commit::scene::Scene;
 use crate::commit::txn::Phase;
 use crate::ids::{Oid, Tid};
+use crate::record::{Reference, references};
 use crate::server::names::{ConnId, Context, TxnKey};
+use crate::store::file::pack::{PackError, Packed};
 use crate::store::{Place, StoreOp};
 use bytes::Bytes;
 
@@ -75,6 +77,28 @@ pub fn on_room(
         None => scene.desk.store.release(bytes),
     }
     Stated::Done
+}
+
+/// Whether all is in a packed log that transactions are going to refer to by the states they were given: what went was
+/// collected before somebody undid that.
+///
+/// # Errors
+/// [`PackError::BroughtBack`], or [`PackError::Unreadable`].
+pub fn check_states(commits: &Commits, packed: &Packed) -> Result<(), PackError> {
+    let states =
+        commits.txns.iter().flat_map(|txn| txn.states_again().map(move |(by, state)| (txn, by, state)));
+    for (txn, by, state) in states {
+        for reference in references(state).map_err(|why| PackError::Unreadable { oid: by, why })? {
+            if let Reference::Object(oid) = reference
+                && packed.index.get(oid).is_none()
+                && !txn.gives_state(oid)
+            {
+                mark!("an undo that is voted on brings back what a pack has collected");
+                return Err(PackError::BroughtBack { oid, by });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether a vote waits to be told, by their places, whose blobs its undone changes need.

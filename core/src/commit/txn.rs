@@ -538,6 +538,20 @@ impl Txn {
         self.items.iter().filter_map(back).collect()
     }
 
+    /// The states of the log that objects have again.
+    pub fn states_again(&self) -> impl Iterator<Item = (Oid, &Bytes)> {
+        self.items.iter().filter_map(|item| match &item.kind {
+            Kind::Undone(Set::State(state, _)) => Some((item.oid, state)),
+            _ => None,
+        })
+    }
+
+    /// Whether an object has a state of this transaction's when it is committed.
+    pub fn gives_state(&self, oid: Oid) -> bool {
+        let item = self.stores.get(&oid).map(|&at| &self.items[at]);
+        item.is_some_and(|item| !matches!(item.kind, Kind::Delete | Kind::Undone(Set::Gone)))
+    }
+
     /// The state of the log that an object has again, and the transaction that wrote it; `None`: it has none, or its place.
     pub fn set_back_with(&self, oid: Oid) -> Option<(Tid, Bytes)> {
         match &self.items[*self.stores.get(&oid)?].kind {

@@ -120,6 +120,12 @@ impl<C: Nest> Coded<C> {
         self.settle(out);
     }
 
+    /// Removes a packed log that is not to be put in place.
+    pub fn discard(&mut self, out: &mut Outbox<C>) {
+        self.store.discard(&mut self.inner);
+        self.settle(out);
+    }
+
     fn settle(&mut self, out: &mut Outbox<C>) {
         out.disk.append(&mut self.inner.disk);
         let form = self.form;

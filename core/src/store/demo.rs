@@ -146,6 +146,12 @@ impl<C: Nest> Demo<C> {
         self.settle(out);
     }
 
+    /// Removes a packed log that is not to take the place of that of the changes.
+    pub fn discard(&mut self, out: &mut Outbox<C>) {
+        self.changes.store.discard(&mut self.changes.out);
+        self.settle(out);
+    }
+
     /// Gives back room that was reserved for a transaction which was aborted.
     pub fn release(&mut self, bytes: u64) {
         self.changes.store.release(bytes);

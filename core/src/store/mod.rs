@@ -179,6 +179,19 @@ impl<C: Nest> Store<C> {
         }
     }
 
+    /// Removes a packed log that is not to take the place of the old one; answered by [`StoreDone::Swapped`].
+    ///
+    /// # Panics
+    /// When the store has no log.
+    pub fn discard(&mut self, out: &mut Outbox<C>) {
+        match self {
+            Store::File(store) => store.discard(out),
+            Store::Coded(coded) => coded.discard(out),
+            Store::Demo(demo) => demo.discard(out),
+            Store::Memory(_) => unreachable!("there is no log in memory"),
+        }
+    }
+
     /// Gives back room that was reserved for a transaction which was aborted.
     pub fn release(&mut self, bytes: u64) {
         match self {

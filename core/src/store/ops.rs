@@ -229,7 +229,7 @@ pub enum StoreDone<C> {
         /// What the disk said.
         why: StoreError,
     },
-    /// To [`Store::swap`](super::Store::swap). After an error the old log is served; if the new one is, the store takes no
+    /// To [`Store::discard`](super::Store::discard), and to [`Store::swap`](super::Store::swap). After an error the old log is served; if the new one is, the store takes no
     /// more commits.
     Swapped {
         /// Whether the packed log is in place for good.

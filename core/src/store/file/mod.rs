@@ -328,6 +328,13 @@ impl<C> FileStore<C> {
         self.swap.insert(Swap::new(packed, keep_old, owner)).go(&mut out.disk);
     }
 
+    /// Removes a packed log that is not to take the place of this one; answered by `Swapped`. What cannot be removed goes
+    /// with the next pack, or at the next start.
+    pub fn discard(&mut self, out: &mut Outbox<C>) {
+        let owner = self.owner.expect("nobody packs a read-only storage");
+        self.swap.insert(Swap::discarding(owner)).go(&mut out.disk);
+    }
+
     fn on_swapping(&mut self, done: DiskDone<C>, out: &mut Outbox<C>) {
         let swap = self.swap.as_mut().expect("a swap that goes on");
         let result = match swap.on_disk(done, &mut out.disk) {

@@ -414,6 +414,7 @@ impl<C> Packing<C> {
             let Rest { pen, index, .. } = *rest;
             self.news.push_back(News::Ready(Box::new(Packed {
                 index,
+                gc: self.begin.gc,
                 before: self.upto,
                 end: pen.at(),
                 nonce: self.begin.nonce,
