@@ -157,9 +157,9 @@ pub(super) enum Set {
     /// It is not known yet.
     Unknown,
     Back(Place),
-    /// It has this state, which is in no place of the log that it could point to; and the transaction that wrote it, if it
-    /// was in the log.
-    State(Bytes, Option<Tid>),
+    /// It has this state, which is in no place of the log that it could point to; and the transaction that wrote it and the
+    /// place, if it was in the log.
+    State(Bytes, Option<(Tid, Place)>),
     Gone,
     /// The client has to merge these: the current revision, what was undone, and the state before that.
     Merge {

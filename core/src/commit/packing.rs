@@ -7,6 +7,7 @@ use crate::commit::txn::Phase;
 use crate::ids::{Oid, Tid};
 use crate::record::{Reference, references};
 use crate::server::names::{ConnId, Context, TxnKey};
+use crate::store::file::FileStore;
 use crate::store::file::pack::{PackError, Packed};
 use crate::store::{Place, StoreOp};
 use bytes::Bytes;
@@ -43,6 +44,14 @@ pub enum Stated {
     Done,
     /// It has it, and asks for the room that it takes more than the place.
     NeedsRoom,
+}
+
+/// The old log stays: transactions point into it again. A state without a pointer would be nothing to a later pack, which may
+/// collect what it refers to.
+pub fn point_again(commits: &mut Commits, log: &FileStore<Context>) {
+    for txn in commits.txns.iter_mut() {
+        txn.point_again(|place| log.has_place(place));
+    }
 }
 
 /// Such a state, and the transaction that wrote it; `None`: the object does not exist there.

@@ -128,6 +128,11 @@ impl Table {
         self.txns.iter_mut().flat_map(of).collect()
     }
 
+    /// All of them, to be changed.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Txn> {
+        self.txns.values_mut()
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.txns.len()

@@ -364,8 +364,21 @@ impl Txn {
         let Some(&at) = self.stores.get(&oid) else { return };
         let kind = &mut self.items[at].kind;
         if matches!(kind, Kind::Undone(Set::Back(back)) if *back == place) {
-            *kind = Kind::Undone(origin.map_or(Set::Gone, |(tid, state)| Set::State(state, Some(tid))));
+            *kind =
+                Kind::Undone(origin.map_or(Set::Gone, |(tid, state)| Set::State(state, Some((tid, place)))));
             self.bytes += kind.len();
+        }
+    }
+
+    /// Points again to the places that were taken for their states, as far as they are good.
+    pub fn point_again(&mut self, is_good: impl Fn(Place) -> bool) {
+        for Item { kind, .. } in &mut self.items {
+            if let Kind::Undone(Set::State(_, Some((_, place)))) = *kind
+                && is_good(place)
+            {
+                self.bytes -= kind.len();
+                *kind = Kind::Undone(Set::Back(place));
+            }
         }
     }
 
@@ -555,7 +568,7 @@ impl Txn {
     /// The state of the log that an object has again, and the transaction that wrote it; `None`: it has none, or its place.
     pub fn set_back_with(&self, oid: Oid) -> Option<(Tid, Bytes)> {
         match &self.items[*self.stores.get(&oid)?].kind {
-            Kind::Undone(Set::State(state, Some(tid))) => Some((*tid, state.clone())),
+            Kind::Undone(Set::State(state, Some((tid, _)))) => Some((*tid, state.clone())),
             _ => None,
         }
     }

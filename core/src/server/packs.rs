@@ -396,6 +396,9 @@ impl Packs {
             Err(error) => {
                 let (storage, why) = (scene.name.to_owned(), error.to_string());
                 scene.out.log(Event::PackFailed { storage, why });
+                if let Some(log) = scene.desk.store.log() {
+                    packing::point_again(commits, log);
+                }
             }
         }
         if let Some(asker) = running.asker {

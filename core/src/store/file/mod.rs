@@ -435,6 +435,11 @@ impl<C> FileStore<C> {
         self.book.index.len()
     }
 
+    /// Whether a place is one of this log, and not of one that was packed since.
+    pub fn has_place(&self, place: Place) -> bool {
+        place.log == self.book.log
+    }
+
     /// True when nothing was ever stored.
     pub fn is_empty(&self) -> bool {
         self.book.index.is_empty()
