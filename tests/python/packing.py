@@ -149,7 +149,8 @@ class History:
     def undo(self, n):
         try:
             self.sample.commit(self.sample.undo(n), description="undo %d" % n)
-        except UndoError:
+        # Python's packs may have lost the blob that it goes back to.
+        except (UndoError, POSKeyError):
             self.sample.count -= 1
             self.sample.storage.tpc_abort(self.sample.storage._transaction)
 
