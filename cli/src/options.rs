@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 pub use zeolith_core::server::packs::PackOptions;
 use zeolith_core::store::reach::Reach;
-pub use zeolith_net::boot::{StorageKind, StorageSpec};
+pub use zeolith_net::boot::{Layer, StorageKind, StorageSpec};
 use zeolith_net::tls::ServerTls;
 pub use zeolith_net::{Address, AddressError};
 

@@ -22,6 +22,8 @@ pub enum Bug {
     CachedWhileAway,
     /// Promise 5: a client is at the server's last transaction before it knows what that changed.
     LastTidAhead,
+    /// Promise 5: a pack to the time of the newest transaction drops it when nothing of it stays.
+    LastTidPacked,
     /// Promise 6: a client answers that a transaction is committed, and does not tell of its changes.
     FinishUntold,
     /// Promise 7: an invalidation names only the first object of its transaction.
@@ -48,10 +50,20 @@ pub enum Bug {
     LocksLetGoBetweenRounds,
     /// Promise 14: a load joins one of the same object before another tid.
     OtherLoadJoined,
+    /// Promise 15: a pack follows all references of an object but the last.
+    ReachableDropped,
+    /// Promise 15: a record behind the time of a pack points to where the state was in the old log.
+    PointerIntoOldLog,
+    /// Promise 15: a pack goes up to the end of the log, whatever time it was asked for.
+    PackedBeyondItsTime,
     /// Promise 16: a load before a tid is answered with whatever is current.
     CurrentForOlder,
     /// Promise 16: a load fails while a transaction is on its way to the disk.
     LoadRefused,
+    /// Promise 17: a transaction is appended while its blobs are still being put where their readers look.
+    BlobNotAwaited,
+    /// Promise 17: what is sent of a blob goes into the one that was begun last, on whatever connection.
+    UploadsMixed,
     /// Promise 18: what a transaction only read is compared at its vote, and not locked.
     ReadCheckNotHeld,
     /// Promise 19: recovery judges the tail of the log by its structure alone though the checksums may be trusted,
@@ -84,6 +96,7 @@ impl Bug {
         Bug::KeptAcrossReconnect,
         Bug::CachedWhileAway,
         Bug::LastTidAhead,
+        Bug::LastTidPacked,
         Bug::FinishUntold,
         Bug::InvalidationCutShort,
         Bug::MissedWhenCommitterLeft,
@@ -97,8 +110,13 @@ impl Bug {
         Bug::LocksKeptAtTimeout,
         Bug::LocksLetGoBetweenRounds,
         Bug::OtherLoadJoined,
+        Bug::ReachableDropped,
+        Bug::PointerIntoOldLog,
+        Bug::PackedBeyondItsTime,
         Bug::CurrentForOlder,
         Bug::LoadRefused,
+        Bug::BlobNotAwaited,
+        Bug::UploadsMixed,
         Bug::ReadCheckNotHeld,
         Bug::TornTailKept,
         Bug::IterationsKept,
@@ -135,8 +153,14 @@ impl Bug {
             Bug::LocksKeptAtTimeout => "locks-kept-at-timeout",
             Bug::LocksLetGoBetweenRounds => "locks-let-go-between-rounds",
             Bug::OtherLoadJoined => "other-load-joined",
+            Bug::LastTidPacked => "last-tid-packed",
+            Bug::ReachableDropped => "reachable-dropped",
+            Bug::PointerIntoOldLog => "pointer-into-old-log",
+            Bug::PackedBeyondItsTime => "packed-beyond-its-time",
             Bug::CurrentForOlder => "current-for-older",
             Bug::LoadRefused => "load-refused",
+            Bug::BlobNotAwaited => "blob-not-awaited",
+            Bug::UploadsMixed => "uploads-mixed",
             Bug::ReadCheckNotHeld => "read-check-not-held",
             Bug::TornTailKept => "torn-tail-kept",
             Bug::IterationsKept => "iterations-kept",
@@ -156,7 +180,7 @@ impl Bug {
             Bug::StaleRead | Bug::ToldBehindLoad => 2,
             Bug::AppliedLate => 3,
             Bug::KeptAcrossReconnect | Bug::CachedWhileAway => 4,
-            Bug::LastTidAhead => 5,
+            Bug::LastTidAhead | Bug::LastTidPacked => 5,
             Bug::FinishUntold => 6,
             Bug::InvalidationCutShort => 7,
             Bug::MissedWhenCommitterLeft => 8,
@@ -166,7 +190,9 @@ impl Bug {
             Bug::LostFinishDenied | Bug::SettledTooSoon => 12,
             Bug::LocksKeptAtDisconnect | Bug::LocksKeptAtTimeout | Bug::LocksLetGoBetweenRounds => 13,
             Bug::OtherLoadJoined => 14,
+            Bug::ReachableDropped | Bug::PointerIntoOldLog | Bug::PackedBeyondItsTime => 15,
             Bug::CurrentForOlder | Bug::LoadRefused => 16,
+            Bug::BlobNotAwaited | Bug::UploadsMixed => 17,
             Bug::ReadCheckNotHeld => 18,
             Bug::TornTailKept => 19,
             Bug::IterationsKept | Bug::QuestionForgotten | Bug::FinishLeftOpen => 20,

@@ -2,6 +2,8 @@
 
 mod layers;
 
+pub(crate) use layers::blob_folder;
+
 use crate::blobs;
 use crate::client::ConnectError;
 use crate::clock::wall;
@@ -66,10 +68,24 @@ pub enum StorageKind {
         /// What it is called; `None`: by what it is made of.
         name: Option<String>,
         /// What is underneath, whatever it says of itself.
-        base: Box<StorageKind>,
-        /// What takes the changes.
-        changes: Box<StorageKind>,
+        base: Box<Layer>,
+        /// What takes the changes; `None`: memory, and a folder for blobs that goes with the process.
+        changes: Option<Box<Layer>>,
     },
+}
+
+/// One of the storages that lie over one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// What it is.
+    pub kind: StorageKind,
+    /// The folder of its blobs; `None`: it has none of its own.
+    pub blobs: Option<PathBuf>,
+}
+
+impl Layer {
+    /// In memory, without blobs.
+    pub const MEMORY: Layer = Layer { kind: StorageKind::Memory, blobs: None };
 }
 
 /// A storage that was opened.
@@ -110,10 +126,18 @@ pub enum BootError {
         pid: Option<u32>,
     },
     /// A demo storage was to write its own base.
-    #[error("{}: one file cannot take the changes of a demo storage and be its base", path.display())]
+    #[error("{}: the changes of a demo storage cannot go where its base is", path.display())]
     OwnBase {
-        /// The file.
+        /// The file, or the folder of blobs.
         path: PathBuf,
+    },
+    /// The base of a demo storage has blobs, and its changes none.
+    #[error(
+        "storage {name:?}: the base of this demo storage has blobs; its changes need a folder for theirs, too"
+    )]
+    BlobsBelow {
+        /// The storage.
+        name: String,
     },
     /// The operating system could not do it.
     #[error("{}: {error}", path.display())]
@@ -159,6 +183,23 @@ pub(crate) struct Booted {
     pub(crate) summary: Summary,
 }
 
+impl Booted {
+    /// An empty storage that goes with the process.
+    pub(crate) fn in_memory(name: String) -> Booted {
+        let summary = Summary {
+            name: name.clone(),
+            path: None,
+            place: "in memory".into(),
+            read_only: false,
+            objects: 0,
+            size: 0,
+            last: Tid::ZERO,
+            report: Report::default(),
+        };
+        Booted { boot: StorageBoot::memory(name), files: Files::default(), summary }
+    }
+}
+
 /// How storages are opened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
@@ -168,6 +209,8 @@ pub(crate) struct Manner {
     pub(crate) check_upto: u64,
     /// Whether a log is opened that differs from its checksums.
     pub(crate) serve_damaged: bool,
+    /// Whether it is the base of a demo storage, of which nothing is written.
+    pub(crate) frozen: bool,
 }
 
 /// Opens a storage, recovering it if need be. The seed is for this opening alone: of it comes what tells the storage's
@@ -176,31 +219,29 @@ pub(crate) struct Manner {
 /// Given up in between, it leaves the files as a crash would, and unlocked.
 pub(crate) async fn open(spec: StorageSpec, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
     let StorageSpec { name, kind, blobs } = spec;
-    let mut booted = open_kind(name, kind, manner, seed).await?;
-    if let Some(path) = blobs {
-        blobs::start::attach(&mut booted, &path)?;
+    open_layer(name, Layer { kind, blobs }, manner, seed).await
+}
+
+/// Opens a storage with its blobs.
+async fn open_layer(name: String, layer: Layer, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
+    let mut booted = open_kind(name, layer.kind, manner, seed).await?;
+    if let Some(path) = layer.blobs {
+        blobs::start::attach(&mut booted, &path, manner.frozen)?;
     }
     Ok(booted)
 }
 
-/// Opens all of a storage but its blobs, which belong to whatever lies outermost.
+/// Opens all of a storage but its own folder of blobs.
 async fn open_kind(name: String, kind: StorageKind, manner: Manner, seed: Seed) -> Result<Booted, BootError> {
     match kind {
-        StorageKind::Memory => {
-            let summary = Summary {
-                name: name.clone(),
-                path: None,
-                place: "in memory".into(),
-                read_only: false,
-                objects: 0,
-                size: 0,
-                last: Tid::ZERO,
-                report: Report::default(),
-            };
-            let boot = StorageBoot::memory(name);
-            Ok(Booted { boot, files: Files::default(), summary })
+        StorageKind::Memory => Ok(Booted::in_memory(name)),
+        StorageKind::File { path, create, read_only, .. }
+            if manner.frozen && layers::is_nothing(&path, create && !read_only)? =>
+        {
+            Box::pin(open_kind(name, StorageKind::Memory, manner, seed)).await
         }
         StorageKind::File { path, create, read_only, pack } => {
+            let (create, read_only) = (create && !manner.frozen, read_only || manner.frozen);
             let mut booted = open_file(name, path, create, read_only, manner, seed).await?;
             booted.boot.pack = pack;
             Ok(booted)
@@ -210,11 +251,17 @@ async fn open_kind(name: String, kind: StorageKind, manner: Manner, seed: Seed) 
         }
         StorageKind::Upstream(_) => Err(BootError::OverUpstream),
         StorageKind::Demo { name: called, base, changes } => {
-            layers::check_apart(&base, &changes)?;
-            let base = layers::frozen(*base)?;
-            let base = Box::pin(open_kind(name.clone(), base, manner, seed)).await?;
-            let changes = Box::pin(open_kind(name, *changes, manner, seed)).await?;
-            Ok(layers::demo(called, base, changes, seed))
+            let below = Manner { frozen: true, ..manner };
+            let over = changes.map(|changes| *changes);
+            layers::check_apart(&base, over.as_ref())?;
+            let base = Box::pin(open_layer(name.clone(), *base, below, seed)).await?;
+            let changes = match over {
+                Some(changes) => Box::pin(open_layer(name, changes, manner, seed)).await?,
+                None => {
+                    layers::temporary(Box::pin(open_layer(name, Layer::MEMORY, manner, seed)).await?, manner)?
+                }
+            };
+            layers::demo(called, base, changes, manner, seed)
         }
     }
 }
@@ -230,7 +277,7 @@ async fn open_file(
     let io = |error| BootError::Io { path: path.clone(), error };
     let (lock, contents) = if read_only { (None, peek(&path)?) } else { hold(&path)? };
     let found = look(&path, contents.clone()).map_err(io)?;
-    let Manner { queue, check_upto, serve_damaged } = manner;
+    let Manner { queue, check_upto, serve_damaged, .. } = manner;
     let name_of_log = path.display().to_string();
     let options = OpenOptions { path: name_of_log, create, read_only, queue, check_upto, serve_damaged };
     let mut disk = Disk::new(path.clone(), read_only, lock).map_err(io)?;

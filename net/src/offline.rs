@@ -306,7 +306,7 @@ fn open(
     let kind = StorageKind::File { path: path.to_owned(), create, read_only, pack: PackOptions::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| BootError::Io { path: path.to_owned(), error })?;
-    let manner = Manner { queue: 0.into(), check_upto, serve_damaged };
+    let manner = Manner { queue: 0.into(), check_upto, serve_damaged, frozen: false };
     let spec = StorageSpec { name: "1".into(), kind, blobs: None };
     runtime.block_on(boot::open(spec, manner, Seed(clock::seed())))
 }

@@ -163,6 +163,7 @@ pub async fn run(
     let address = listener.address().map_err(ServeError::System)?;
 
     let manner = Manner {
+        frozen: false,
         queue: config.server.invalidation_queue,
         check_upto: limits::CHECKED_AT_OPEN,
         serve_damaged: config.serve_damaged,

@@ -15,6 +15,7 @@ use crate::ledger::Attempt;
 use admin::Admin;
 use questions::{Iteration, Purpose, Questions};
 use txns::Txns;
+pub use work::Storage;
 use zeolith_core::client::{Answer, Call, Error, Input, Ticket};
 use zeolith_core::ids::Tid;
 use zeolith_core::rng::Rng;
@@ -30,13 +31,14 @@ pub struct App {
     questions: Questions,
     txns: Txns,
     admin: Admin,
+    storage: Storage,
 }
 
 impl App {
     /// One that has asked nothing yet.
-    pub fn new(id: ClientId, writes: bool) -> App {
-        let (questions, txns) = (Questions::default(), Txns::new(id, writes));
-        App { id, questions, txns, admin: Admin::default() }
+    pub fn new(id: ClientId, writes: bool, storage: Storage) -> App {
+        let (questions, txns) = (Questions::default(), Txns::new(id, writes, storage));
+        App { id, questions, txns, admin: Admin::default(), storage }
     }
 
     /// Whether it has nothing under way.
@@ -94,6 +96,9 @@ impl App {
         if self.is_voted() && rng.chance(2, 3) {
             return self.decide(scene, rng.chance(1, 10));
         }
+        if self.storage.blobs && rng.chance(1, 2) && self.txns.upload(scene) {
+            return true;
+        }
         if self.questions.len() < QUESTIONS
             && rng.chance(1, 3)
             && self.admin.go_on(scene, &mut self.questions)
@@ -122,6 +127,17 @@ impl App {
             return false;
         }
         let attempt = Attempt { client: self.id, number: self.txns.number() + 1 };
+        if self.storage.packs {
+            // What points back makes a pack hard.
+            match rng.below(6) {
+                0 | 1 => {
+                    admin::pack(scene, &mut self.questions, &self.txns, now, rng);
+                    return true;
+                }
+                2 | 3 => return admin::undo(scene, &mut self.questions, &mut self.txns, rng),
+                _ => {}
+            }
+        }
         self.admin.act(scene, &mut self.questions, &mut self.txns, (attempt, now), rng)
     }
 
@@ -138,7 +154,12 @@ impl App {
 
     /// Gives up what it has open and does not wait for; whether there was anything.
     pub fn rest(&mut self, scene: &mut Scene<'_>) -> bool {
-        self.admin.rest(scene, &mut self.questions)
+        self.admin.rest(scene, &mut self.questions) | self.txns.upload(scene)
+    }
+
+    /// Bytes of a blob that it asked for.
+    pub fn on_piece(&mut self, ticket: Ticket, bytes: &[u8]) {
+        self.questions.add(ticket, bytes);
     }
 
     /// Something that is no transaction.
@@ -154,6 +175,15 @@ impl App {
             return Call::Load { oid, before: serial.next() };
         }
         match (rng.below(12), known) {
+            (0..3, Some((oid, serial))) if self.storage.blobs => {
+                let blob = self.txns.known.iter().rev().find(|(oid, _)| work::has_blob(*oid));
+                let (oid, serial) = blob.copied().unwrap_or((oid, serial));
+                Call::LoadBlob { oid, serial }
+            }
+            (3, _) if self.storage.packs && !self.txns.own.is_empty() => {
+                let (oid, _) = self.txns.own[rng.below(self.txns.own.len() as u64) as usize];
+                Call::Load { oid, before: if rng.chance(1, 2) { Tid::MAX } else { snapshot } }
+            }
             (0..4, _) => Call::Load { oid, before: Tid::MAX },
             (4, Some((oid, serial))) => Call::Load { oid, before: serial },
             (5, Some((oid, serial))) => Call::LoadSerial { oid, serial },
@@ -187,6 +217,12 @@ impl App {
             Told::Resolve(txn, merge) => {
                 if let Some(Purpose::Vote(number)) = self.questions.purpose(txn.0) {
                     self.txns.merge(scene, number, txn, &merge);
+                }
+                return;
+            }
+            Told::ReadBlob(txn, at) => {
+                if let Some(Purpose::Vote(number)) = self.questions.purpose(txn.0) {
+                    self.txns.read_blob(scene, number, (txn, at));
                 }
                 return;
             }

@@ -4,6 +4,7 @@
 use zeolith_core::client::Client;
 use zeolith_core::server::{Context, Server};
 use zeolith_core::store::file::open::Opening;
+use zeolith_core::store::file::pack::Packing;
 
 #[cfg(feature = "planted-bugs")]
 pub use zeolith_core::planted::Bug;
@@ -43,6 +44,16 @@ pub(crate) fn plant_in_opening(bug: Bug, opening: &mut Opening<Context>) {
 
 #[cfg(not(feature = "planted-bugs"))]
 pub(crate) fn plant_in_opening(bug: Bug, _: &mut Opening<Context>) {
+    match bug {}
+}
+
+#[cfg(feature = "planted-bugs")]
+pub(crate) fn plant_in_pack(bug: Bug, packing: &mut Packing<Context>) {
+    packing.plant(bug);
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+pub(crate) fn plant_in_pack(bug: Bug, _: &mut Packing<Context>) {
     match bug {}
 }
 

@@ -24,6 +24,10 @@ pub(crate) fn choose(world: &World, options: &Options, rng: &mut Rng) -> Event {
     if faults.has(Fault::Strangers) && rng.chance(1, 10) {
         return Event::Stranger(ServerNo(0), rng.next_u64());
     }
+    // A pack has many steps.
+    if world.nodes()[0].can_pack() && rng.chance(1, 4) {
+        return Event::Pack(ServerNo(0));
+    }
     loop {
         let client = ClientId(rng.below(setup.clients as u64) as usize);
         // Most of what goes on is between the clients and the first server.
@@ -111,10 +115,17 @@ fn fault(world: &World, options: &Options, wire: Wire, rng: &mut Rng) -> Option<
         Fault::Crashes => Some(Event::Crash(server, Fate::Process)),
         Fault::PowerLosses => Some(Event::Crash(server, Fate::Power(rng.next_u64()))),
         Fault::DiskFailures => Some(match rng.below(8) {
+            _ if world.nodes()[server.0].can_pack() && rng.chance(1, 4) => {
+                Event::FailDisk(server, Failure::Pack)
+            }
+            _ if options.setup.blobs && rng.chance(1, 3) => Event::FailDisk(server, Failure::Blob),
             0 | 1 => Event::FailDisk(server, Failure::Full),
             2 | 3 => Event::FailDisk(server, Failure::Write),
             4 => Event::Forget(server),
-            _ => Event::FailDisk(server, Failure::End(0)),
+            _ => {
+                let begun = world.nodes()[server.0].disk.begun() as u64;
+                Event::FailDisk(server, Failure::End(rng.below(begun.max(1)) as usize))
+            }
         }),
         Fault::FullDisks if rng.chance(1, 4) => Some(Event::Room(server, u64::MAX)),
         Fault::FullDisks => Some(Event::Room(server, rng.below(ROOM))),

@@ -2,23 +2,26 @@
 //! also fail, and bits may turn on it. What a failed sync could not write is still read, until memory gets short or the power
 //! fails.
 
+mod words;
+
 use crate::event::Failure;
+use crate::folder::Folder;
 use crate::log;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::server::Context;
+use zeolith_core::store::blob::BlobOp;
 use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Naming, Span};
+use zeolith_core::store::file::lockfile;
+use zeolith_core::store::file::sidecar::Header;
 
 /// What survives a power loss is decided in pieces of this size.
 const SECTOR: usize = 512;
 
 /// Why no operation is on the files of one of several parts.
 const ONE_FILE: &str = "simulated storages are a Data.fs each";
-
-/// Why nothing is done with blobs.
-const NO_BLOBS: &str = "no storage of this world has blobs";
 
 /// What is left when the machine goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,20 @@ struct SimFile {
     unsynced: Vec<Change>,
 }
 
+/// What becomes of names in one step.
+#[derive(Clone, Copy, Debug)]
+struct Renamed {
+    gone: Option<FileId>,
+    made: Option<(FileId, usize)>,
+}
+
+impl Renamed {
+    fn apply(self, names: &mut BTreeMap<FileId, usize>) {
+        self.gone.and_then(|gone| names.remove(&gone));
+        names.extend(self.made);
+    }
+}
+
 fn apply(image: &mut Vec<u8>, change: &Change) {
     match change {
         Change::Write { at, bytes } => put(image, *at as usize, bytes),
@@ -68,14 +85,24 @@ enum Begun {
     /// It covers the first `changes` unsynced changes.
     Sync {
         file: FileId,
+        inode: usize,
         changes: usize,
     },
+    Blob(BlobOp),
 }
 
 /// The disk of one server.
 #[derive(Debug, Default)]
 pub struct SimDisk {
-    files: BTreeMap<FileId, SimFile>,
+    inodes: Vec<SimFile>,
+    /// Which of them has a name.
+    names: BTreeMap<FileId, usize>,
+    /// Which has it for certain after a power loss.
+    kept: BTreeMap<FileId, usize>,
+    /// What makes the one into the other, in order.
+    renamed: Vec<Renamed>,
+    /// The folder of the blobs.
+    pub blobs: Folder,
     /// Operations not begun: they begin in order.
     queue: VecDeque<DiskOp<Context>>,
     /// Operations begun: they end in any order.
@@ -86,6 +113,8 @@ pub struct SimDisk {
     ends: [usize; 2],
     /// It has failed since the machine started.
     failed: bool,
+    /// The next operation in the folder of the blobs does not end well.
+    fails_blob: bool,
     /// How long the log may get; `None`: as long as it likes.
     room: Option<u64>,
     /// How long it may get all the same: this much was promised to the process.
@@ -113,9 +142,11 @@ impl SimDisk {
         self.begun.iter().position(|begun| matches!(begun, Begun::Read(_)))
     }
 
-    /// Whether all that it was asked to write is written and synced.
+    /// Whether all that it was asked to write is written and synced. What is left of drafts of blobs goes at the next start.
     pub fn is_written(&self) -> bool {
-        let writes = |op: &DiskOp<Context>| !matches!(op, DiskOp::Read { .. } | DiskOp::Reserve { .. });
+        let writes = |op: &DiskOp<Context>| {
+            !matches!(op, DiskOp::Read { .. } | DiskOp::Reserve { .. } | DiskOp::Blob(_))
+        };
         self.syncs() == 0 && !self.queue.iter().any(writes)
     }
 
@@ -126,7 +157,39 @@ impl SimDisk {
 
     /// Its files, as a reader sees them.
     pub fn files(&self) -> BTreeMap<FileId, Vec<u8>> {
-        self.files.iter().map(|(&id, file)| (id, file.current.clone())).collect()
+        self.names.iter().map(|(&id, &inode)| (id, self.inodes[inode].current.clone())).collect()
+    }
+
+    /// Which file is the log: another one after a pack.
+    pub fn log_file(&self) -> Option<usize> {
+        self.names.get(&FileId::Log).copied()
+    }
+
+    fn file(&self, id: FileId) -> Option<&SimFile> {
+        self.names.get(&id).map(|&inode| &self.inodes[inode])
+    }
+
+    /// The file of a name, which is made when there is none.
+    fn inode(&mut self, id: FileId) -> usize {
+        if let Some(&inode) = self.names.get(&id) {
+            return inode;
+        }
+        let inode = self.inodes.len();
+        self.inodes.push(SimFile::default());
+        let made = Renamed { gone: None, made: Some((id, inode)) };
+        made.apply(&mut self.names);
+        // An empty file more or less makes no difference; another file of this name does.
+        if self.kept.contains_key(&id) {
+            self.renamed.push(made)
+        } else {
+            made.apply(&mut self.kept)
+        }
+        inode
+    }
+
+    fn file_mut(&mut self, id: FileId) -> &mut SimFile {
+        let inode = self.inode(id);
+        &mut self.inodes[inode]
     }
 
     /// Whether it has failed since the machine started.
@@ -141,22 +204,7 @@ impl SimDisk {
 
     /// What a person would call the next operation to begin.
     pub fn upcoming(&self) -> Option<String> {
-        Some(match self.queue.front()? {
-            DiskOp::Read { file, .. } => format!("read {file:?}"),
-            DiskOp::Write { file, at, chunks } => {
-                let bytes: usize = chunks.iter().map(Bytes::len).sum();
-                format!("write {file:?} {at}+{bytes}")
-            }
-            DiskOp::SetLen { file, len } => format!("set length {file:?} {len}"),
-            DiskOp::Replace { file, .. } => format!("replace {file:?}"),
-            DiskOp::Sync { file } => format!("sync {file:?}"),
-            DiskOp::Reserve { upto } => format!("reserve {upto}"),
-            DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
-            DiskOp::KeepTail { from } => format!("keep the tail from {from}"),
-            DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
-            DiskOp::Free => "look for room".to_owned(),
-            DiskOp::Name(naming) => format!("change names: {naming:?}"),
-        })
+        self.queue.front().map(words::operation)
     }
 
     /// What a person would call the end of the operation at place `at` of those begun; `None` when there is none.
@@ -164,6 +212,7 @@ impl SimDisk {
         self.begun.get(at).map(|begun| match begun {
             Begun::Read(_) => "read is there".to_owned(),
             Begun::Sync { file, .. } => format!("{file:?} is synced"),
+            Begun::Blob(op) => format!("{} is done", words::blob(op)),
         })
     }
 
@@ -195,7 +244,10 @@ impl SimDisk {
             }
             DiskOp::KeepTail { .. } => return Some(DiskDone::Kept { result: Ok("Data.fs.tr0".into()) }),
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
-            DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
+            DiskOp::Blob(op) => {
+                self.blobs.begin(&op);
+                self.begun.push(Begun::Blob(op));
+            }
             DiskOp::Free => return Some(DiskDone::Free { result: Ok(u64::MAX) }),
             DiskOp::Name(naming) => {
                 self.name(naming);
@@ -203,6 +255,30 @@ impl SimDisk {
             }
         }
         None
+    }
+
+    /// Carries out an operation that nobody else waits behind, as a thread of its own does; fails at it if it `fails`.
+    pub fn run(&mut self, op: DiskOp<Context>, fails: bool) -> Option<DiskDone<Context>> {
+        let error = || DiskError::Io("a bad sector".into());
+        match op {
+            DiskOp::Free if fails => Some(DiskDone::Free { result: Ok(0) }),
+            DiskOp::Read { pending, .. } if fails => Some(DiskDone::Read { pending, result: Err(error()) }),
+            DiskOp::Sync { file } if fails => Some(DiskDone::Synced { file, result: Err(error()) }),
+            op => {
+                self.queue.push_front(op);
+                if fails {
+                    return self.fail_to_begin(&error());
+                }
+                let begun = self.begun.len();
+                let done = self.begin();
+                if self.begun.len() > begun { Some(self.end(begun)) } else { done }
+            }
+        }
+    }
+
+    /// From now on the next operation in the folder of the blobs that can fail does so at its end.
+    pub fn fail_blob(&mut self) {
+        self.fails_blob = true;
     }
 
     /// From now on there is room for so many bytes more of the log, beside what was promised.
@@ -220,9 +296,11 @@ impl SimDisk {
         let done = match failure {
             Failure::Full => self.fail_to_begin(&DiskError::Full),
             Failure::Write => self.fail_to_begin(&DiskError::Io("a bad sector".into())),
-            Failure::End(at) => (at < self.begun.len()).then(|| self.fail_to_end(at)),
+            Failure::Blob | Failure::Pack => unreachable!("what fails elsewhere has no answer here"),
+            Failure::End(at) => (at < self.begun.len()).then(|| self.fail_to_end(at)).flatten(),
         };
-        self.failed |= done.is_some();
+        // What fails in the folder of the blobs fails for one transaction.
+        self.failed |= done.as_ref().is_some_and(|done| !matches!(done, DiskDone::Blob(_)));
         done
     }
 
@@ -237,7 +315,7 @@ impl SimDisk {
             DiskOp::Reserve { upto } => DiskDone::Reserved { upto: *upto, result: Err(error) },
             DiskOp::KeepTail { .. } => DiskDone::Kept { result: Err(error) },
             DiskOp::Of { .. } => unreachable!("{ONE_FILE}"),
-            DiskOp::Blob(_) => unreachable!("{NO_BLOBS}"),
+            DiskOp::Blob(op) => DiskDone::Blob(self.blobs.fail(op.clone(), false, error).ok()?),
             DiskOp::Free => DiskDone::Free { result: Err(error) },
             DiskOp::Name(_) => DiskDone::Named { result: Err(error) },
         };
@@ -247,29 +325,41 @@ impl SimDisk {
 
     /// A read gives nothing. A sync loses what it covered, as Linux has it: reads still give it, a later sync that succeeds
     /// does not bring it to the disk, and nobody can tell.
-    fn fail_to_end(&mut self, at: usize) -> DiskDone<Context> {
+    fn fail_to_end(&mut self, at: usize) -> Option<DiskDone<Context>> {
         let error = DiskError::Io("a bad sector".into());
-        match self.begun.remove(at) {
+        Some(match self.begun.remove(at) {
             Begun::Read(op) => match *op {
                 DiskOp::Read { pending, .. } => DiskDone::Read { pending, result: Err(error) },
                 op => unreachable!("only reads are begun as reads: {op:?}"),
             },
-            Begun::Sync { file, changes } => {
-                drop(self.synced(file, changes));
+            Begun::Sync { file, inode, changes } => {
+                self.lose(inode, changes);
                 DiskDone::Synced { file, result: Err(error) }
             }
-        }
+            Begun::Blob(op) => match self.blobs.fail(op, true, error) {
+                Ok(done) => DiskDone::Blob(done),
+                Err(op) => {
+                    self.begun.insert(at, Begun::Blob(op));
+                    return None;
+                }
+            },
+        })
+    }
+
+    /// From where on the log has its checksums; `None`: the ones that are there are another's, as after a crash in a pack.
+    fn vouched_from(&self) -> Option<usize> {
+        let header = Header::parse(self.contents(FileId::Sidecar).first_chunk()?)?;
+        let is_ours = lockfile::nonce(self.contents(FileId::Lock)) == Some(header.nonce);
+        is_ours.then_some(header.base as usize)
     }
 
     /// Turns a bit of what stands in the log, and was there before it got longer for the last two times: damage behind that cannot be told
     /// from the rest of a crash. False when there is nothing.
     pub fn turn_bit(&mut self, dice: u64) -> bool {
         let len = self.ends[1].min(self.contents(FileId::Log).len());
-        if len <= 4 {
-            return false;
-        }
+        let Some(from) = self.vouched_from().filter(|from| *from < len) else { return false };
         let mut rng = Rng::new(Seed(dice));
-        let (at, bit) = (4 + rng.below(len as u64 - 4) as usize, 1 << rng.below(8));
+        let (at, bit) = (from + rng.below((len - from) as u64) as usize, 1 << rng.below(8));
         let mut turned = self.contents(FileId::Log).to_vec();
         turned[at] ^= bit;
         // Where it is not even known which objects were there, nobody can refuse to serve just these.
@@ -280,22 +370,23 @@ impl SimDisk {
         is_data
     }
 
-    /// Takes everything away, and puts this log there.
-    pub fn restore(&mut self, log: Vec<u8>) {
-        *self = SimDisk::default();
-        self.files.insert(FileId::Log, SimFile { durable: log.clone(), current: log, unsynced: Vec::new() });
+    /// Takes everything away, and puts this log and these blobs there.
+    pub fn restore(&mut self, log: Vec<u8>, blobs: Folder) {
+        *self = SimDisk { blobs, ..SimDisk::default() };
+        *self.file_mut(FileId::Log) = SimFile { durable: log.clone(), current: log, unsynced: Vec::new() };
     }
 
     /// Somebody looks after the disk: what has turned is as it was, and there is room.
     pub fn mend(&mut self) {
         self.rot.clear();
+        self.fails_blob = false;
         self.room = None;
     }
 
     /// Memory gets short: what only reads gave is read from the disk from now on. Whether that is something else.
     pub fn forget(&mut self) -> bool {
         let mut forgot = false;
-        for file in self.files.values_mut() {
+        for file in &mut self.inodes {
             let mut current = file.durable.clone();
             file.unsynced.iter().for_each(|change| apply(&mut current, change));
             forgot |= current != file.current;
@@ -304,45 +395,59 @@ impl SimDisk {
         forgot
     }
 
-    /// The changes that a sync covered.
-    fn synced(&mut self, id: FileId, changes: usize) -> Vec<Change> {
+    /// What a sync covered is not on the disk, and no later one brings it there; but a file that has the name of another is
+    /// the one that has it.
+    fn lose(&mut self, inode: usize, changes: usize) {
+        let covered = self.synced(inode, changes);
+        let named: Vec<Change> =
+            covered.into_iter().filter(|change| matches!(change, Change::Replace(_))).collect();
         for begun in &mut self.begun {
-            if let Begun::Sync { file, changes: other } = begun
-                && *file == id
+            if let Begun::Sync { inode: other, changes, .. } = begun
+                && *other == inode
             {
-                *other = other.saturating_sub(changes);
+                *changes += named.len();
             }
         }
-        self.files.entry(id).or_default().unsynced.drain(..changes).collect()
+        self.inodes[inode].unsynced.splice(0..0, named);
     }
 
-    /// Changes names, for good: no power loss takes it back.
-    fn name(&mut self, naming: Naming) {
-        match naming {
-            Naming::Remove(file) => drop(self.files.remove(&file)),
-            Naming::Link { from, to } => {
-                let SimFile { durable, current, .. } = self.files.entry(from).or_default();
-                let linked =
-                    SimFile { durable: durable.clone(), current: current.clone(), unsynced: Vec::new() };
-                self.files.insert(to, linked);
+    /// The changes that a sync covered.
+    fn synced(&mut self, inode: usize, changes: usize) -> Vec<Change> {
+        for begun in &mut self.begun {
+            if let Begun::Sync { inode: other, changes: left, .. } = begun
+                && *other == inode
+            {
+                *left = left.saturating_sub(changes);
             }
-            Naming::Rename { from, to } => {
-                let file = self.files.remove(&from).unwrap_or_default();
-                if to == FileId::Log {
-                    self.rot.clear();
-                    self.ends = [file.durable.len(); 2];
-                }
-                self.files.insert(to, file);
-            }
-            Naming::Sync => {}
         }
+        self.inodes[inode].unsynced.drain(..changes).collect()
+    }
+
+    /// Changes names.
+    fn name(&mut self, naming: Naming) {
+        let renamed = match naming {
+            Naming::Remove(file) => Renamed { gone: Some(file), made: None },
+            Naming::Link { from, to } => Renamed { gone: None, made: Some((to, self.inode(from))) },
+            Naming::Rename { from, to } => {
+                let inode = self.inode(from);
+                if to == FileId::Log {
+                    // What has turned is in the file that goes.
+                    self.rot.clear();
+                    self.ends = [0; 2];
+                }
+                Renamed { gone: Some(from), made: Some((to, inode)) }
+            }
+            Naming::Sync => return self.renamed.drain(..).for_each(|it| it.apply(&mut self.kept)),
+        };
+        renamed.apply(&mut self.names);
+        self.renamed.push(renamed);
     }
 
     fn change(&mut self, file: FileId, mut change: Change) {
         if let (FileId::Log, Change::Write { at, bytes }) = (file, &mut change) {
             self.write_over_rot(*at as usize, bytes);
         }
-        let file = self.files.entry(file).or_default();
+        let file = self.file_mut(file);
         apply(&mut file.current, &change);
         file.unsynced.push(change);
     }
@@ -353,7 +458,7 @@ impl SimDisk {
             return;
         }
         let mut written = bytes.to_vec();
-        let current = self.files.get(&FileId::Log).map_or(&[][..], |log| &log.current);
+        let current = self.contents(FileId::Log).to_vec();
         self.rot.retain(|&place, bit| {
             let Some(byte) = place.checked_sub(at).and_then(|place| written.get_mut(place)) else {
                 return true;
@@ -368,8 +473,9 @@ impl SimDisk {
     }
 
     fn begin_sync(&mut self, file: FileId) {
-        let changes = self.files.entry(file).or_default().unsynced.len();
-        self.begun.push(Begun::Sync { file, changes });
+        let inode = self.inode(file);
+        let changes = self.inodes[inode].unsynced.len();
+        self.begun.push(Begun::Sync { file, inode, changes });
     }
 
     /// Ends the operation at place `at` of those begun.
@@ -384,21 +490,31 @@ impl SimDisk {
                 }
                 op => unreachable!("only reads are begun as reads: {op:?}"),
             },
-            Begun::Sync { file: id, changes } => {
-                let changes = self.synced(id, changes);
-                let file = self.files.entry(id).or_default();
+            Begun::Sync { file: id, inode, changes } => {
+                let changes = self.synced(inode, changes);
+                if changes.iter().any(|change| matches!(change, Change::Replace(_))) {
+                    // With the name of this file all others are synced.
+                    self.name(Naming::Sync);
+                }
+                let file = &mut self.inodes[inode];
                 let before = file.durable.len();
                 changes.iter().for_each(|change| apply(&mut file.durable, change));
-                if id == FileId::Log && file.durable.len() > before {
+                if self.names.get(&FileId::Log) == Some(&inode) && file.durable.len() > before {
                     self.ends = [before, self.ends[0].min(before)];
                 }
                 DiskDone::Synced { file: id, result: Ok(()) }
             }
+            Begun::Blob(op) if self.fails_blob => {
+                let failed = self.blobs.fail(op, true, DiskError::Io("a bad sector".into()));
+                self.fails_blob = failed.is_err();
+                DiskDone::Blob(failed.unwrap_or_else(|op| self.blobs.end(op)))
+            }
+            Begun::Blob(op) => DiskDone::Blob(self.blobs.end(op)),
         }
     }
 
     fn read(&self, id: FileId, span: Span) -> Bytes {
-        let Some(file) = self.files.get(&id) else { return Bytes::new() };
+        let Some(file) = self.file(id) else { return Bytes::new() };
         let start = file.current.len().min(span.at as usize);
         let end = file.current.len().min(start + span.len);
         let mut bytes = file.current[start..end].to_vec();
@@ -412,17 +528,17 @@ impl SimDisk {
 
     /// What was written to the file, whatever became of it on the disk; empty when it is not there.
     pub fn contents(&self, file: FileId) -> &[u8] {
-        self.files.get(&file).map_or(&[], |file| &file.current)
+        self.file(file).map_or(&[], |file| &file.current)
     }
 
-    /// What a power loss would leave of the file for certain.
+    /// What a power loss would leave of the file for certain, if it keeps its name.
     pub fn durable(&self, file: FileId) -> &[u8] {
-        self.files.get(&file).map_or(&[], |file| &file.durable)
+        self.file(file).map_or(&[], |file| &file.durable)
     }
 
     /// The length of a file; `None` when it was never written.
     pub fn length(&self, file: FileId) -> Option<u64> {
-        self.files.get(&file).map(|file| file.current.len() as u64)
+        self.file(file).map(|file| file.current.len() as u64)
     }
 
     /// The machine goes down: operations not answered are forgotten, and unsynced changes share their fate.
@@ -433,7 +549,13 @@ impl SimDisk {
         self.reserved = 0;
         let Fate::Power(dice) = fate else { return };
         let mut rng = Rng::new(Seed(dice));
-        for file in self.files.values_mut() {
+        for renamed in self.renamed.drain(..) {
+            if rng.chance(1, 2) {
+                renamed.apply(&mut self.kept);
+            }
+        }
+        self.names = self.kept.clone();
+        for file in &mut self.inodes {
             let keep_all = rng.chance(1, 4);
             for change in file.unsynced.drain(..) {
                 if let Change::Write { at, bytes } = &change {
@@ -444,6 +566,7 @@ impl SimDisk {
             }
             file.current = file.durable.clone();
         }
+        self.blobs.lose_power(&mut rng);
     }
 }
 

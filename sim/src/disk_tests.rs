@@ -80,6 +80,26 @@ fn what_a_failed_sync_could_not_write_is_safe_when_it_was_written_again_and_gone
 }
 
 #[test]
+fn a_file_that_took_the_place_of_another_is_not_forgotten_before_the_power_fails() {
+    let replaced = || {
+        let mut disk = disk_with(b"old", b"");
+        disk.submit(DiskOp::Replace { file: FileId::Log, contents: vec![Bytes::from_static(b"new")] });
+        assert!(disk.begin().is_none());
+        let done = disk.fail(Failure::End(0));
+        assert!(matches!(done, Some(DiskDone::Synced { result: Err(_), .. })));
+        disk
+    };
+    assert!(!replaced().forget());
+    let left = |dice| {
+        let mut disk = replaced();
+        disk.crash(Fate::Power(dice));
+        disk.contents(FileId::Log).to_vec()
+    };
+    let new = (0..50).filter(|&dice| left(dice) == b"new").count();
+    assert!((1..50).contains(&new) && (0..50).all(|dice| [&b"old"[..], b"new"].contains(&&left(dice)[..])));
+}
+
+#[test]
 fn a_write_over_several_sectors_is_torn_at_their_borders_and_nowhere_else() {
     // It begins and ends within sectors.
     let written: &[u8] = &[b'x'; 3 * SECTOR];

@@ -69,6 +69,10 @@ pub enum Failure {
     Write,
     /// End the operation in this place of those begun.
     End(usize),
+    /// End the next operation in the folder of the blobs.
+    Blob,
+    /// Do what the pack asks for next, or find room for it.
+    Pack,
 }
 
 /// Stands for all bytes that are on their way.
@@ -108,8 +112,10 @@ pub enum Event {
     BeginDisk(ServerNo),
     /// The disk ends one of the operations it has begun.
     EndDisk(ServerNo, usize),
-    /// The disk does all that it is asked, in order.
+    /// The disk does all that it is asked, in order, and for a pack.
     Disk(ServerNo),
+    /// The pack that goes on beside a server takes its next step.
+    Pack(ServerNo),
     /// The disk fails at an operation.
     FailDisk(ServerNo, Failure),
     /// A server's disk has room for so many bytes more of the log.
@@ -157,6 +163,7 @@ impl Event {
             | Event::BeginDisk(server)
             | Event::EndDisk(server, _)
             | Event::Disk(server)
+            | Event::Pack(server)
             | Event::FailDisk(server, _)
             | Event::Room(server, _)
             | Event::Forget(server)

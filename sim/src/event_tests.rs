@@ -16,8 +16,13 @@ fn events() -> impl Strategy<Value = Event> {
         Just(Loss::Nothing),
         any::<u64>().prop_map(Loss::Closing),
     ];
-    let failure =
-        prop_oneof![Just(Failure::Full), Just(Failure::Write), any::<usize>().prop_map(Failure::End)];
+    let failure = prop_oneof![
+        Just(Failure::Full),
+        Just(Failure::Write),
+        Just(Failure::Blob),
+        Just(Failure::Pack),
+        any::<usize>().prop_map(Failure::End)
+    ];
     let fate = prop_oneof![Just(Fate::Process), any::<u64>().prop_map(Fate::Power)];
     let clients = prop_oneof![
         (client(), any::<u64>()).prop_map(|(id, dice)| Event::Act(id, dice)),
@@ -40,6 +45,7 @@ fn events() -> impl Strategy<Value = Event> {
         server().prop_map(Event::BeginDisk),
         (server(), any::<usize>()).prop_map(|(server, at)| Event::EndDisk(server, at)),
         server().prop_map(Event::Disk),
+        server().prop_map(Event::Pack),
         (server(), failure).prop_map(|(server, failure)| Event::FailDisk(server, failure)),
         (server(), any::<u64>()).prop_map(|(server, dice)| Event::Rot(server, dice)),
         server().prop_map(Event::Forget),
@@ -89,7 +95,7 @@ fn what_is_no_event_is_named() {
         ("restart 1", "restart CLIENT process|power DICE|cache|closed|closing DICE"),
         ("restart 1 @1 cache", "restart CLIENT process|power DICE|cache|closed|closing DICE"),
         ("end-disk", "end-disk [@SERVER] PLACE"),
-        ("fail-disk end", "fail-disk [@SERVER] full|write|end PLACE"),
+        ("fail-disk end", "fail-disk [@SERVER] full|write|blob|pack|end PLACE"),
         ("quiet 1", "quiet"),
         ("quiet @1", "quiet"),
         ("pass @1 5", "pass MILLISECONDS"),

@@ -20,6 +20,8 @@ pub struct Asked {
     pub last: Option<Tid>,
     /// The transaction it is part of, if it votes, finishes or aborts one.
     pub attempt: Option<Attempt>,
+    /// The bytes of the blob that was asked for, as far as they came.
+    pub blob: Vec<u8>,
 }
 
 /// What a state says of itself.
@@ -152,6 +154,8 @@ pub struct History {
     pub transactions: Vec<Transaction>,
     /// The backups, in their order.
     pub restores: Vec<Restore>,
+    /// When packs were asked for, and to which times.
+    pub packs: Vec<(Place, Tid)>,
     /// Revisions with which somebody merged: what was read is in the transactions.
     pub merged: Vec<Merged>,
     /// When programs were started again: what one began with says nothing of the one before.

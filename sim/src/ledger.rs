@@ -4,6 +4,7 @@
 use crate::disk::SimDisk;
 use crate::event::{ClientId, ServerNo};
 use crate::log::{self, Logged};
+use crate::state;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
@@ -20,9 +21,10 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The attempt that wrote a record, which every record's data begins with.
+    /// The attempt that a record, or a description, begins its text with.
     pub fn of(data: &[u8]) -> Option<Attempt> {
-        let mut parts = data.split(|&byte| byte == b'.').map(std::str::from_utf8);
+        let text = state::text(data).unwrap_or(data);
+        let mut parts = text.split(|&byte| byte == b'.').map(std::str::from_utf8);
         let client = ClientId(parts.next()?.ok()?.parse().ok()?);
         Some(Attempt { client, number: parts.next()?.ok()?.parse().ok()? })
     }
@@ -45,8 +47,18 @@ impl fmt::Display for Attempt {
 /// What stands in one server's log: its history, as far as the world can read it.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    /// Every transaction in the log, in its order.
+    /// Every transaction of the history in its order, with all its records, whatever a pack has taken out of the log.
     pub logged: Vec<Logged>,
+    /// Revisions that are not in the log, since a pack took them out.
+    gone: BTreeSet<(Oid, Tid)>,
+    /// Those that were not there at some time.
+    ever_gone: BTreeSet<(Oid, Tid)>,
+    /// From where on the revisions of objects are found, in a packed log: what is left before is there for what points back to it.
+    begin: BTreeMap<Oid, Tid>,
+    /// The latest that these ever were.
+    latest_begin: BTreeMap<Oid, Tid>,
+    /// Which file of the disk was read.
+    file: Option<usize>,
     /// Where the log was read up to.
     read_to: usize,
     /// Transactions that a power loss now would leave.
@@ -63,6 +75,7 @@ pub struct Ledger {
 impl Ledger {
     /// Looks at the disk; returns the transactions that are new in the log.
     pub fn look(&mut self, disk: &SimDisk) -> &[Logged] {
+        self.file = disk.log_file();
         let (durable, to) = log::read(disk.durable(FileId::Log), self.durable_to);
         self.durable.extend(durable.iter().map(|transaction| transaction.tid));
         self.durable_to = to;
@@ -83,11 +96,84 @@ impl Ledger {
         self.logged.push(transaction);
     }
 
-    /// The server came up again: what is in the log now is all there is.
+    /// Whether the log is not the file that was read before.
+    pub fn is_other(&self, disk: &SimDisk) -> bool {
+        self.file.is_some() && self.file != disk.log_file()
+    }
+
+    /// A packed log is in the place of the one that was read.
+    pub fn repacked(&mut self, disk: &SimDisk) {
+        let (log, to) = log::read(disk.contents(FileId::Log), 0);
+        (self.file, self.read_to, self.durable_to) = (disk.log_file(), to, to);
+        self.miss(&log);
+    }
+
+    /// Notes which revisions are not in the log, or not found.
+    fn miss(&mut self, log: &[Logged]) {
+        let begins = |it: &Logged| it.begins.iter().map(|&oid| (oid, it.tid)).collect::<Vec<_>>();
+        self.begin = log.iter().flat_map(begins).collect();
+        for (&oid, &begin) in &self.begin {
+            let latest = self.latest_begin.entry(oid).or_default();
+            *latest = begin.max(*latest);
+        }
+        let revisions = |log: &[Logged]| -> BTreeSet<(Oid, Tid)> {
+            log.iter().flat_map(|it| it.records.iter().map(|(oid, _)| (*oid, it.tid))).collect()
+        };
+        self.gone = revisions(&self.logged);
+        let left = revisions(log);
+        self.gone.retain(|revision| !left.contains(revision));
+        self.ever_gone.extend(&self.gone);
+    }
+
+    /// The server came up again: what is in the log now is all there is, but for what a pack took out.
     pub fn reopened(&mut self, disk: &SimDisk) {
-        let shown = std::mem::take(&mut self.shown);
-        *self = Ledger { shown, ..Ledger::default() };
-        self.look(disk);
+        let (log, _) = log::read(disk.contents(FileId::Log), 0);
+        let last = log.last().map_or(Tid::ZERO, |transaction| transaction.tid);
+        let Ledger { shown, logged, ever_gone, latest_begin, .. } = std::mem::take(self);
+        let mut fresh = Ledger { shown, ever_gone, latest_begin, ..Ledger::default() };
+        fresh.look(disk);
+        if fresh.ever_gone.is_empty() {
+            *self = fresh;
+            self.miss(&log);
+            return;
+        }
+        (self.file, self.read_to, self.durable_to) = (fresh.file, fresh.read_to, fresh.durable_to);
+        (self.shown, self.ever_gone, self.durable) = (fresh.shown, fresh.ever_gone, fresh.durable);
+        self.latest_begin = fresh.latest_begin;
+        let is_there = |tid: Tid| log.binary_search_by_key(&tid, |transaction| transaction.tid).is_ok();
+        for transaction in logged.into_iter().filter(|transaction| transaction.tid <= last) {
+            // What is not there is packed, and what was packed was durable.
+            self.durable.extend(Some(transaction.tid).filter(|tid| !is_there(*tid)));
+            self.enter(transaction);
+        }
+        self.miss(&log);
+    }
+
+    /// A pack took a revision out of a forged history.
+    #[cfg(test)]
+    pub fn forge_gone(&mut self, oid: Oid, serial: Tid) {
+        self.gone.insert((oid, serial));
+        self.ever_gone.insert((oid, serial));
+    }
+
+    /// Whether a revision is not in the log any more.
+    pub fn is_gone(&self, oid: Oid, serial: Tid) -> bool {
+        self.gone.contains(&(oid, serial))
+    }
+
+    /// Whether it was not in the log at some time.
+    pub fn was_gone(&self, oid: Oid, serial: Tid) -> bool {
+        self.ever_gone.contains(&(oid, serial))
+    }
+
+    /// Whether it was not in the log at some time, or not found there.
+    pub fn was_hidden(&self, oid: Oid, serial: Tid) -> bool {
+        self.was_gone(oid, serial) || self.latest_begin.get(&oid).is_some_and(|begin| serial < *begin)
+    }
+
+    /// Whether a pack has taken anything out of the log.
+    pub fn is_packed(&self) -> bool {
+        !self.ever_gone.is_empty()
     }
 
     /// The last transaction in the log.
@@ -103,6 +189,18 @@ impl Ledger {
     /// The last transaction before `before` that changed an object; `None` when there was none.
     pub fn serial_before(&self, oid: Oid, before: Tid) -> Option<Tid> {
         self.touched.get(&oid)?.range(..before).next_back().copied()
+    }
+
+    /// The same, of those that are in the log.
+    pub fn left_before(&self, oid: Oid, before: Tid) -> Option<Tid> {
+        let mut earlier = self.touched.get(&oid)?.range(..before).rev();
+        earlier.find(|&&serial| !self.is_gone(oid, serial)).copied()
+    }
+
+    /// The first transaction that changed an object, of those that are found in the log.
+    pub fn first_left(&self, oid: Oid) -> Option<Tid> {
+        let begin = self.begin.get(&oid).copied().unwrap_or(Tid::ZERO);
+        self.touched.get(&oid)?.range(begin..).find(|&&serial| !self.is_gone(oid, serial)).copied()
     }
 
     /// The first transaction after `after` that changed an object; `None` when there is none yet.
@@ -165,10 +263,11 @@ impl Books {
         &mut self.servers[server.0]
     }
 
-    /// An older backup was put in place of a server's log: another history begins, of which nobody was shown anything.
-    pub fn restored(&mut self, server: ServerNo, disk: &SimDisk) {
-        let mut ledger = Ledger::default();
-        ledger.look(disk);
+    /// An older backup of this history was put in place of a server's log: another history begins, of which nobody was shown
+    /// anything.
+    pub fn restored(&mut self, server: ServerNo, mut ledger: Ledger, disk: &SimDisk) {
+        ledger.shown.clear();
+        ledger.reopened(disk);
         self.past.push(std::mem::replace(&mut self.servers[server.0], ledger));
     }
 

@@ -13,6 +13,8 @@ pub struct Logged {
     /// Its objects with their data, which may stand at an earlier place of the log; none where an object was deleted or its
     /// creation undone.
     pub records: Vec<(Oid, Vec<u8>)>,
+    /// Those of its objects that nothing earlier is found of from here.
+    pub begins: Vec<Oid>,
 }
 
 impl Logged {
@@ -54,16 +56,19 @@ fn transaction(image: &[u8], start: usize) -> Option<(Logged, usize)> {
     let (user, why) = (short(whole, 17)?, short(whole, 19)?);
     let description = whole.get(23 + user..23 + user + why)?.to_vec();
     let mut at = 23 + user + why + short(whole, 21)?;
-    let mut records = Vec::new();
+    let (mut records, mut begins) = (Vec::new(), Vec::new());
     while at < len {
         let (oid, serial, size) = (number(whole, at)?, number(whole, at + 8)?, number(whole, at + 34)?);
         if serial != tid.0 {
             return None;
         }
         records.push((Oid(oid), state(image, start + at)?.to_vec()));
+        if number(whole, at + 16)? == 0 {
+            begins.push(Oid(oid));
+        }
         at += 42 + if size == 0 { 8 } else { usize::try_from(size).ok()? };
     }
-    (at == len).then_some((Logged { tid, description, records }, len + 8))
+    (at == len).then_some((Logged { tid, description, records, begins }, len + 8))
 }
 
 /// The state in a record, or in the one that it points back to; empty where it has none.

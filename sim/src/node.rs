@@ -3,8 +3,10 @@
 use crate::bug;
 use crate::disk::{Fate, SimDisk};
 use crate::event::{Failure, ServerNo};
+use crate::log;
 use crate::options::Setup;
 use crate::tape::{Handed, Turn, What};
+use zeolith_core::ids::Tid;
 use zeolith_core::limits;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::config::{Config, StorageBoot};
@@ -23,6 +25,15 @@ enum Life {
     Up(Box<Server>),
 }
 
+/// What a pack is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packs {
+    /// The last transaction of which only what is still current stays.
+    pub stop: Tid,
+    /// Whether what the root does not reach goes.
+    pub gc: bool,
+}
+
 /// A server with its disk and its clock.
 #[derive(Debug)]
 pub struct Node {
@@ -33,6 +44,7 @@ pub struct Node {
     /// The disk.
     pub disk: SimDisk,
     packing: Option<Packing<Context>>,
+    packs: Option<Packs>,
     life: Life,
     starts: u64,
     /// When the server wants to be woken.
@@ -62,13 +74,13 @@ impl Node {
     /// A server that is down over an empty disk.
     pub fn new(setup: Setup, number: ServerNo) -> Node {
         let (disk, life) = (SimDisk::default(), Life::Down);
-        let packing = None;
         Node {
             setup,
             number,
             clock: 0,
             disk,
-            packing,
+            packing: None,
+            packs: None,
             life,
             starts: 0,
             due: None,
@@ -178,7 +190,15 @@ impl Node {
         while let Some(output) = server.poll() {
             match output {
                 Output::Disk { op, .. } => self.disk.submit(op),
-                Output::Pack { job: PackJob::Begin(begin), .. } => self.packing = Some(Packing::new(begin)),
+                Output::Pack { job: PackJob::Begin(begin), .. } => {
+                    let covered = &self.disk.durable(FileId::Log)[..begin.upto as usize];
+                    let last = log::read(covered, 0).0.last().map_or(Tid::ZERO, |last| last.tid);
+                    self.packs = Some(Packs { stop: begin.stop.min(last), gc: begin.gc });
+                    let packing = self.packing.insert(Packing::new(begin));
+                    if let Some(bug) = self.setup.bug {
+                        bug::plant_in_pack(bug, packing);
+                    }
+                }
                 Output::Pack { job: PackJob::Order(order), .. } => {
                     self.packing.as_mut().expect("a pack that has begun").order(order);
                 }
@@ -187,11 +207,6 @@ impl Node {
         }
         if let Some(turn) = self.turns.as_mut().and_then(|turns| turns.last_mut()) {
             turn.put_out(&outputs);
-        }
-        if let Some(packing) = &mut self.packing {
-            while let Some(op) = packing.poll() {
-                self.disk.submit(op);
-            }
         }
         self.due = server.deadline();
         // A planted fault is for the checkers to find.
@@ -203,9 +218,6 @@ impl Node {
 
     /// Hands the outcome of a disk operation to whoever asked for it.
     pub fn on_disk(&mut self, now: Instant, wall: WallTime, done: DiskDone<Context>) -> (Came, Vec<Output>) {
-        if done.is_for_pack() && self.is_packing() {
-            return (Came::Nothing, self.on_packing(now, done));
-        }
         match &mut self.life {
             Life::Down => unreachable!("the operations of a server that went down are forgotten"),
             Life::Opening(opening) => {
@@ -218,22 +230,28 @@ impl Node {
         }
     }
 
-    fn is_packing(&self) -> bool {
-        self.packing.as_ref().is_some_and(|packing| !packing.is_over())
+    /// Whether a pack has something to do.
+    pub fn can_pack(&self) -> bool {
+        self.packing.as_ref().is_some_and(Packing::has_work)
     }
 
-    /// Takes a pack further, and tells the server what it tells.
-    fn on_packing(&mut self, now: Instant, done: DiskDone<Context>) -> Vec<Output> {
-        let mut outputs = Vec::new();
-        let packing = self.packing.as_mut().expect("a pack goes on");
-        packing.handle(done);
-        while let Some(op) = packing.poll() {
-            self.disk.submit(op);
+    /// What the last pack that began was to do.
+    pub fn packs(&self) -> Option<Packs> {
+        self.packs
+    }
+
+    /// Takes a pack a step further, and tells the server what it tells; `None` when it has nothing to do.
+    pub fn pack(&mut self, now: Instant, fails: bool) -> Option<Vec<Output>> {
+        let packing = self.packing.as_mut()?;
+        let op = packing.poll()?;
+        if let Some(done) = self.disk.run(op, fails) {
+            packing.handle(done);
         }
+        let mut outputs = Vec::new();
         while let Some(news) = self.packing.as_mut().and_then(Packing::news) {
             outputs.extend(self.handle(now, Input::Packed { storage: StorageId(0), news }));
         }
-        outputs
+        Some(outputs)
     }
 
     /// Passes on what the opening wants, and becomes a server when it is through.
@@ -252,7 +270,10 @@ impl Node {
                 return if self.excused { Came::Failed(why) } else { Came::Refused(why) };
             }
         };
-        let boot = StorageBoot::file("1".into(), "Data.fs".into(), false, opened);
+        let mut boot = StorageBoot::file("1".into(), "Data.fs".into(), false, opened);
+        boot.has_blobs = self.setup.blobs;
+        boot.pack = self.setup.pack.unwrap_or_default();
+        self.clean();
         // The others have copies, which nobody may change.
         let config = Config { read_only: self.number != ServerNo(0), ..self.setup.server() };
         let mut server = Server::new(config, vec![boot], wall);
@@ -262,6 +283,15 @@ impl Node {
         self.life = Life::Up(Box::new(server));
         self.keep(|disk| Turn::new(What::Up(wall), disk));
         Came::Up
+    }
+
+    /// Removes from the folder of the blobs what the server before left there.
+    fn clean(&mut self) {
+        let (log, _) = log::read(self.disk.contents(FileId::Log), 0);
+        self.disk.blobs.clean(|oid, tid| {
+            let at = log.binary_search_by_key(&tid, |transaction| transaction.tid);
+            at.is_ok_and(|at| log[at].records.iter().any(|(other, data)| *other == oid && !data.is_empty()))
+        });
     }
 
     /// What the server is doing: down, opening, up, or up with finishes on their way to the disk.

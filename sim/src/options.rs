@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use zeolith_core::limits::Limits;
 use zeolith_core::rng::{Rng, Seed};
+use zeolith_core::server::packs::PackOptions;
 use zeolith_core::wire::Codec;
 
 /// A kind of event that is on or off for a whole run: what never happens in one run gives room to what happens in
@@ -185,6 +186,8 @@ impl Options {
         }
         let together = if rng.chance(1, 4) { (0..2).collect() } else { Clients::default() };
         let limits = if rng.chance(1, 3) { small(&mut rng) } else { Limits::default() };
+        let blobs = rng.chance(1, 2);
+        let pack = rng.chance(1, 2).then(|| PackOptions { gc: rng.chance(2, 3), keep_old: rng.chance(1, 2) });
         let bug = asked.bug;
         let setup = Setup {
             codec,
@@ -198,6 +201,8 @@ impl Options {
             together,
             files,
             cache,
+            blobs,
+            pack,
             limits,
             bug,
         };

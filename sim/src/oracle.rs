@@ -138,33 +138,48 @@ impl<'a> Present<'a> {
         self.eras[era].get(&oid)?.range(..before).next_back().map(|(tid, _)| *tid)
     }
 
-    /// Whether a revision was not stored, but set by an undo, a deletion or a copy.
+    /// Who set a revision that was not stored: an undo, a deletion or a copy.
+    fn set_by(&self, era: usize, oid: Oid, serial: Option<Tid>) -> Option<Alters> {
+        let transaction = self.eras[era].get(&oid)?.get(&serial?)?;
+        transaction.alters.filter(|_| transaction.sets.contains(&oid))
+    }
+
+    /// Whether a revision was not stored, but set.
     fn is_set(&self, era: usize, oid: Oid, serial: Option<Tid>) -> bool {
-        let revisions = self.eras[era].get(&oid);
-        let transaction = serial.and_then(|serial| revisions?.get(&serial));
-        transaction.is_some_and(|transaction| transaction.sets.contains(&oid))
+        self.set_by(era, oid, serial).is_some()
+    }
+
+    /// Whether a revision may be nothing: a copy always brings a state.
+    fn is_taken_away(&self, era: usize, oid: Oid, serial: Option<Tid>) -> bool {
+        self.set_by(era, oid, serial).is_some_and(|alters| !matches!(alters, Alters::Restore))
     }
 
     /// Judges what one transaction read and changed. A client may not know yet of a backup that was put back: what it
     /// read has to agree with one order.
     fn judge(&self, history: &History, transaction: &Transaction) -> Result<(), Contradiction> {
         let newest = era_at(history, transaction.ended);
-        let result = self.judge_reads(newest, transaction);
-        if result.is_err() && (0..newest).all(|era| self.judge_reads(era, transaction).is_err()) {
+        let result = self.judge_reads(history, newest, transaction);
+        if result.is_err() && (0..newest).all(|era| self.judge_reads(history, era, transaction).is_err()) {
             return result;
         }
         match self.by_attempt.get(&transaction.attempt) {
-            Some(&tid) => self.judge_commit(era_of(history, transaction, tid), transaction, tid),
+            Some(&tid) => self.judge_commit(history, transaction, tid),
             None => Ok(()),
         }
     }
 
-    fn judge_reads(&self, era: usize, transaction: &Transaction) -> Result<(), Contradiction> {
+    fn judge_reads(
+        &self,
+        history: &History,
+        era: usize,
+        transaction: &Transaction,
+    ) -> Result<(), Contradiction> {
         let (reader, start) = (Name(transaction.attempt), transaction.start);
         for &Read { oid, serial, .. } in &transaction.reads {
             let current = self.before(era, oid, start.next());
             // An undo or a deletion may have left nothing.
-            let is_gone = serial.is_none() && self.is_set(era, oid, current);
+            let is_gone =
+                serial.is_none() && (self.is_set(era, oid, current) || may_miss(history, transaction));
             let is_known = !self.doubts.cover(oid, transaction.read());
             if serial != current && !is_gone && is_known {
                 return Err(Contradiction::Snapshot { reader, start, oid, read: serial, current });
@@ -173,12 +188,22 @@ impl<'a> Present<'a> {
         Ok(())
     }
 
-    fn judge_commit(&self, era: usize, transaction: &Transaction, tid: Tid) -> Result<(), Contradiction> {
+    fn judge_commit(
+        &self,
+        history: &History,
+        transaction: &Transaction,
+        tid: Tid,
+    ) -> Result<(), Contradiction> {
+        let era = era_of(history, transaction, tid);
         let writer = Name(transaction.attempt);
         for write in &transaction.writes {
             let (oid, current) = (write.oid, self.before(era, write.oid, tid));
             let base = Some(write.merged.unwrap_or(write.base)).filter(|base| *base > Tid::ZERO);
-            if base != current && !self.doubts.cover(oid, transaction.ended) {
+            // What an undo or a deletion took away may be made anew; by anybody, once a pack took it out.
+            let packed =
+                history.packs.iter().any(|&(at, stop)| at < transaction.ended && Some(stop) >= current);
+            let is_anew = self.is_taken_away(era, oid, current) && (base.is_none() || packed);
+            if base != current && !is_anew && !self.doubts.cover(oid, transaction.ended) {
                 return Err(Contradiction::LostUpdate { writer, oid, base, current });
             }
         }
@@ -221,6 +246,12 @@ impl<'a> Present<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a pack may have taken out what was current when a transaction began: it was asked for before that ended, and to a
+/// later time.
+fn may_miss(history: &History, transaction: &Transaction) -> bool {
+    history.packs.iter().any(|&(at, stop)| at < transaction.ended && stop > transaction.start)
 }
 
 /// The revisions that undos, deletions and copies left.

@@ -1,7 +1,7 @@
 //! A program of the simulated world: a client machine with its cache, and an application above it. Programs end and are
 //! started again; their cache files stay.
 
-use crate::app::{App, Scene, Told};
+use crate::app::{App, Scene, Storage, Told};
 use crate::bug;
 use crate::event::{ClientId, Loss};
 use crate::medium::SimMedium;
@@ -41,7 +41,8 @@ impl Program {
     pub fn new(setup: Setup, id: ClientId, now: Instant) -> Program {
         let medium = setup.files.has(id).then(SimMedium::default);
         let machine = machine(setup, id, 0, cache(setup, medium.as_ref(), 0), now);
-        let app = App::new(id, !setup.readers.has(id));
+        let storage = Storage { blobs: setup.blobs, packs: setup.pack.is_some() };
+        let app = App::new(id, !setup.readers.has(id), storage);
         let told = VecDeque::new();
         Program { setup, id, machine, app, told, behind: false, medium, boot: 0, lives: 0, due: Some(now) }
     }

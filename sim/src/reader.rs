@@ -1,14 +1,14 @@
 //! Both ways of a connection, as the checkers understand them: calls when the server is handed them, replies when they
 //! are put out, before the network has them.
 
-use crate::checkers::{ConnName, Seen, Violation};
+use crate::checkers::{ConnName, Seen, Sent, Violation};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::limits;
 use zeolith_core::wire::Codec;
 use zeolith_core::wire::call::{self, Incoming, MessageId, Request};
-use zeolith_core::wire::delivery::{Delivery, decode_delivery};
+use zeolith_core::wire::delivery::{BlobPart, Delivery, decode_delivery};
 use zeolith_core::wire::frame::Frames;
 use zeolith_core::wire::remote::RemoteError;
 use zeolith_core::wire::tree::{Tree, Value};
@@ -24,6 +24,7 @@ enum Called {
     Finish,
     NewOids,
     Invalidations(Tid),
+    Blob(Oid, Tid),
     Other(&'static str),
 }
 
@@ -42,6 +43,8 @@ pub struct Reader {
     up: Way,
     down: Way,
     calls: BTreeMap<i64, Called>,
+    /// What was sent of blobs that are not through.
+    blobs: BTreeMap<(Oid, Tid), Vec<u8>>,
 }
 
 /// Who is shown what is read.
@@ -50,7 +53,8 @@ type See<'a> = &'a mut dyn FnMut(Seen<'_>) -> Result<(), Violation>;
 impl Reader {
     /// Reads a connection on which nothing was said yet.
     pub fn new(conn: ConnName, codec: Codec) -> Reader {
-        Reader { conn, codec, up: Way::default(), down: Way::default(), calls: BTreeMap::new() }
+        let (up, down) = (Way::default(), Way::default());
+        Reader { conn, codec, up, down, calls: BTreeMap::new(), blobs: BTreeMap::new() }
     }
 
     /// The ids of the calls among these messages to the server that are to be answered. They were not read yet.
@@ -97,6 +101,7 @@ impl Reader {
                     Request::TpcFinish(_) => Called::Finish,
                     Request::NewOids(_) => Called::NewOids,
                     Request::GetInvalidations(since) => Called::Invalidations(*since),
+                    Request::SendBlob(oid, serial) => Called::Blob(*oid, *serial),
                     other => Called::Other(other.method()),
                 };
                 self.calls.insert(*id, called);
@@ -134,6 +139,20 @@ impl Reader {
                     None => see(Seen::NotLoaded { conn, oid, before, error: None }),
                 },
             },
+            Delivery::Blob { oid, serial, part } => match part {
+                BlobPart::Start => {
+                    self.blobs.insert((oid, serial), Vec::new());
+                    Ok(())
+                }
+                BlobPart::Chunk(chunk) => {
+                    self.blobs.get_mut(&(oid, serial)).expect("a blob begins").extend_from_slice(chunk);
+                    Ok(())
+                }
+                BlobPart::Stop => {
+                    let bytes = self.blobs.remove(&(oid, serial)).expect("a blob begins");
+                    see(Seen::Blob { conn, oid, serial, result: Ok(Sent(&bytes)) })
+                }
+            },
             Delivery::Reply { id: MessageId::Int(id), result } => match self.calls.remove(&id) {
                 Some(called) => answer(conn, called, result, see),
                 None => Ok(()),
@@ -151,6 +170,9 @@ fn answer(
 ) -> Result<(), Violation> {
     let value = match result {
         Ok(value) => value,
+        Err(error) if let Called::Blob(oid, serial) = called => {
+            return see(Seen::Blob { conn, oid, serial, result: Err(error.class()) });
+        }
         Err(error) => return see(Seen::Refused { conn, method: called.method(), class: error.class() }),
     };
     match called {
@@ -170,7 +192,7 @@ fn answer(
             let oids = value.oids().expect("a list of new oids");
             see(Seen::NewOids(conn, &oids))
         }
-        Called::Other(_) => Ok(()),
+        Called::Blob(..) | Called::Other(_) => Ok(()),
     }
 }
 
@@ -182,6 +204,7 @@ impl Called {
             Called::Finish => "tpc_finish",
             Called::NewOids => "new_oids",
             Called::Invalidations(_) => "getInvalidations",
+            Called::Blob(..) => "sendBlob",
             Called::Other(method) => method,
         }
     }

@@ -16,12 +16,13 @@ const PAUSE: u64 = 100;
 /// The longest that [`Event::Flow`] waits for a client to want a connection.
 const WANT: Duration = Duration::from_secs(1);
 
-/// The disk does all it was asked.
+/// The disk does all it was asked, and for a pack.
 pub(crate) fn drain_disk(world: &mut World, server: ServerNo) -> Result<bool, Violation> {
     let mut moved = false;
     loop {
         let disk = &world.nodes()[server.0].disk;
         let event = match (disk.begun(), disk.can_begin()) {
+            (0, false) if world.nodes()[server.0].can_pack() => Event::Pack(server),
             (0, false) => return Ok(moved),
             (0, true) => Event::BeginDisk(server),
             _ => Event::EndDisk(server, 0),

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use zeolith_core::limits::Limits;
 use zeolith_core::server::config::Config;
+use zeolith_core::server::packs::PackOptions;
 use zeolith_core::wire::Codec;
 
 /// The most clients a world has.
@@ -74,6 +75,10 @@ pub struct Setup {
     pub files: Clients,
     /// The size of every cache, in bytes.
     pub cache: u64,
+    /// Whether the storage has blobs.
+    pub blobs: bool,
+    /// How the storage is packed when somebody asks for it; `None`: nobody does.
+    pub pack: Option<PackOptions>,
     /// What servers take at most.
     pub limits: Limits,
     /// A deliberate fault.
@@ -95,6 +100,8 @@ impl Default for Setup {
             together: none,
             files: none,
             cache: 65_536,
+            blobs: false,
+            pack: None,
             limits: Limits::default(),
             bug: None,
         }
@@ -159,6 +166,14 @@ impl Setup {
                 let cache = value.parse().ok().filter(|cache| (0..=1 << 24).contains(cache));
                 self.cache = cache.ok_or_else(|| wrong("cache", "a number of bytes up to 16777216"))?;
             }
+            "blobs" if value == "yes" => self.blobs = true,
+            "blobs" => return Err(wrong("blobs", "'yes'")),
+            "pack" => {
+                let manner = PACKS.iter().find(|(name, ..)| *name == value);
+                let &(_, gc, keep_old) =
+                    manner.ok_or_else(|| wrong("pack", "'gc', 'gc-old', 'all' or 'all-old'"))?;
+                self.pack = Some(PackOptions { gc, keep_old });
+            }
             "unsent-pause" => self.limits.unsent_pause = bound("unsent-pause", value)?,
             "unsent-max" => self.limits.unsent_max = bound("unsent-max", value)?,
             "operations" => self.limits.operations = bound("operations", value)?,
@@ -195,6 +210,10 @@ impl Setup {
     }
 }
 
+/// Manners to pack: what they are called, whether objects that the root does not reach go, and whether the log stays beside
+/// the packed one.
+const PACKS: [(&str, bool, bool); 4] =
+    [("gc", true, false), ("gc-old", true, true), ("all", false, false), ("all-old", false, true)];
 /// What a timeout is.
 const TIMEOUT: &str = "a number of milliseconds from 1000 to 86400000";
 
@@ -268,6 +287,14 @@ impl fmt::Display for Setup {
         ] {
             if clients != Clients::default() {
                 writeln!(f, "option {name} {clients}")?;
+            }
+        }
+        if self.blobs {
+            writeln!(f, "option blobs yes")?;
+        }
+        for (name, gc, keep_old) in PACKS {
+            if self.pack == Some(PackOptions { gc, keep_old }) {
+                writeln!(f, "option pack {name}")?;
             }
         }
         match self.bug {

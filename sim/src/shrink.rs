@@ -157,9 +157,10 @@ impl Shrinker {
     /// Lets the disk do all it is asked in place of each row of its steps, or of one of them.
     fn join_disk(&mut self) {
         self.join_rows(|event| match *event {
-            Event::BeginDisk(server) | Event::EndDisk(server, _) | Event::Disk(server) => {
-                Some(Event::Disk(server))
-            }
+            Event::BeginDisk(server)
+            | Event::EndDisk(server, _)
+            | Event::Pack(server)
+            | Event::Disk(server) => Some(Event::Disk(server)),
             _ => None,
         });
     }
@@ -261,7 +262,7 @@ impl Shrinker {
     fn make_world_plain(&mut self) {
         let usual = Setup::default();
         let servers = self.events().iter().filter_map(|event| event.server()).max();
-        let plainer: [&dyn Fn(Setup) -> Setup; 10] = [
+        let plainer: [&dyn Fn(Setup) -> Setup; 12] = [
             &|setup| Setup { silence: None, ..setup },
             &|setup| Setup { servers: servers.map_or(1, |server| server.0 + 1), ..setup },
             &|setup| Setup { timeout: None, ..setup },
@@ -272,6 +273,8 @@ impl Shrinker {
             &|setup| Setup { fallbacks: usual.fallbacks, ..setup },
             &|setup| Setup { files: usual.files, ..setup },
             &|setup| Setup { together: usual.together, ..setup },
+            &|setup| Setup { blobs: usual.blobs, ..setup },
+            &|setup| Setup { pack: usual.pack, ..setup },
         ];
         for plainer in plainer {
             let plainer = plainer(self.setup);

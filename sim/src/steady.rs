@@ -10,6 +10,7 @@ use crate::event::{Event, ServerNo, Side, Wire};
 use crate::options::{Asked, Fault, Options};
 use crate::run::Player;
 use crate::schedule::Schedule;
+use crate::setup::Setup;
 use std::time::Duration;
 use zeolith_core::limits::Limits;
 use zeolith_core::rng::{Rng, Seed};
@@ -32,8 +33,11 @@ pub fn schedule(seed: Seed, events: usize) -> Result<Schedule, Violation> {
     let real =
         |fault: &Fault| options.faults.has(*fault) && !UNREAL.contains(fault) && !UNTAPED.contains(fault);
     options.faults = Fault::ALL.iter().copied().filter(real).collect();
+    // What is done with them is done on other threads, in any order.
+    (options.setup.blobs, options.setup.pack) = (false, None);
     options.setup.limits = Limits::default();
-    let mut steady = Steady { player: Player::new(options.setup), schedule: Vec::new() };
+    let (setup, player) = (options.setup, Player::new(options.setup));
+    let mut steady = Steady { setup, player, schedule: Vec::new() };
     for _ in 0..events {
         steady.step(&options, &mut rng)?;
     }
@@ -41,6 +45,7 @@ pub fn schedule(seed: Seed, events: usize) -> Result<Schedule, Violation> {
 }
 
 struct Steady {
+    setup: Setup,
     player: Player,
     schedule: Vec<Event>,
 }
@@ -103,15 +108,38 @@ impl Steady {
 
     /// An event, and what the disk does at once.
     fn apply(&mut self, event: Event) -> Result<(), Violation> {
-        self.play(event)?;
-        loop {
-            let disk = &self.player.world.nodes()[0].disk;
-            let event = match (disk.first_read(), disk.can_begin()) {
-                (Some(at), _) => Event::EndDisk(FIRST, at),
-                (None, true) => Event::BeginDisk(FIRST),
-                (None, false) => return Ok(()),
-            };
+        match event {
+            Event::Pass(milliseconds) => self.pass(milliseconds)?,
+            event => self.play(event)?,
+        }
+        while let Some(event) = self.owed() {
             self.play(event)?;
+        }
+        Ok(())
+    }
+
+    /// What the disk does before anything else happens.
+    fn owed(&self) -> Option<Event> {
+        let disk = &self.player.world.nodes()[0].disk;
+        match (disk.first_read(), disk.can_begin()) {
+            (Some(at), _) => Some(Event::EndDisk(FIRST, at)),
+            (None, true) => Some(Event::BeginDisk(FIRST)),
+            (None, false) => None,
+        }
+    }
+
+    /// Time passes: so much, or more. The next deadline is not to come while the disk does what the last one asked for; where it
+    /// would, all is played again, and time passes beyond both.
+    fn pass(&mut self, mut milliseconds: u64) -> Result<(), Violation> {
+        loop {
+            self.play(Event::Pass(milliseconds))?;
+            let Some(left) = self.left().filter(|left| *left < NEAR && self.owed().is_some()) else {
+                return Ok(());
+            };
+            milliseconds += left.as_millis() as u64 + 1;
+            self.schedule.pop();
+            self.player = Player::new(self.setup);
+            self.schedule.iter().try_for_each(|&event| self.player.apply(event).map(drop))?;
         }
     }
 

@@ -8,10 +8,11 @@ mod strangers;
 mod wires;
 
 use crate::app::Notes;
-use crate::checkers::{Checkers, Kind, Seen, Violation};
+use crate::checkers::{Checkers, Kind, Look, Seen, Violation};
 use crate::coverage::State;
 use crate::event::{ClientId, Event, ServerNo, Wire};
-use crate::ledger::Books;
+use crate::folder::Folder;
+use crate::ledger::{Books, Ledger};
 use crate::network::Network;
 use crate::node::Node;
 use crate::options::Setup;
@@ -49,8 +50,8 @@ pub struct World {
     notes: Notes,
     books: Books,
     checkers: Checkers,
-    /// The last copy of the first server's storage.
-    backup: Vec<u8>,
+    /// The last copy of the first server's storage: its log, which is empty while there is none, its blobs, and its history.
+    backup: (Vec<u8>, Folder, Ledger),
     /// Clients that something happened to in the event at hand.
     touched: BTreeSet<ClientId>,
     /// What happened.
@@ -74,7 +75,7 @@ impl World {
             notes: Notes::default(),
             books: Books::new(setup.servers),
             checkers: Checkers::default(),
-            backup: Vec::new(),
+            backup: Default::default(),
             touched: (0..setup.clients).map(ClientId).collect(),
             trace: Trace::default(),
             moved: 0,
@@ -161,6 +162,7 @@ impl World {
             Event::Restart(client, loss) => clients::restart(self, client, loss),
             Event::BeginDisk(server) => servers::begin_disk(self, server),
             Event::EndDisk(server, at) => servers::end_disk(self, server, at),
+            Event::Pack(server) => servers::pack(self, server, false),
             Event::Disk(server) => settle::drain_disk(self, server),
             Event::FailDisk(server, failure) => servers::fail_disk(self, server, failure),
             Event::Room(server, bytes) => Ok(servers::leave_room(self, server, bytes)),
@@ -226,6 +228,9 @@ impl World {
     /// Tells the checkers that everybody had time.
     fn quiet(&mut self) -> Result<bool, Violation> {
         self.see(&Seen::Quiet(&waits::waiting(self)))?;
+        for server in (0..self.nodes.len()).map(ServerNo) {
+            servers::see_blobs(self, server, Look::Quiet)?;
+        }
         self.look_for_what_is_left()?;
         self.programs.iter().for_each(|program| program.machine.cache().check_invariants());
         oracle::judge(&self.notes.history).map_err(|contradiction| Violation {

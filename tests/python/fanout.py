@@ -68,7 +68,8 @@ def api(above, *below):
 
     # A commit on either side is seen on all others, and its tid is the upper server's.
     first = store(one, [(z64, z64, b'root'), (oid, z64, b'1')])
-    check_equal(top.lastTransaction(), first, 'the last transaction above')
+    # Its client hears of it when it gets round to it.
+    wait_until(lambda: top.lastTransaction() == first, 'the last transaction above')
     for client in [top, *clients]:
         seen(client, oid, first)
     second = store(top, [(oid, first, b'2')])

@@ -9,8 +9,7 @@ use zeolith_net::upstream::UpstreamSpec;
 
 use super::error::{ConfigError, Problem};
 use super::keys::{Keys, no_sections, unknown_section};
-use super::storage::Understood;
-use crate::options::{Address, Notice, StorageKind};
+use crate::options::{Address, Layer, Notice, StorageKind};
 use crate::zconfig::datatypes::{ValueError, boolean, byte_size, existing_dirpath, integer_in};
 use crate::zconfig::{Host, Key, Section};
 
@@ -66,7 +65,7 @@ pub(super) fn understand(
     section: &Section,
     host: &dyn Host,
     notices: &mut Vec<Notice>,
-) -> Result<Understood, ConfigError> {
+) -> Result<Layer, ConfigError> {
     let zodb = section.kind == "zeoclient";
     let own: &[&'static str] = if zodb { &ZODB_KEYS } else { &ZEO_KEYS };
     let (servers, rest) = servers(section)?;
@@ -135,7 +134,8 @@ pub(super) fn understand(
         "" => Ok(None),
         text => Ok(Some(PathBuf::from(text))),
     })?;
-    Ok((StorageKind::Upstream(Box::new(UpstreamSpec { options, name })), blobs.flatten()))
+    let kind = StorageKind::Upstream(Box::new(UpstreamSpec { options, name }));
+    Ok(Layer { kind, blobs: blobs.flatten() })
 }
 
 /// The servers, and the section without them: they alone may be several.

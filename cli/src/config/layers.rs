@@ -8,34 +8,31 @@ use zeolith_core::store::coded::Transformation;
 
 use super::error::{ConfigError, Problem};
 use super::keys::{Keys, unknown_section};
-use super::storage::{self, SERVED, Understood, is_storage};
-use crate::options::{Notice, StorageKind};
+use super::storage::{self, SERVED, is_storage};
+use crate::options::{Layer, Notice, StorageKind};
 use crate::zconfig::datatypes::{ValueError, boolean};
 use crate::zconfig::{Host, Section};
 
 /// `<demostorage>`: the section named `changes` takes the changes, another one is the base. Either may be left out and is
-/// in memory then.
+/// in memory then; so are, for changes that are left out, their blobs in a temporary folder.
 pub(super) fn demo(
     section: &Section,
     host: &dyn Host,
     notices: &mut Vec<Notice>,
-) -> Result<StorageKind, ConfigError> {
+) -> Result<Layer, ConfigError> {
     let name = Keys::of(section, &["name"])?.read("name", |name| Ok(name.to_owned()))?;
-    let mut base: Option<(&Section, StorageKind)> = None;
-    let mut changes = StorageKind::Memory;
+    let mut base: Option<(&Section, Layer)> = None;
+    let mut changes = None;
     for inner in storages(section)? {
-        let (kind, blobs) = storage::storage(inner, host, notices)?;
-        if blobs.is_some() {
-            return Err(demo_with_blobs(inner));
-        }
+        let layer = storage::storage(inner, host, notices)?;
         if inner.name.as_deref() == Some("changes") {
-            changes = kind;
-        } else if let Some((first, _)) = base.replace((inner, kind)) {
+            changes = Some(Box::new(layer));
+        } else if let Some((first, _)) = base.replace((inner, layer)) {
             return Err(inner.at.says(Problem::SecondBase { line: first.at.line }).into());
         }
     }
-    let base = base.map_or(StorageKind::Memory, |(_, kind)| kind);
-    Ok(StorageKind::Demo { name, base: Box::new(base), changes: Box::new(changes) })
+    let base = Box::new(base.map_or(Layer::MEMORY, |(_, layer)| layer));
+    Ok(Layer { kind: StorageKind::Demo { name, base, changes }, blobs: None })
 }
 
 /// A section that changes the records of the one storage inside it.
@@ -43,7 +40,7 @@ pub(super) fn wrapper(
     section: &Section,
     host: &dyn Host,
     notices: &mut Vec<Notice>,
-) -> Result<Understood, ConfigError> {
+) -> Result<Layer, ConfigError> {
     let form = match section.kind.as_str() {
         "zlibstorage" => {
             let compress = Keys::of(section, &["compress"])?.read("compress", boolean)?;
@@ -65,8 +62,8 @@ pub(super) fn wrapper(
             if kind == "hexstorage" { Transformation::both(Coding::Hex) } else { Transformation::default() }
         }
     };
-    let (base, blobs) = storage::storage(only_inside(section)?, host, notices)?;
-    Ok((StorageKind::Coded { form, base: Box::new(base) }, blobs))
+    let Layer { kind, blobs } = storage::storage(only_inside(section)?, host, notices)?;
+    Ok(Layer { kind: StorageKind::Coded { form, base: Box::new(kind) }, blobs })
 }
 
 /// `<blobstorage>`: a folder for the blobs of the storage inside.
@@ -74,31 +71,36 @@ pub(super) fn with_blobs(
     section: &Section,
     host: &dyn Host,
     notices: &mut Vec<Notice>,
-) -> Result<Understood, ConfigError> {
+) -> Result<Layer, ConfigError> {
     let blobs = Keys::of(section, &["blob-dir"])?.need("blob-dir", |text| match text {
         "" => Err(ValueError::NoPath),
         text => Ok(PathBuf::from(text)),
     })?;
     let base = only_inside(section)?;
-    match storage::storage(base, host, notices)? {
-        (_, Some(_)) => Err(base.at.says(Problem::BlobsTwice).into()),
-        (kind, None) if has_demo(&kind) => Err(demo_with_blobs(base)),
-        (kind, None) => Ok((kind, Some(blobs))),
+    let mut layer = storage::storage(base, host, notices)?;
+    if give(&mut layer, blobs) { Ok(layer) } else { Err(base.at.says(Problem::BlobsTwice).into()) }
+}
+
+/// Gives a storage a folder for blobs, of a demo storage its changes; false when there is one already.
+fn give(layer: &mut Layer, blobs: PathBuf) -> bool {
+    let changes = changes_of(&mut layer.kind);
+    match changes {
+        _ if layer.blobs.is_some() => false,
+        Some(changes) => give(changes, blobs),
+        None => {
+            layer.blobs = Some(blobs);
+            true
+        }
     }
 }
 
-fn has_demo(kind: &StorageKind) -> bool {
+/// What takes the changes of a demo storage, which may have another form of records.
+fn changes_of(kind: &mut StorageKind) -> Option<&mut Layer> {
     match kind {
-        StorageKind::Demo { .. } => true,
-        StorageKind::Coded { base, .. } => has_demo(base),
-        StorageKind::File { .. } | StorageKind::Memory | StorageKind::Upstream(_) => false,
+        StorageKind::Demo { changes, .. } => Some(changes.get_or_insert_with(|| Box::new(Layer::MEMORY))),
+        StorageKind::Coded { base, .. } => changes_of(base),
+        StorageKind::File { .. } | StorageKind::Memory | StorageKind::Upstream(_) => None,
     }
-}
-
-/// The blobs of a demo storage would be in two folders, of which one must not be written.
-fn demo_with_blobs(at: &Section) -> ConfigError {
-    let what = "a <demostorage> with blobs".to_owned();
-    at.at.says(Problem::Unsupported { what, why: "" }).into()
 }
 
 /// The storage inside a section that has one.

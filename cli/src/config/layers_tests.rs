@@ -29,6 +29,11 @@ fn file(path: &str) -> Box<StorageKind> {
     })
 }
 
+/// Without blobs.
+fn bare(kind: StorageKind) -> Box<Layer> {
+    Box::new(Layer { kind, blobs: None })
+}
+
 fn hex(base: Box<StorageKind>) -> StorageKind {
     StorageKind::Coded { form: Transformation::both(Coding::Hex), base }
 }
@@ -42,8 +47,8 @@ fn the_wrappers_of_zeos_own_tests_are_understood() {
     let form = Transformation::default();
     assert_eq!(wrapped("serverhexstorage").1, StorageKind::Coded { form, base: file("Data.fs") });
     let demo = only(&format!("<demostorage main>\n{inner}\n</demostorage>"));
-    let changes = Box::new(StorageKind::Memory);
-    assert_eq!(demo, ("main".to_owned(), StorageKind::Demo { name: None, base: file("Data.fs"), changes }));
+    let expected = StorageKind::Demo { name: None, base: bare(*file("Data.fs")), changes: None };
+    assert_eq!(demo, ("main".to_owned(), expected));
 }
 
 #[test]
@@ -72,22 +77,21 @@ fn a_demo_storage_takes_its_changes_where_they_are_named() {
         StorageKind::Demo { name, base, changes } => (name, base, changes),
         other => panic!("{other:?}"),
     };
-    let memory = || Box::new(StorageKind::Memory);
-    assert_eq!(demo(""), (None, memory(), memory()));
+    let memory = || Box::new(Layer::MEMORY);
+    assert_eq!(demo(""), (None, memory(), None));
+    assert_eq!(demo("<mappingstorage changes/>"), (None, memory(), Some(memory())));
     let base = "<filestorage>\npath base.fs\n</filestorage>";
     let changes = "<filestorage CHANGES>\npath changes.fs\n</filestorage>";
-    let both = (None, file("base.fs"), file("changes.fs"));
+    let over = || Some(bare(*file("changes.fs")));
+    let both = (None, bare(*file("base.fs")), over());
     assert_eq!(
         (demo(&format!("{base}\n{changes}")), demo(&format!("{changes}\n{base}"))),
         (both.clone(), both)
     );
-    assert_eq!(
-        demo(&format!("name staging\n{changes}")),
-        (Some("staging".into()), memory(), file("changes.fs"))
-    );
+    assert_eq!(demo(&format!("name staging\n{changes}")), (Some("staging".into()), memory(), over()));
     let deep = format!("<hexstorage base>\n<demostorage>\n{base}\n</demostorage>\n</hexstorage>\n{changes}");
-    let inner = StorageKind::Demo { name: None, base: file("base.fs"), changes: memory() };
-    assert_eq!(demo(&deep), (None, Box::new(hex(Box::new(inner))), file("changes.fs")));
+    let inner = StorageKind::Demo { name: None, base: bare(*file("base.fs")), changes: None };
+    assert_eq!(demo(&deep), (None, bare(hex(Box::new(inner))), over()));
 }
 
 #[test]
@@ -107,20 +111,47 @@ fn blobs_belong_to_the_storage_that_lies_outermost() {
             "6: the storage in this <blobstorage> has blobs already",
         ),
         (
-            format!("<demostorage>\n{with_blobs}\n</demostorage>"),
-            "5: a <demostorage> with blobs is not supported yet",
-        ),
-        (
-            "<demostorage>\n<blobstorage changes>\nblob-dir a\n<mappingstorage/>\n</blobstorage>\n</demostorage>".into(),
-            "5: a <demostorage> with blobs is not supported yet",
-        ),
-        (
-            "<blobstorage>\nblob-dir a\n<hexstorage>\n<demostorage/>\n</hexstorage>\n</blobstorage>".into(),
-            "6: a <demostorage> with blobs is not supported yet",
+            format!(
+                "<blobstorage>\nblob-dir a\n<demostorage>\n{}\n</demostorage>\n</blobstorage>",
+                with_blobs.replace("<filestorage>", "<filestorage changes>")
+            ),
+            "6: the storage in this <blobstorage> has blobs already",
         ),
     ] {
         assert_eq!(read(&text).unwrap_err(), format!("zeo.conf:{expected}"), "{text}");
     }
+}
+
+#[test]
+fn the_blobs_of_a_demo_storage_are_those_of_its_changes() {
+    let demo = |text: &str| {
+        let storage = read(text).unwrap().storages.remove(0);
+        assert_eq!(storage.blobs, None, "{text}");
+        storage.kind
+    };
+    let file = |path: &str, blobs: &str| Layer { kind: *file(path), blobs: Some(blobs.into()) };
+    let section = |name: &str, path: &str, blobs: &str| {
+        format!("<filestorage {name}>\npath {path}\nblob-dir {blobs}\n</filestorage>\n")
+    };
+    let (base, changes) = (section("base", "base.fs", "below"), section("changes", "changes.fs", "over"));
+    let both = |changes: Option<Layer>| StorageKind::Demo {
+        name: None,
+        base: Box::new(file("base.fs", "below")),
+        changes: changes.map(Box::new),
+    };
+    let inside = both(Some(file("changes.fs", "over")));
+    assert_eq!(demo(&format!("<demostorage>\n{base}{changes}</demostorage>")), inside);
+    assert_eq!(demo(&format!("<demostorage>\n{base}</demostorage>")), both(None));
+    // A folder around a demo storage is for what is changed.
+    let around = |inner: &str| {
+        demo(&format!("<blobstorage>\nblob-dir over\n<hexstorage>\n{inner}</hexstorage>\n</blobstorage>"))
+    };
+    let over = Layer { kind: StorageKind::Memory, blobs: Some("over".into()) };
+    let inner = format!("<demostorage>\n{base}</demostorage>\n");
+    assert_eq!(around(&inner), hex(Box::new(both(Some(over)))));
+    let plain = changes.replace("blob-dir over\n", "");
+    let inner = format!("<demostorage>\n{base}{plain}</demostorage>\n");
+    assert_eq!(around(&inner), hex(Box::new(both(Some(file("changes.fs", "over"))))));
 }
 
 #[test]

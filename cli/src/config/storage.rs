@@ -5,10 +5,9 @@ use super::client;
 use super::error::{ConfigError, Problem};
 use super::keys::{Keys, no_sections};
 use super::layers;
-use crate::options::{Notice, PackOptions, StorageKind, StorageSpec};
+use crate::options::{Layer, Notice, PackOptions, StorageKind, StorageSpec};
 use crate::zconfig::datatypes::{boolean, existing_dirpath};
 use crate::zconfig::{Host, Position, Section};
-use std::path::PathBuf;
 
 const FILE_KEYS: [&str; 8] =
     ["path", "blob-dir", "create", "read-only", "quota", "packer", "pack-gc", "pack-keep-old"];
@@ -58,7 +57,7 @@ pub(super) fn understand(
         {
             return Err(section.at.says(Problem::TwoUnnamed { line: first.line }).into());
         }
-        let (kind, blobs) = storage(section, host, notices)?;
+        let Layer { kind, blobs } = storage(section, host, notices)?;
         let name = section.name.clone().unwrap_or_else(|| UNNAMED.to_owned());
         storages.push(StorageSpec { name, kind, blobs });
     }
@@ -71,22 +70,19 @@ pub(super) fn understand(
     }
 }
 
-/// A storage, and the folder of its blobs.
-pub(super) type Understood = (StorageKind, Option<PathBuf>);
-
 /// The storage that a section is about, with all that is inside it.
 pub(super) fn storage(
     section: &Section,
     host: &dyn Host,
     notices: &mut Vec<Notice>,
-) -> Result<Understood, ConfigError> {
+) -> Result<Layer, ConfigError> {
     check_names(section)?;
     match section.kind.as_str() {
         "filestorage" => file(section, host, notices),
-        "mappingstorage" => Ok((memory(section)?, None)),
+        "mappingstorage" => memory(section),
         "blobstorage" => layers::with_blobs(section, host, notices),
         "clientstorage" | "zeoclient" => client::understand(section, host, notices),
-        "demostorage" => Ok((layers::demo(section, host, notices)?, None)),
+        "demostorage" => layers::demo(section, host, notices),
         wrapper if SERVED.contains(&wrapper) => layers::wrapper(section, host, notices),
         other => {
             let what = format!("<{other}>");
@@ -95,7 +91,7 @@ pub(super) fn storage(
     }
 }
 
-fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result<Understood, ConfigError> {
+fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result<Layer, ConfigError> {
     no_sections(section)?;
     let keys = Keys::of(section, &FILE_KEYS)?;
     for (name, why) in UNSERVED_KEYS {
@@ -124,11 +120,11 @@ fn file(section: &Section, host: &dyn Host, notices: &mut Vec<Notice>) -> Result
     // An empty blob-dir is none, in ZODB too.
     let given = keys.find("blob-dir").is_some_and(|key| !key.value.is_empty());
     let blobs = if given { keys.read("blob-dir", |text| existing_dirpath(text, host))? } else { None };
-    Ok((StorageKind::File { path, create: !read_only, read_only, pack }, blobs))
+    Ok(Layer { kind: StorageKind::File { path, create: !read_only, read_only, pack }, blobs })
 }
 
-fn memory(section: &Section) -> Result<StorageKind, ConfigError> {
+fn memory(section: &Section) -> Result<Layer, ConfigError> {
     no_sections(section)?;
     Keys::of(section, &["name"])?;
-    Ok(StorageKind::Memory)
+    Ok(Layer::MEMORY)
 }

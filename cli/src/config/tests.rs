@@ -183,7 +183,6 @@ fn blobs_that_would_lie_nowhere_or_in_two_places_are_refused() {
         ),
         (around("blob-dir a\n<eventlog/>"), ":6: unknown section <eventlog>"),
         (around("blob-dir a\n<fullstorage/>"), ":6: <fullstorage> is not supported yet"),
-        (around("blob-dir a\n<demostorage/>"), ":6: a <demostorage> with blobs is not supported yet"),
         (
             around("blob-dir a\n<filestorage>\npath Data.fs\nblob-dir b\n</filestorage>"),
             ":6: the storage in this <blobstorage> has blobs already",

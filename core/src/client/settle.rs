@@ -2,7 +2,8 @@
 //!
 //! Its objects are locked on the server until it is finished or given up there. So a read check of one of them is
 //! voted: when that is answered, be it that the check fails, nothing can happen to the lost transaction any more, and the
-//! object's history tells by the transaction's mark. Where the vote fails otherwise (a storage that cannot write may hold the
+//! object's history tells by the transaction's mark. It tells that there was none only where it reaches back to before the
+//! transaction: a pack may have taken out all that it wrote. Where the vote fails otherwise (a storage that cannot write may hold the
 //! transaction after its next start), where there is no writing, and on another server of the storage, a
 //! history can only tell that it was committed.
 
@@ -150,8 +151,7 @@ impl Settlement {
         link: &mut Link,
         result: Result<Value<'_>, RemoteError>,
     ) -> Result<Ending, Fault> {
-        let (mark, (_, serial)) = self.clue.expect("a settlement that was started has a clue");
-        let is_new = serial == Tid::ZERO;
+        let (mark, _) = self.clue.expect("a settlement that was started has a clue");
         let (mut read, mut reached) = (0, false);
         match result {
             Ok(value) => {
@@ -173,16 +173,13 @@ impl Settlement {
                     }
                 }
             }
-            // A new object that is not there was not stored.
-            Err(RemoteError::PosKey(_)) => reached = is_new,
+            // One that is not there was not made, or a pack took it out.
             Err(_) => {
                 self.leave(desk, link);
                 self.give_up(desk);
                 return Ok(Ending::Done);
             }
         }
-        // A new object's history is complete when it ends.
-        reached |= is_new && read < self.count;
         if !reached && read >= self.count && self.count < limits::SETTLE_HISTORY_MAX {
             self.count = (self.count * 16).min(limits::SETTLE_HISTORY_MAX);
             self.ask(desk, link);

@@ -50,7 +50,7 @@ impl Beneath {
         let Some(layer) = self.0.get_mut(&oid).filter(|layer| number < layer.undos) else { return false };
         match undone {
             Undone::Back(place) => layer.so_far = Some(SoFar::Back(*place)),
-            Undone::State(data) => layer.so_far = Some(SoFar::Stored(data.clone())),
+            Undone::State(_, data) => layer.so_far = Some(SoFar::Stored(data.clone())),
             Undone::Gone => layer.so_far = Some(SoFar::Gone),
             // Nobody is asked to merge what nobody will see.
             Undone::Merge { .. } => {}

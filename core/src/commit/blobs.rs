@@ -2,9 +2,10 @@
 
 use crate::commit::drafts::{Drafts, News};
 use crate::commit::next::Next;
+use crate::commit::phase::Phase;
 use crate::commit::scene::Scene;
 use crate::commit::table::Table;
-use crate::commit::txn::{self, Phase, Txn};
+use crate::commit::txn::{self, Txn};
 use crate::ids::{Oid, Tid};
 use crate::server::names::{ConnId, Context, ReplyTo, TxnKey};
 use crate::store::blob::{BlobDone, DraftId, Source, is_blob, is_shared_name};
@@ -90,7 +91,12 @@ fn attach(
 }
 
 /// Takes the outcome of something that was done with a draft.
-pub(super) fn on_done(done: BlobDone, txns: &mut Table, drafts: &mut Drafts, scene: &mut Scene<'_>) -> Next {
+pub(super) fn on_done(
+    done: BlobDone,
+    txns: &mut Table<Txn>,
+    drafts: &mut Drafts,
+    scene: &mut Scene<'_>,
+) -> Next {
     let Some((draft, (conn, key), news)) = drafts.on_done(done, scene) else { return Next::Nothing };
     match news {
         News::Published(Ok(())) => return Next::Append(key),
@@ -136,8 +142,8 @@ pub(super) fn copy(vote: ReplyTo, txn: &mut Txn, drafts: &mut Drafts, scene: &mu
     }
 }
 
-/// An object that is to be set back was given its state, since the log is to go: if that is a blob's, it is copied while it
-/// is there. Later steps of a vote have seen to it already.
+/// An object that is to be set back was given its state, which is underneath, or in a log that is to go: if that is a blob's, it
+/// is copied while it is there. Later steps of a vote have seen to it already.
 pub(super) fn copy_early(conn: ConnId, oid: Oid, txn: &mut Txn, drafts: &mut Drafts, scene: &mut Scene<'_>) {
     if !scene.desk.has_blobs()
         || matches!(txn.phase, Phase::Copying { .. } | Phase::Reserving(_) | Phase::Voted)
@@ -145,7 +151,6 @@ pub(super) fn copy_early(conn: ConnId, oid: Oid, txn: &mut Txn, drafts: &mut Dra
         return;
     }
     if let Some((tid, state)) = txn.set_back_with(oid) {
-        mark!("the blob of an undone change is copied before the logs change places");
         copy_one(conn, oid, (tid, &state), txn, drafts, scene);
     }
 }
@@ -172,7 +177,7 @@ pub(super) fn on_origin(
     (conn, key): (ConnId, TxnKey),
     oid: Oid,
     result: Result<Option<(Tid, Bytes)>, StoreError>,
-    txns: &mut Table,
+    txns: &mut Table<Txn>,
     drafts: &mut Drafts,
     scene: &mut Scene<'_>,
 ) -> Next {

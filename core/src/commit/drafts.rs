@@ -3,6 +3,8 @@
 use crate::commit::scene::Scene;
 use crate::commit::txn::remote;
 use crate::ids::{Oid, Tid};
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
 use crate::server::names::{ConnId, TxnKey};
 use crate::store::StoreError;
 use crate::store::blob::{BlobDone, BlobOp, DraftId, Source};
@@ -16,6 +18,8 @@ use std::mem;
 pub struct Drafts {
     drafts: BTreeMap<DraftId, Draft>,
     given: u64,
+    #[cfg(feature = "planted-bugs")]
+    bug: Option<Bug>,
 }
 
 /// Whose a draft is.
@@ -64,6 +68,12 @@ pub(super) enum News {
 }
 
 impl Drafts {
+    /// Switches a deliberate fault on.
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn plant(&mut self, bug: Bug) {
+        self.bug = Some(bug);
+    }
+
     /// A new draft of a transaction.
     pub(super) fn start(&mut self, owner: Owner) -> DraftId {
         self.given += 1;
@@ -87,6 +97,11 @@ impl Drafts {
 
     /// Adds bytes to a draft. Those of one that could not be written are dropped.
     pub(super) fn write(&mut self, id: DraftId, chunk: Bytes, scene: &mut Scene<'_>) {
+        #[cfg(feature = "planted-bugs")]
+        let id = match self.drafts.iter().rfind(|(_, draft)| draft.place.is_none()) {
+            Some((last, _)) if self.bug == Some(Bug::UploadsMixed) => *last,
+            _ => id,
+        };
         let Some(draft) = self.drafts.get_mut(&id).filter(|draft| draft.end.is_none()) else { return };
         scene.out.begin_intake(draft.owner.0, chunk.len());
         draft.chunks.push(chunk);

@@ -83,12 +83,27 @@ pub struct Durable {
     syncing: VecDeque<Finishing>,
     waiting: VecDeque<Waiting>,
     failed: bool,
+    #[cfg(feature = "planted-bugs")]
+    bug: Option<Bug>,
 }
 
 impl Durable {
     /// Nothing is on its way; tids will exceed `last`.
     pub fn new(last: Tid) -> Durable {
-        Durable { last, syncing: VecDeque::new(), waiting: VecDeque::new(), failed: false }
+        Durable {
+            last,
+            syncing: VecDeque::new(),
+            waiting: VecDeque::new(),
+            failed: false,
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
+        }
+    }
+
+    /// Switches a deliberate fault on.
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn plant(&mut self, bug: Bug) {
+        self.bug = Some(bug);
     }
 
     /// The highest tid given so far, durable or not.
@@ -151,6 +166,8 @@ impl Durable {
     /// The next batch to append; `None` while one is on its way, when nothing can be appended, or after a failure.
     pub fn next_batch(&mut self) -> Option<Vec<Transaction>> {
         let ready = self.waiting.iter().take_while(|waiting| waiting.unpublished == 0).count();
+        #[cfg(feature = "planted-bugs")]
+        let ready = if self.bug == Some(Bug::BlobNotAwaited) { self.waiting.len() } else { ready };
         if !self.syncing.is_empty() || ready == 0 || self.failed {
             return None;
         }

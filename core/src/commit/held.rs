@@ -4,7 +4,7 @@ use super::Commits;
 
 /// The transactions that are open or on their way, the locks, and the blobs that are not settled, each with whose it is.
 pub fn held(commits: &Commits) -> Vec<String> {
-    let open = commits.txns.iter().map(|txn| {
+    let open = commits.txns.iter().map(|(_, txn)| {
         let conn = commits.txns.owner(txn.key).expect("a transaction has a connection");
         format!("connection {} has a transaction open: {:?}", conn.0, txn.phase)
     });
@@ -26,7 +26,7 @@ pub fn held(commits: &Commits) -> Vec<String> {
     let on_their_way = commits.durable.on_their_way();
     let on_their_way = on_their_way.map(|finishing| format!("{} is on its way to the disk", finishing.tid));
     let mut all: Vec<String> = open.chain(locks).chain(drafts).chain(on_their_way).collect();
-    if let Some(deadline) = commits.deadline().filter(|_| commits.txns.len() == 0) {
+    if let Some(deadline) = commits.deadline().filter(|_| commits.txns.count() == 0) {
         all.push(format!("a transaction that is over has its time until {deadline:?}"));
     }
     all

@@ -16,7 +16,7 @@ pub fn check(commits: &Commits, audience: &Audience, is_there: &impl Fn(ConnId) 
         let finishing = commits.durable.on_their_way().any(|finishing| finishing.key == key);
         assert!(commits.txns.owner(key).is_some() || finishing, "every lock has a transaction");
     }
-    for txn in commits.txns.iter() {
+    for (_, txn) in commits.txns.iter() {
         assert_eq!(txn.has_asked(), commits.locks.contains(txn.key), "locks are asked for at a vote");
     }
     assert!(commits.ready.is_empty(), "nobody who has its locks is left waiting");

@@ -12,8 +12,9 @@ pub mod locks;
 pub mod merged;
 mod next;
 pub mod packing;
+mod phase;
 pub mod scene;
-mod table;
+pub mod table;
 pub mod timeout;
 pub mod txn;
 mod undos;
@@ -39,18 +40,20 @@ use item::Unknown;
 use locks::{Locks, Wanted};
 use merged::Merged;
 use next::Next;
+use phase::Phase;
 use scene::Scene;
 use std::collections::VecDeque;
 use std::time::Duration;
 use table::Table;
 use timeout::Timeouts;
-use txn::{Header, Phase, Txn, Verdict};
+use txn::{Header, Txn, Verdict};
 
 /// The transactions of one storage.
 #[derive(Debug)]
 pub struct Commits {
     /// At most one a connection.
-    txns: Table,
+    txns: Table<Txn>,
+    limits: Limits,
     locks: Locks,
     timeouts: Timeouts,
     durable: Durable,
@@ -69,7 +72,8 @@ impl Commits {
     /// the client for objects that are `merged`.
     pub fn new(last: Tid, timeout: Option<Duration>, limits: Limits, merged: Merged) -> Commits {
         Commits {
-            txns: Table::new(limits),
+            txns: Table::default(),
+            limits,
             locks: Locks::default(),
             timeouts: Timeouts::new(timeout),
             durable: Durable::new(last),
@@ -86,11 +90,13 @@ impl Commits {
     #[cfg(feature = "planted-bugs")]
     pub fn plant(&mut self, bug: Bug) {
         self.bug = Some(bug);
+        self.durable.plant(bug);
+        self.drafts.plant(bug);
     }
 
     /// `tpc_begin`. Beginning the open transaction again does nothing, as in Python's server.
     pub fn begin(&mut self, conn: ConnId, header: Header) -> Result<(), RemoteError> {
-        self.txns.begin(conn, header)
+        self.txns.begin(conn, header.id, |key| Txn::new(key, header, self.limits))
     }
 
     /// A call that adds to the open transaction: `storea`, `undoa` and the like.
@@ -177,7 +183,7 @@ impl Commits {
         result: Result<Result<Undone, UndoRefusal>, StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        let next = undos::on_undone(whose, result, &self.merged, &mut self.txns);
+        let next = undos::on_undone(whose, result, &self.merged, &mut self.txns, &mut self.drafts, scene);
         self.follow(next, scene);
     }
 
@@ -371,7 +377,7 @@ impl Commits {
         result: Result<(), StoreError>,
         scene: &mut Scene<'_>,
     ) {
-        let Some((txn, vote)) = self.txns.reserving(conn, key) else {
+        let Some((txn, vote)) = self.txns.keyed(conn, key).and_then(Txn::reserving) else {
             mark!("room on the disk comes after its transaction ended");
             // The transaction ended while it was waiting for this.
             if result.is_ok() {
@@ -440,7 +446,7 @@ impl Commits {
 
     /// Transactions between begin and end.
     pub fn active(&self) -> usize {
-        self.txns.len() + self.durable.on_their_way().count()
+        self.txns.count() + self.durable.on_their_way().count()
     }
 
     /// Votes that wait for locks.
@@ -450,7 +456,7 @@ impl Commits {
 
     /// When the oldest lock now held was granted, in seconds since 1970.
     pub fn lock_time(&self) -> Option<f64> {
-        let open = self.txns.iter().filter_map(|txn| txn.locked_at);
+        let open = self.txns.iter().filter_map(|(_, txn)| txn.locked_at);
         let finishing = self.durable.on_their_way().filter_map(|finishing| finishing.locked_at);
         open.chain(finishing).min().map(|wall| wall.seconds())
     }

@@ -2,8 +2,8 @@
 //! into the old one is given the state it points to.
 
 use super::{Commits, blobs};
+use crate::commit::phase::Phase;
 use crate::commit::scene::Scene;
-use crate::commit::txn::Phase;
 use crate::ids::{Oid, Tid};
 use crate::record::{Reference, references};
 use crate::server::names::{ConnId, Context, TxnKey};
@@ -29,10 +29,14 @@ pub fn let_finishes_go(commits: &mut Commits, scene: &mut Scene<'_>) {
 
 /// Asks for the states of all places that transactions hold; how many.
 pub fn ask_states(commits: &mut Commits, scene: &mut Scene<'_>) -> usize {
-    let places = commits.txns.places();
-    let asked = places.len();
-    for (context, oid, place) in places {
-        scene.desk.ask(StoreOp::Origin { context, oid, place });
+    let mut asked = 0;
+    for (conn, txn) in commits.txns.iter_mut() {
+        let key = txn.key;
+        for (oid, place) in txn.places() {
+            let context = Context::State { conn, key, place };
+            scene.desk.ask(StoreOp::Origin { context, oid, place });
+            asked += 1;
+        }
     }
     asked
 }
@@ -49,7 +53,7 @@ pub enum Stated {
 /// The old log stays: transactions point into it again. A state without a pointer would be nothing to a later pack, which may
 /// collect what it refers to.
 pub fn point_again(commits: &mut Commits, log: &FileStore<Context>) {
-    for txn in commits.txns.iter_mut() {
+    for (_, txn) in commits.txns.iter_mut() {
         txn.point_again(|place| log.has_place(place));
     }
 }
@@ -95,7 +99,7 @@ pub fn on_room(
 /// [`PackError::BroughtBack`], or [`PackError::Unreadable`].
 pub fn check_states(commits: &Commits, packed: &Packed) -> Result<(), PackError> {
     let states =
-        commits.txns.iter().flat_map(|txn| txn.states_again().map(move |(by, state)| (txn, by, state)));
+        commits.txns.iter().flat_map(|(_, txn)| txn.states_again().map(move |(by, state)| (txn, by, state)));
     for (txn, by, state) in states {
         for reference in references(state).map_err(|why| PackError::Unreadable { oid: by, why })? {
             if let Reference::Object(oid) = reference
@@ -112,7 +116,7 @@ pub fn check_states(commits: &Commits, packed: &Packed) -> Result<(), PackError>
 
 /// Whether a vote waits to be told, by their places, whose blobs its undone changes need.
 pub fn asks_for_blobs(commits: &Commits) -> bool {
-    commits.txns.iter().any(|txn| matches!(txn.phase, Phase::Copying { outstanding: 1.., .. }))
+    commits.txns.iter().any(|(_, txn)| matches!(txn.phase, Phase::Copying { outstanding: 1.., .. }))
 }
 
 /// Whether blobs are being copied that may have been packed away.

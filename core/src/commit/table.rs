@@ -1,37 +1,48 @@
 //! The open transactions: at most one a connection, each with a key of its own.
 
-use crate::commit::txn::{Header, Phase, Txn};
-use crate::ids::Oid;
-use crate::limits::Limits;
-use crate::server::names::{ConnId, Context, ReplyTo, TxnKey};
-use crate::store::Place;
+use crate::server::names::{ConnId, TxnKey};
 use crate::wire::call::TxnId;
 use crate::wire::remote::RemoteError;
 use std::collections::BTreeMap;
 
+/// A transaction that a connection has open.
+pub trait Opened {
+    /// Its key.
+    fn key(&self) -> TxnKey;
+    /// What its client calls it.
+    fn id(&self) -> TxnId;
+    /// What its vote does, in Python's word, or did; `None`: it takes changes, and may vote.
+    fn voting(&self) -> Option<&'static str>;
+}
+
 /// The transactions between begin and finish or abort.
 #[derive(Debug)]
-pub(super) struct Table {
-    txns: BTreeMap<ConnId, Txn>,
+pub struct Table<T> {
+    txns: BTreeMap<ConnId, T>,
     /// Whose transaction a key names.
     owners: BTreeMap<TxnKey, ConnId>,
     next_key: u64,
-    limits: Limits,
 }
 
-impl Table {
-    /// No transactions yet.
-    pub(super) fn new(limits: Limits) -> Table {
-        Table { txns: BTreeMap::new(), owners: BTreeMap::new(), next_key: 0, limits }
+impl<T> Default for Table<T> {
+    fn default() -> Table<T> {
+        Table { txns: BTreeMap::new(), owners: BTreeMap::new(), next_key: 0 }
     }
+}
 
+impl<T: Opened> Table<T> {
     /// Takes up a transaction. Beginning the open one again does nothing, as in Python's server.
     ///
     /// # Errors
     /// A StorageTransactionError when another one is open.
-    pub(super) fn begin(&mut self, conn: ConnId, header: Header) -> Result<(), RemoteError> {
+    pub fn begin(
+        &mut self,
+        conn: ConnId,
+        id: TxnId,
+        made: impl FnOnce(TxnKey) -> T,
+    ) -> Result<(), RemoteError> {
         if let Some(open) = self.txns.get(&conn) {
-            if open.id == header.id {
+            if open.id() == id {
                 mark!("the open transaction is begun again");
                 return Ok(());
             }
@@ -40,13 +51,13 @@ impl Table {
         }
         self.next_key += 1;
         let key = TxnKey(self.next_key);
-        self.txns.insert(conn, Txn::new(key, header, self.limits));
+        self.txns.insert(conn, made(key));
         self.owners.insert(key, conn);
         Ok(())
     }
 
     /// The connection's transaction.
-    pub(super) fn of(&self, conn: ConnId) -> Option<&Txn> {
+    pub fn of(&self, conn: ConnId) -> Option<&T> {
         self.txns.get(&conn)
     }
 
@@ -54,87 +65,64 @@ impl Table {
     ///
     /// # Panics
     /// When it has none.
-    pub(super) fn voting(&mut self, conn: ConnId) -> &mut Txn {
+    pub fn voting(&mut self, conn: ConnId) -> &mut T {
         self.txns.get_mut(&conn).expect("the transaction that votes")
     }
 
     /// The connection's transaction, if it still is the one with this key.
-    pub(super) fn keyed(&mut self, conn: ConnId, key: TxnKey) -> Option<&mut Txn> {
-        self.txns.get_mut(&conn).filter(|txn| txn.key == key)
-    }
-
-    /// The same, if its vote waits for room on the disk; with the vote.
-    pub(super) fn reserving(&mut self, conn: ConnId, key: TxnKey) -> Option<(&mut Txn, ReplyTo)> {
-        let txn = self.keyed(conn, key)?;
-        let Phase::Reserving(vote) = &txn.phase else { return None };
-        let vote = vote.clone();
-        Some((txn, vote))
+    pub fn keyed(&mut self, conn: ConnId, key: TxnKey) -> Option<&mut T> {
+        self.txns.get_mut(&conn).filter(|txn| txn.key() == key)
     }
 
     /// The connection's transaction, if `id` names it.
     ///
     /// # Errors
     /// A StorageTransactionError when it does not.
-    pub(super) fn open(&mut self, conn: ConnId, id: TxnId) -> Result<&mut Txn, RemoteError> {
-        match self.txns.get_mut(&conn) {
-            Some(open) if open.id == id => Ok(open),
-            Some(open) => {
-                let what = format!("transaction {} is not the open one, {}", id.0, open.id.0);
-                Err(RemoteError::StorageTransaction(what))
-            }
-            None => Err(RemoteError::StorageTransaction(format!("no transaction {} is open", id.0))),
-        }
+    pub fn open(&mut self, conn: ConnId, id: TxnId) -> Result<&mut T, RemoteError> {
+        let what = match self.txns.get_mut(&conn) {
+            Some(open) if open.id() == id => return Ok(open),
+            Some(open) => format!("transaction {} is not the open one, {}", id.0, open.id().0),
+            None => format!("no transaction {} is open", id.0),
+        };
+        Err(RemoteError::StorageTransaction(what))
     }
 
     /// The connection's transaction, if it still takes changes and votes.
     ///
     /// # Errors
     /// A StorageTransactionError when it does not.
-    pub(super) fn building(&mut self, conn: ConnId, id: TxnId) -> Result<&mut Txn, RemoteError> {
+    pub fn building(&mut self, conn: ConnId, id: TxnId) -> Result<&mut T, RemoteError> {
         let txn = self.open(conn, id)?;
-        match txn.phase {
-            Phase::Open => Ok(txn),
-            Phase::Reading(_) | Phase::Waiting(_) => {
-                Err(RemoteError::StorageTransaction("Already voting (waiting)".into()))
-            }
-            _ => Err(RemoteError::StorageTransaction("Already voting (locked)".into())),
+        match txn.voting() {
+            None => Ok(txn),
+            Some(how) => Err(RemoteError::StorageTransaction(format!("Already voting ({how})"))),
         }
     }
 
     /// Whose transaction a key names; `None`: it is not open any more.
-    pub(super) fn owner(&self, key: TxnKey) -> Option<ConnId> {
+    pub fn owner(&self, key: TxnKey) -> Option<ConnId> {
         self.owners.get(&key).copied()
     }
 
     /// Takes the connection's transaction out.
-    pub(super) fn remove(&mut self, conn: ConnId) -> Option<Txn> {
+    pub fn remove(&mut self, conn: ConnId) -> Option<T> {
         let txn = self.txns.remove(&conn)?;
-        self.owners.remove(&txn.key);
+        self.owners.remove(&txn.key());
         Some(txn)
     }
 
-    /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Txn> {
-        self.txns.values()
+    /// All of them, with whose they are.
+    pub fn iter(&self) -> impl Iterator<Item = (ConnId, &T)> {
+        self.txns.iter().map(|(conn, txn)| (*conn, txn))
     }
 
-    /// The places that they hold, of which objects, and in which context their states are to be asked for.
-    pub(super) fn places(&mut self) -> Vec<(Context, Oid, Place)> {
-        let of = |(&conn, txn): (&ConnId, &mut Txn)| {
-            let key = txn.key;
-            let places = txn.places().into_iter();
-            places.map(move |(oid, place)| (Context::State { conn, key, place }, oid, place))
-        };
-        self.txns.iter_mut().flat_map(of).collect()
-    }
-
-    /// All of them, to be changed.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Txn> {
-        self.txns.values_mut()
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (ConnId, &mut T)> {
+        self.txns.iter_mut().map(|(conn, txn)| (*conn, txn))
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.txns.len()
     }
 }

@@ -4,6 +4,8 @@ use crate::commit::attached::Attached;
 use crate::commit::beneath::Beneath;
 use crate::commit::item::{Hint, Item, Kind, Set, Standing, Unknown, conflict_error};
 use crate::commit::locks::{Mode, Wanted};
+use crate::commit::phase::Phase;
+use crate::commit::table::Opened;
 use crate::ids::{Oid, Tid};
 use crate::limits::{self, Limits};
 use crate::server::names::{ReplyTo, TxnKey};
@@ -17,52 +19,6 @@ use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 use rustc_hash::FxBuildHasher;
 use std::collections::VecDeque;
-
-/// Where a transaction stands.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Phase {
-    /// It takes stores and read checks. After a vote that ended in conflicts it does so with its locks held.
-    Open,
-    /// Its vote waits for locks.
-    Waiting(ReplyTo),
-    /// Its vote waits for its blobs, then for the records of what is to be undone.
-    Reading(ReplyTo),
-    /// It holds its locks; what it undoes is set back, record by record.
-    Undoing(ReplyTo),
-    /// It holds its locks; `outstanding` current serials are still to come.
-    Checking {
-        /// Who voted.
-        vote: ReplyTo,
-        /// Answers to come.
-        outstanding: usize,
-    },
-    /// It is free of conflicts; the blobs of what it undoes are copied.
-    Copying {
-        /// Who voted.
-        vote: ReplyTo,
-        /// Objects of which it is not known yet whether they have one.
-        outstanding: usize,
-    },
-    /// It waits for room on the disk.
-    Reserving(ReplyTo),
-    /// Its vote was answered; it may finish.
-    Voted,
-}
-
-impl Phase {
-    /// The vote that waits for an answer; `None`: there is none.
-    pub fn vote(&self) -> Option<&ReplyTo> {
-        match self {
-            Phase::Reading(vote)
-            | Phase::Waiting(vote)
-            | Phase::Checking { vote, .. }
-            | Phase::Undoing(vote)
-            | Phase::Copying { vote, .. }
-            | Phase::Reserving(vote) => Some(vote),
-            Phase::Open | Phase::Voted => None,
-        }
-    }
-}
 
 /// What is to be done after a vote's checks.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,6 +90,24 @@ pub struct Header {
     pub tid: Option<Tid>,
     /// Its status.
     pub status: u8,
+}
+
+impl Opened for Txn {
+    fn key(&self) -> TxnKey {
+        self.key
+    }
+
+    fn id(&self) -> TxnId {
+        self.id
+    }
+
+    fn voting(&self) -> Option<&'static str> {
+        match self.phase {
+            Phase::Open => None,
+            Phase::Reading(_) | Phase::Waiting(_) => Some("waiting"),
+            _ => Some("locked"),
+        }
+    }
 }
 
 impl Txn {
@@ -258,7 +232,7 @@ impl Txn {
             }
             Ok(_) if merging => return self.refusals.push((target, UndoRefusal::Modified)),
             Ok(Undone::Merge { current, earlier }) => Set::Merge { current, undone: target.tid, earlier },
-            Ok(Undone::State(data)) => Set::State(data, None),
+            Ok(Undone::State(tid, data)) => Set::State(tid, data, None),
             Ok(Undone::Back(place)) => Set::Back(place),
             Ok(Undone::Gone) => Set::Gone,
         };
@@ -364,8 +338,8 @@ impl Txn {
         let Some(&at) = self.stores.get(&oid) else { return };
         let kind = &mut self.items[at].kind;
         if matches!(kind, Kind::Undone(Set::Back(back)) if *back == place) {
-            *kind =
-                Kind::Undone(origin.map_or(Set::Gone, |(tid, state)| Set::State(state, Some((tid, place)))));
+            let set = |(tid, state)| Set::State(tid, state, Some(place));
+            *kind = Kind::Undone(origin.map_or(Set::Gone, set));
             self.bytes += kind.len();
         }
     }
@@ -373,7 +347,7 @@ impl Txn {
     /// Points again to the places that were taken for their states, as far as they are good.
     pub fn point_again(&mut self, is_good: impl Fn(Place) -> bool) {
         for Item { kind, .. } in &mut self.items {
-            if let Kind::Undone(Set::State(_, Some((_, place)))) = *kind
+            if let Kind::Undone(Set::State(_, _, Some(place))) = *kind
                 && is_good(place)
             {
                 self.bytes -= kind.len();
@@ -542,6 +516,13 @@ impl Txn {
         self.items.iter().filter(gone).filter_map(|item| self.blobs.detach(item.oid)).collect()
     }
 
+    /// The vote that waits for room on the disk, if it does.
+    pub fn reserving(&mut self) -> Option<(&mut Txn, ReplyTo)> {
+        let Phase::Reserving(vote) = &self.phase else { return None };
+        let vote = vote.clone();
+        Some((self, vote))
+    }
+
     /// The objects that are set back, and where their states are.
     pub fn set_back_to(&self) -> Vec<(Oid, Place)> {
         let back = |item: &Item| match item.kind {
@@ -554,7 +535,7 @@ impl Txn {
     /// The states of the log that objects have again.
     pub fn states_again(&self) -> impl Iterator<Item = (Oid, &Bytes)> {
         self.items.iter().filter_map(|item| match &item.kind {
-            Kind::Undone(Set::State(state, _)) => Some((item.oid, state)),
+            Kind::Undone(Set::State(_, state, _)) => Some((item.oid, state)),
             _ => None,
         })
     }
@@ -565,10 +546,10 @@ impl Txn {
         item.is_some_and(|item| !matches!(item.kind, Kind::Delete | Kind::Undone(Set::Gone)))
     }
 
-    /// The state of the log that an object has again, and the transaction that wrote it; `None`: it has none, or its place.
+    /// The state that an object has again, and the transaction that wrote it; `None`: it has none, or its place.
     pub fn set_back_with(&self, oid: Oid) -> Option<(Tid, Bytes)> {
         match &self.items[*self.stores.get(&oid)?].kind {
-            Kind::Undone(Set::State(state, Some((tid, _)))) => Some((*tid, state.clone())),
+            Kind::Undone(Set::State(tid, state, _)) => Some((*tid, state.clone())),
             _ => None,
         }
     }

@@ -157,7 +157,7 @@ fn told<C>(form: Transformation, mut done: StoreDone<C>) -> StoreDone<C> {
             tell(form, result, |record| record.as_mut().and_then(|(record, _)| record.data.as_mut()));
         }
         StoreDone::Undone { result, .. } => tell(form, result, |outcome| match outcome {
-            Ok(Undone::Merge { earlier: data, .. } | Undone::State(data)) => Some(data),
+            Ok(Undone::Merge { earlier: data, .. } | Undone::State(_, data)) => Some(data),
             Ok(Undone::Back(_) | Undone::Gone) | Err(_) => None,
         }),
         StoreDone::Serial { .. }

@@ -364,7 +364,7 @@ impl<C: Nest> Demo<C> {
             (Stage::UpTo(_), Err(StoreError::NoObject(_))) if !self.base.store.contains(oid) => Ok(None),
             (Stage::Reinstate, result) => {
                 let undone = match result {
-                    Ok(Some(Revision { data, .. })) => Ok(Undone::State(data)),
+                    Ok(Some(Revision { data, serial, .. })) => Ok(Undone::State(serial, data)),
                     Ok(None) | Err(StoreError::NoObject(_)) => Ok(Undone::Gone),
                     Err(error) => Err(error),
                 };

@@ -73,14 +73,14 @@ fn a_deletion_in_the_changes_hides_what_is_in_the_base() {
 #[test]
 fn undoing_the_first_change_brings_back_what_is_in_the_base() {
     let mut rig = sample(true);
-    assert_eq!(undone(&mut rig, 30, None), Ok(Undone::State(Bytes::from_static(b"b"))));
+    assert_eq!(undone(&mut rig, 30, None), Ok(Undone::State(Tid(20), Bytes::from_static(b"b"))));
     assert_eq!(undone(&mut rig, 40, None), Ok(Undone::Gone), "it was created in the changes");
     rig.append(vec![one(50, 1, b"d")]);
     let Ok(Undone::Back(place)) = undone(&mut rig, 50, None) else { panic!("a pointer") };
     let so_far = Some(SoFar::Back(place));
     assert_eq!(
         undone(&mut rig, 30, so_far),
-        Ok(Undone::State(Bytes::from_static(b"b"))),
+        Ok(Undone::State(Tid(20), Bytes::from_static(b"b"))),
         "in one transaction"
     );
     let mut back = one(60, 1, b"");

@@ -31,8 +31,8 @@ pub enum SoFar {
 pub enum Undone {
     /// It is as it was here.
     Back(Place),
-    /// It has this state again, which is in a store underneath.
-    State(Bytes),
+    /// It has this state again, which this transaction of a store underneath wrote.
+    State(Tid, Bytes),
     /// It does not exist any more: its creation was undone.
     Gone,
     /// It was changed since: somebody who knows the class has to merge its current state and the one before the undone

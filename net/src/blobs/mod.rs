@@ -16,6 +16,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use tempfile::TempDir;
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::store::blob::{BlobDone, BlobOp, DraftId, Source};
 use zeolith_core::store::disk::DiskDone;
@@ -30,9 +31,23 @@ pub(crate) struct BlobDir {
     layout: Layout,
     /// Held by those who put something into a folder that may be empty, and alone by who removes empty folders.
     folders: RwLock<()>,
+    /// Where blobs are that are not here, which are only read.
+    below: Option<Arc<BlobDir>>,
+    /// What is removed with this.
+    home: Option<TempDir>,
 }
 
 impl BlobDir {
+    /// The folder of a storage that lies over another one.
+    ///
+    /// # Panics
+    /// When the upper one is shared already.
+    pub(crate) fn over(mut upper: Arc<BlobDir>, below: Arc<BlobDir>) -> Arc<BlobDir> {
+        let folder = Arc::get_mut(&mut upper).expect("a folder that nobody shares yet");
+        folder.below = Some(below);
+        upper
+    }
+
     /// What is to be done for an operation, which may block.
     pub(crate) fn job(self: &Arc<Self>, op: BlobOp) -> Job {
         let folder = self.clone();
@@ -77,7 +92,7 @@ impl BlobDir {
                 BlobDone::ReadBack { draft, result: result.map(Option::unwrap_or_default) }
             }
             BlobOp::Read { reader, oid, tid, at, len } => {
-                let result = read(&self.blob(oid, tid), at, len).map_err(|error| disk_error(&error));
+                let result = self.read(oid, tid, at, len).map_err(|error| disk_error(&error));
                 BlobDone::Read { reader, result }
             }
         }
@@ -111,6 +126,23 @@ impl BlobDir {
         self.folder(oid).join(layout::file_name(tid))
     }
 
+    /// A part of a blob, wherever it is.
+    fn read(&self, oid: Oid, tid: Tid, at: u64, len: usize) -> io::Result<Option<Bytes>> {
+        match (read(&self.blob(oid, tid), at, len)?, &self.below) {
+            (None, Some(below)) => below.read(oid, tid, at, len),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// The file of a blob, here or below.
+    fn find(&self, oid: Oid, tid: Tid) -> io::Result<PathBuf> {
+        let here = self.blob(oid, tid);
+        match &self.below {
+            Some(below) if !is_file(&here)? => below.find(oid, tid),
+            _ => Ok(here),
+        }
+    }
+
     fn write(&self, draft: DraftId, at: u64, chunks: &[Bytes]) -> io::Result<()> {
         let path = self.draft(draft);
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
@@ -128,7 +160,7 @@ impl BlobDir {
         let from = match source {
             Source::Written => self.draft(draft),
             Source::Shared(name) => folder.join(name),
-            Source::Revision(tid) => self.blob(oid, *tid),
+            Source::Revision(tid) => self.find(oid, *tid)?,
         };
         if *source == Source::Written {
             self.write(draft, 0, &[])?;
@@ -142,6 +174,8 @@ impl BlobDir {
         make_folder(&folder)?;
         match source {
             Source::Written | Source::Shared(_) => rename_or_copy(&from, &placed)?,
+            // What is below stays as it is, its permissions too.
+            Source::Revision(_) if !from.starts_with(&self.base) => drop(fs::copy(&from, &placed)?),
             Source::Revision(_) => link_or_copy(&from, &placed)?,
         }
         drop(shared);
@@ -158,7 +192,19 @@ impl BlobDir {
             if let Some(tid) = published {
                 remove(&self.blob(oid, tid));
             }
-            remove(&self.note(draft, oid));
+            self.forget_note(draft, oid);
+        }
+    }
+
+    /// Removes what says that there is something of a draft in the folder of an object, once it is certain that there is
+    /// not: no power loss brings back what nothing leads to.
+    fn forget_note(&self, draft: DraftId, oid: Oid) {
+        let folder = self.folder(oid);
+        match sync(&folder) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                tracing::warn!("cannot sync {}: {error}", folder.display());
+            }
+            _ => remove(&self.note(draft, oid)),
         }
     }
 }

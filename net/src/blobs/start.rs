@@ -2,7 +2,7 @@
 
 use super::layout::{Layout, MARKER, revision};
 use super::{BlobDir, OURS, make_folder, remove};
-use crate::boot::{BootError, Booted, StorageSpec};
+use crate::boot::{BootError, Booted, StorageSpec, blob_folder};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,10 +23,12 @@ pub(crate) enum Unclean {
 }
 
 /// Gives a storage that was just opened its folder of blobs, and removes what the server before left there.
-pub(crate) fn attach(booted: &mut Booted, path: &Path) -> Result<(), BootError> {
+/// A frozen one is left as it is.
+pub(crate) fn attach(booted: &mut Booted, path: &Path, frozen: bool) -> Result<(), BootError> {
     let io = |error| BootError::Io { path: path.to_owned(), error };
-    let folder = BlobDir::open(path, booted.boot.read_only).map_err(io)?;
-    if !booted.boot.read_only {
+    let read_only = booted.boot.read_only || frozen;
+    let folder = BlobDir::open(path, read_only).map_err(io)?;
+    if !read_only {
         for leftover in folder.leftovers().map_err(io)? {
             if let Err(error) = folder.clean(leftover, |oid, tid| is_committed(booted, oid, tid)) {
                 tracing::warn!("{}: {leftover:?} stays: {error}", folder.base.display());
@@ -38,6 +40,16 @@ pub(crate) fn attach(booted: &mut Booted, path: &Path) -> Result<(), BootError> 
     }
     booted.files.blobs = Some(Arc::new(folder));
     booted.boot.has_blobs = true;
+    Ok(())
+}
+
+/// Gives a storage in memory a folder of blobs that goes when nobody has it any more.
+pub(crate) fn attach_temporary(booted: &mut Booted) -> Result<(), BootError> {
+    let home = tempfile::Builder::new().prefix("zeolith-blobs-").tempdir();
+    let home = home.map_err(|error| BootError::Io { path: std::env::temp_dir(), error })?;
+    attach(booted, home.path(), false)?;
+    let folder = booted.files.blobs.as_mut().and_then(Arc::get_mut).expect("a folder nobody shares yet");
+    folder.home = Some(home);
     Ok(())
 }
 
@@ -65,10 +77,8 @@ fn is_committed(booted: &mut Booted, oid: Oid, tid: Tid) -> Result<bool, Unclean
 /// Sees to it that no two storages have one folder for their blobs: their objects have the same names.
 pub(crate) fn check_apart(storages: &[StorageSpec]) -> Result<(), BootError> {
     let mut taken: Vec<(PathBuf, &str)> = Vec::new();
-    for StorageSpec { name, blobs, .. } in storages {
-        let Some(folder) = blobs else { continue };
-        let path = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
-        let path = path.map_err(|error| BootError::Io { path: folder.clone(), error })?;
+    for StorageSpec { name, kind, blobs } in storages {
+        let Some(path) = blob_folder(kind, blobs.as_deref())? else { continue };
         if let Some((_, first)) = taken.iter().find(|(other, _)| *other == path) {
             return Err(BootError::SharedBlobs { path, first: (*first).to_owned(), second: name.clone() });
         }
@@ -97,7 +107,7 @@ impl BlobDir {
                 base.display()
             );
         }
-        let folder = BlobDir { base, layout, folders: RwLock::default() };
+        let folder = BlobDir { base, layout, folders: RwLock::default(), below: None, home: None };
         if !read_only {
             make_folder(&folder.tmp())?;
             let marker = folder.base.join(MARKER);
@@ -147,7 +157,7 @@ impl BlobDir {
                 }
             }
         }
-        remove(&self.note(draft, oid));
+        self.forget_note(draft, oid);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
-use super::start::{Leftover, Unclean, check_apart};
+use super::start::{Leftover, Unclean, attach_temporary, check_apart};
 use super::*;
-use crate::boot::{StorageKind, StorageSpec};
+use crate::boot::{Booted, Layer, StorageKind, StorageSpec};
 use std::os::unix::fs::MetadataExt;
 use tempfile::TempDir;
 use zeolith_core::store::StoreError;
@@ -214,6 +214,41 @@ fn a_folder_that_is_only_read_is_left_as_it_is() {
 }
 
 #[test]
+fn what_is_not_here_is_read_below_and_nothing_is_written_there() {
+    let home = tempfile::tempdir().unwrap();
+    let open = |name: &str, read_only| Arc::new(BlobDir::open(&home.path().join(name), read_only).unwrap());
+    let below = open("below", false);
+    write(&below, 1, &[b"below"]);
+    place(&below, 1, Source::Written).unwrap();
+    publish(&below, 1, TID);
+    let mode = || fs::metadata(below.blob(OID, TID)).unwrap().permissions().mode() & 0o777;
+    fs::set_permissions(below.blob(OID, TID), Permissions::from_mode(0o640)).unwrap();
+    let (upper, later) = (BlobDir::over(open("upper", false), open("below", true)), Tid(TID.0 + 1));
+    assert_eq!((part(&upper, TID, 0, 9).unwrap(), part(&upper, later, 0, 9)), ("below".into(), None));
+    // A copy of what is below has permissions of its own.
+    assert_eq!(place(&upper, 2, Source::Revision(TID)), Ok(true));
+    publish(&upper, 2, later);
+    assert_eq!((part(&upper, later, 0, 9).unwrap(), mode()), ("below".into(), 0o640));
+    assert_eq!(part(&below, later, 0, 9), None);
+    assert_eq!(place(&upper, 3, Source::Revision(Tid(1))), Ok(false));
+    upper.run(BlobOp::Discard { draft: DraftId(4), oid: Some(OID), published: Some(TID) });
+    assert_eq!(part(&upper, TID, 0, 9).unwrap(), "below");
+}
+
+#[test]
+fn a_temporary_folder_goes_with_the_last_who_has_it() {
+    let mut booted = Booted::in_memory("1".into());
+    attach_temporary(&mut booted).unwrap();
+    let folder = booted.files.blobs.clone().unwrap();
+    drop(booted);
+    write(&folder, 1, &[b"gone"]);
+    let base = folder.base.clone();
+    assert!(base.join("tmp/zeolith-1").exists());
+    drop(folder);
+    assert!(!base.exists());
+}
+
+#[test]
 fn two_storages_cannot_have_one_folder() {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir(home.path().join("blobs")).unwrap();
@@ -223,6 +258,16 @@ fn two_storages_cannot_have_one_folder() {
         blobs: Some(home.path().join(blobs)),
     };
     check_apart(&[spec("1", "blobs"), spec("2", "others")]).unwrap();
-    let error = check_apart(&[spec("1", "blobs"), spec("2", "blobs/../blobs")]).unwrap_err().to_string();
+    let refused = |second: StorageSpec| check_apart(&[spec("1", "blobs"), second]).unwrap_err().to_string();
+    let error = refused(spec("2", "blobs/../blobs"));
     assert!(error.contains("the blobs of storage \"1\" lie there, those of \"2\" need"), "{error}");
+    // Those of a demo storage's changes are written, those of its base are not.
+    let demo = |base: &str, changes: &str| {
+        let layer =
+            |blobs| Box::new(Layer { kind: StorageKind::Memory, blobs: Some(home.path().join(blobs)) });
+        let kind = StorageKind::Demo { name: None, base: layer(base), changes: Some(layer(changes)) };
+        StorageSpec { name: "2".into(), kind, blobs: None }
+    };
+    assert_eq!(refused(demo("others", "blobs")), error);
+    check_apart(&[spec("1", "blobs"), demo("blobs", "others")]).unwrap();
 }

@@ -1,6 +1,7 @@
 //! Storages that lie over others: record transformations and demo storages.
 
-use super::{BootError, Booted, StorageKind};
+use super::{BootError, Booted, Layer, Manner, StorageKind};
+use crate::blobs::{self, BlobDir};
 use crate::disk;
 use crate::disk::files::Files;
 use crate::disk::logs::Logs;
@@ -18,59 +19,88 @@ pub(super) fn coded(mut inner: Booted, form: Transformation) -> Booted {
     inner
 }
 
-/// A base as it is opened: nothing below writes. A Data.fs that would be created is an empty storage in its place.
-pub(super) fn frozen(kind: StorageKind) -> Result<StorageKind, BootError> {
-    Ok(match kind {
-        StorageKind::File { path, create, read_only, pack } => {
-            if create && !read_only && is_to_be_created(&path)? {
-                tracing::info!("{}: not there, so the base of the demo storage is empty", path.display());
-                StorageKind::Memory
-            } else {
-                StorageKind::File { path, create: false, read_only: true, pack }
-            }
-        }
-        StorageKind::Coded { form, base } => StorageKind::Coded { form, base: Box::new(frozen(*base)?) },
-        StorageKind::Demo { name, base, changes } => {
-            StorageKind::Demo { name, base, changes: Box::new(frozen(*changes)?) }
-        }
-        other @ (StorageKind::Memory | StorageKind::Upstream(_)) => other,
-    })
-}
-
-/// Whether nothing is there, not even a file that a pack has left in its stead.
-fn is_to_be_created(path: &Path) -> Result<bool, BootError> {
+/// Whether a base would be created if it were none: an empty storage stands in its place. Not even a pack has left a file there.
+pub(super) fn is_nothing(path: &Path, create: bool) -> Result<bool, BootError> {
     let is_empty = |path: &Path| match disk::length(path) {
         Ok(length) => Ok(length.unwrap_or(0) == 0),
         Err(error) => Err(BootError::Io { path: path.to_owned(), error }),
     };
-    Ok(is_empty(path)? && is_empty(&disk::beside(path, "old"))? && is_empty(&disk::beside(path, "pack"))?)
+    let is_nothing = create
+        && is_empty(path)?
+        && is_empty(&disk::beside(path, "old"))?
+        && is_empty(&disk::beside(path, "pack"))?;
+    if is_nothing {
+        tracing::info!("{}: not there, so the base of the demo storage is empty", path.display());
+    }
+    Ok(is_nothing)
 }
 
-/// Refuses a demo storage whose changes would go into the file of its base.
-pub(super) fn check_apart(base: &StorageKind, changes: &StorageKind) -> Result<(), BootError> {
-    let below = files(base)?;
-    match files(changes)?.into_iter().find(|path| below.contains(path)) {
+/// Refuses a demo storage whose changes would go into the files of its base.
+pub(super) fn check_apart(base: &Layer, changes: Option<&Layer>) -> Result<(), BootError> {
+    let below = places(base)?;
+    let over = changes.map(places).transpose()?.unwrap_or_default();
+    match over.into_iter().find(|path| below.contains(path)) {
         Some(path) => Err(BootError::OwnBase { path }),
         None => Ok(()),
     }
 }
 
-/// The files of a storage, each by one name.
-fn files(kind: &StorageKind) -> Result<Vec<PathBuf>, BootError> {
+/// The files of a storage, and the folders of its blobs.
+fn places(Layer { kind, blobs }: &Layer) -> Result<Vec<PathBuf>, BootError> {
+    let mut places = of_kind(kind)?;
+    places.extend(blobs.as_deref().map(the_one_name).transpose()?);
+    Ok(places)
+}
+
+fn of_kind(kind: &StorageKind) -> Result<Vec<PathBuf>, BootError> {
     Ok(match kind {
-        StorageKind::File { path, .. } => match path.canonicalize() {
-            Ok(path) => vec![path],
-            Err(error) if error.kind() == io::ErrorKind::NotFound => vec![path.clone()],
-            Err(error) => return Err(BootError::Io { path: path.clone(), error }),
-        },
-        StorageKind::Coded { base, .. } => files(base)?,
-        StorageKind::Demo { base, changes, .. } => [files(base)?, files(changes)?].concat(),
+        StorageKind::File { path, .. } => vec![the_one_name(path)?],
+        StorageKind::Coded { base, .. } => of_kind(base)?,
+        StorageKind::Demo { base, changes, .. } => {
+            let over = changes.as_deref().map(places).transpose()?;
+            [places(base)?, over.unwrap_or_default()].concat()
+        }
         StorageKind::Memory | StorageKind::Upstream(_) => Vec::new(),
     })
 }
 
+/// The folder into which a storage puts blobs: its own, or that of what takes its changes.
+pub(crate) fn blob_folder(kind: &StorageKind, blobs: Option<&Path>) -> Result<Option<PathBuf>, BootError> {
+    match (blobs, kind) {
+        (Some(folder), _) => the_one_name(folder).map(Some),
+        (None, StorageKind::Coded { base, .. }) => blob_folder(base, None),
+        (None, StorageKind::Demo { changes: Some(changes), .. }) => {
+            blob_folder(&changes.kind, changes.blobs.as_deref())
+        }
+        (None, _) => Ok(None),
+    }
+}
+
+/// What a file or folder is called, of all names it may have.
+fn the_one_name(path: &Path) -> Result<PathBuf, BootError> {
+    let name = match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => std::path::absolute(path),
+        name => name,
+    };
+    name.map_err(|error| BootError::Io { path: path.to_owned(), error })
+}
+
+/// Changes that were not asked for in words take blobs, too: into a folder that goes with the process. A base writes none.
+pub(super) fn temporary(mut changes: Booted, manner: Manner) -> Result<Booted, BootError> {
+    if !manner.frozen {
+        blobs::start::attach_temporary(&mut changes)?;
+    }
+    Ok(changes)
+}
+
 /// Puts changes over a base. Clients that come back are told of the base's transactions as long as the queue reaches.
-pub(super) fn demo(name: Option<String>, base: Booted, changes: Booted, seed: Seed) -> Booted {
+pub(super) fn demo(
+    name: Option<String>,
+    base: Booted,
+    changes: Booted,
+    manner: Manner,
+    seed: Seed,
+) -> Result<Booted, BootError> {
     let (below, above) = (base.boot.store.last_tid(), changes.boot.store.last_tid());
     if Tid::ZERO < above && above < below {
         tracing::warn!(
@@ -92,6 +122,12 @@ pub(super) fn demo(name: Option<String>, base: Booted, changes: Booted, seed: Se
     summary.path = None;
     summary.place = format!("{} over {}", summary.place, base.summary.place);
     summary.last = boot.store.last_tid();
+    let blobs = match (changes.files.blobs, base.files.blobs) {
+        (Some(changes), Some(base)) => Some(BlobDir::over(changes, base)),
+        (None, Some(base)) if manner.frozen => Some(base),
+        (None, Some(_)) => return Err(BootError::BlobsBelow { name: boot.name }),
+        (changes, None) => changes,
+    };
     let logs = Logs::over(changes.files.logs, base.files.logs);
-    Booted { boot, files: Files { logs, blobs: None }, summary }
+    Ok(Booted { boot, files: Files { logs, blobs }, summary })
 }

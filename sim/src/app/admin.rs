@@ -7,13 +7,39 @@ use super::work;
 use crate::history::Alters;
 use crate::ledger::Attempt;
 use zeolith_core::client::{Call, Operation};
-use zeolith_core::ids::{Oid, Tid};
+use zeolith_core::ids::Tid;
 use zeolith_core::rng::Rng;
 
 /// Iterations that one application has open at most.
 const ITERATIONS: usize = 3;
 /// Prefetches that are asked for in one go at most.
 const STORM: u64 = 40;
+
+/// Any of these.
+fn pick<T: Copy>(all: &[T], rng: &mut Rng) -> Option<T> {
+    all.get(rng.below(all.len().max(1) as u64) as usize).copied()
+}
+
+/// Undoes a transaction, of which an older one is more likely to be refused; false when it knows of none.
+pub(super) fn undo(scene: &mut Scene<'_>, questions: &mut Questions, txns: &mut Txns, rng: &mut Rng) -> bool {
+    let newest = txns.undoable.last().copied().filter(|_| rng.chance(2, 3));
+    let Some(tid) = newest.or_else(|| pick(&txns.undoable, rng)) else { return false };
+    txns.alter(scene, questions, Alters::Undo(tid), vec![Operation::Undo(tid)], None)
+}
+
+/// Asks for a pack: to now, to a transaction that it came across, or to a time that is still to come.
+pub(super) fn pack(scene: &mut Scene<'_>, questions: &mut Questions, txns: &Txns, now: Tid, rng: &mut Rng) {
+    let known = pick(&txns.known, rng).map_or(now, |(_, tid)| tid);
+    let time = match rng.below(6) {
+        0..3 => now.time(),
+        3 | 4 => known.time(),
+        _ => now.time() + 3_600.0,
+    };
+    let stop = Tid::of_time(time).expect("a time of this century");
+    let at = scene.notes.place();
+    scene.notes.history.packs.push((at, stop));
+    questions.ask(scene, Call::Pack { time }, Purpose::Look, None);
+}
 
 /// An administrator's tools.
 #[derive(Debug, Default)]
@@ -31,18 +57,9 @@ impl Admin {
         (attempt, now): (Attempt, Tid),
         rng: &mut Rng,
     ) -> bool {
-        let pick =
-            |all: &[(Oid, Tid)], rng: &mut Rng| all.get(rng.below(all.len().max(1) as u64) as usize).copied();
         let known = pick(&txns.known, rng).map_or_else(|| work::any(rng), |(oid, _)| oid);
         let call = match rng.below(14) {
-            0..4 => {
-                // What was changed since is not undone as a rule.
-                let undoable = &txns.undoable;
-                let any = rng.below(undoable.len().max(1) as u64) as usize;
-                let newest = undoable.last().filter(|_| rng.chance(2, 3));
-                let Some(&tid) = newest.or(undoable.get(any)) else { return false };
-                return txns.alter(scene, questions, Alters::Undo(tid), vec![Operation::Undo(tid)], None);
-            }
+            0..4 => return undo(scene, questions, txns, rng),
             4 | 5 => {
                 // One of its own, as it left it, or a node of the graph, as it was when it came across it.
                 let nodes: Vec<_> =

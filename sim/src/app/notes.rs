@@ -13,6 +13,8 @@ pub enum Told {
     Answer(Ticket, Result<Answer, Error>),
     /// States to be merged.
     Resolve(TxnRef, Box<Merge>),
+    /// The blob of this operation is to be read on.
+    ReadBlob(TxnRef, usize),
     /// Anything may have changed, in another history even.
     Everything,
 }

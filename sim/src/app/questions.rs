@@ -64,6 +64,13 @@ impl Questions {
         self.open.get(&ticket).map(|(asked, _)| asked)
     }
 
+    /// Bytes of a blob that was asked for.
+    pub(super) fn add(&mut self, ticket: Ticket, bytes: &[u8]) {
+        if let Some((asked, _)) = self.open.get_mut(&ticket) {
+            asked.blob.extend_from_slice(bytes);
+        }
+    }
+
     /// What the answer to a ticket is for.
     pub(super) fn purpose(&self, ticket: Ticket) -> Option<Purpose> {
         self.open.get(&ticket).map(|(_, purpose)| *purpose)
@@ -95,7 +102,8 @@ impl Questions {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let (at, last) = (scene.notes.place(), scene.machine.last_tid());
-        self.open.insert(ticket, (Asked { call: call.clone(), at, last, attempt }, purpose));
+        let asked = Asked { call: call.clone(), at, last, attempt, blob: Vec::new() };
+        self.open.insert(ticket, (asked, purpose));
         scene.machine.handle(scene.now, Input::Ask { ticket, call });
     }
 

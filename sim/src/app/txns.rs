@@ -2,7 +2,7 @@
 
 use super::notes::{Notes, Scene};
 use super::questions::{Purpose, Questions};
-use super::work::{self, Work};
+use super::work::{self, Pieces, Storage, Work};
 use crate::event::ClientId;
 use crate::history::{Alters, Merged, Outcome, Read, Transaction, Write};
 use crate::ledger::Attempt;
@@ -34,7 +34,32 @@ struct Txn {
     before: Tid,
     missing: BTreeSet<Oid>,
     found: BTreeMap<Oid, Revision>,
+    /// What is left of its blobs, by operation.
+    blobs: BTreeMap<usize, Pieces>,
+    /// Its client wants to read on, and it takes its time.
+    asked: Option<(TxnRef, usize)>,
     stage: Stage,
+}
+
+impl Txn {
+    fn new(at: usize, work: Work, dice: u64, before: Tid) -> Txn {
+        Txn {
+            at,
+            work,
+            dice,
+            before,
+            missing: BTreeSet::new(),
+            found: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+            asked: None,
+            stage: Stage::Reading,
+        }
+    }
+
+    /// Whether it is slow to read its blobs.
+    fn is_slow(&self) -> bool {
+        self.dice & 1 == 1
+    }
 }
 
 /// Transactions under way, and what is remembered of others.
@@ -42,6 +67,7 @@ struct Txn {
 pub(super) struct Txns {
     id: ClientId,
     writes: bool,
+    storage: Storage,
     number: u64,
     open: BTreeMap<u64, Txn>,
     /// It tries until a transaction is committed.
@@ -57,10 +83,11 @@ pub(super) struct Txns {
 }
 
 impl Txns {
-    pub(super) fn new(id: ClientId, writes: bool) -> Txns {
+    pub(super) fn new(id: ClientId, writes: bool, storage: Storage) -> Txns {
         Txns {
             id,
             writes,
+            storage,
             number: 0,
             open: BTreeMap::new(),
             wants: false,
@@ -145,10 +172,9 @@ impl Txns {
     pub(super) fn start(&mut self, scene: &mut Scene<'_>, questions: &mut Questions, rng: &mut Rng) -> bool {
         let Some(last) = scene.machine.last_tid() else { return false };
         let (number, at) = self.note(scene.notes, last);
-        let (work, dice, before) = (Work::any(rng), rng.next_u64(), last.next());
-        let missing: BTreeSet<Oid> = work.reads(rng).into_iter().collect();
-        let (found, stage) = (BTreeMap::new(), Stage::Reading);
-        self.open.insert(number, Txn { at, work, dice, before, missing: missing.clone(), found, stage });
+        let (work, dice, before) = (Work::any(self.storage, rng), rng.next_u64(), last.next());
+        let missing: BTreeSet<Oid> = work.reads(self.storage, rng).into_iter().collect();
+        self.open.insert(number, Txn { missing: missing.clone(), ..Txn::new(at, work, dice, before) });
         for oid in missing {
             let attempt = Some(self.attempt(number));
             let found = questions.load(scene, (oid, before), Purpose::Read(number, oid), attempt);
@@ -182,8 +208,8 @@ impl Txns {
             Operation::Delete { oid, serial } => Some(Read { oid, serial: Some(serial), state: None }),
             _ => None,
         }));
-        let (missing, found, stage) = (BTreeSet::new(), BTreeMap::new(), Stage::Voting { finish: true });
-        self.open.insert(number, Txn { at, work: Work::Bulk, dice: 0, before: last, missing, found, stage });
+        let stage = Stage::Voting { finish: true };
+        self.open.insert(number, Txn { stage, ..Txn::new(at, Work::Bulk, 0, last) });
         let attempt = self.attempt(number);
         let copied = copied.map(|tid| (tid, b' '));
         let changes = Changes {
@@ -218,8 +244,8 @@ impl Txns {
         let attempt = self.attempt(number);
         let Some(txn) = self.open.get_mut(&number).filter(|txn| txn.missing.is_empty()) else { return };
         let mut rng = Rng::new(Seed(txn.dice));
-        let operations = match txn.work.changes(attempt, &txn.found, &mut rng) {
-            Ok(operations) if self.writes => operations,
+        let operations = match txn.work.changes(attempt, &txn.found, self.storage, &mut rng) {
+            Ok(operations) if self.writes && !operations.is_empty() => operations,
             Ok(_) => return self.end(scene.notes, number, Outcome::Failed),
             Err(what) => {
                 scene.notes.broken = Some(format!("client {} sees at {}: {what}", self.id.0, txn.before));
@@ -227,10 +253,14 @@ impl Txns {
             }
         };
         let noted = &mut scene.notes.history.transactions[txn.at];
-        for operation in &operations {
+        for (place, operation) in operations.iter().enumerate() {
             match *operation {
                 Operation::Store { oid, serial, ref data } => {
                     noted.writes.push(Write { oid, base: serial, merged: None, value: work::value(data) });
+                }
+                Operation::StoreBlob { oid, serial, ref data } => {
+                    noted.writes.push(Write { oid, base: serial, merged: None, value: work::value(data) });
+                    txn.blobs.insert(place, work::pieces(attempt, oid, &mut rng));
                 }
                 Operation::ReadCheck { oid, serial } => {
                     noted.checks.push(Read { oid, serial: Some(serial), state: None });
@@ -257,6 +287,27 @@ impl Txns {
         scene.notes.history.transactions[at].asked = scene.notes.place();
     }
 
+    /// A blob is to be read on, now or when its time comes.
+    pub(super) fn read_blob(&mut self, scene: &mut Scene<'_>, number: u64, asked: (TxnRef, usize)) {
+        let Some(txn) = self.open.get_mut(&number) else { return };
+        txn.asked = Some(asked);
+        if !txn.is_slow() {
+            self.upload(scene);
+        }
+    }
+
+    /// Reads on in a blob whose client waits for that; false when none does.
+    pub(super) fn upload(&mut self, scene: &mut Scene<'_>) -> bool {
+        let asked = |txn: &mut Txn| {
+            let (at, place) = txn.asked.take()?;
+            let next = txn.blobs.get_mut(&place).expect("the pieces of a blob that it stores").pop_front();
+            Some((at, next.unwrap_or(Ok(Bytes::new()))))
+        };
+        let Some((txn, piece)) = self.open.values_mut().find_map(asked) else { return false };
+        scene.machine.handle(scene.now, Input::BlobRead { txn, piece });
+        true
+    }
+
     /// One was voted.
     pub(super) fn voted(&mut self, number: u64, at: TxnRef) {
         if let Some(txn) = self.open.get_mut(&number) {
@@ -279,7 +330,10 @@ impl Txns {
             }
             Some(Alters::Restore) | None => {}
         }
-        for oid in noted.writes.iter().map(|write| write.oid).filter(|&oid| work::is_own(oid)) {
+        if noted.writes.iter().any(|write| write.base > Tid::ZERO) {
+            remember(&mut self.undoable, tid);
+        }
+        for oid in noted.writes.iter().map(|write| write.oid).filter(|&oid| work::is_loose(oid)) {
             remember(&mut self.own, (oid, tid));
         }
         self.end(notes, number, Outcome::Committed(tid));
@@ -343,7 +397,8 @@ impl Txns {
         let Some(txn) = self.open.get_mut(&number) else { return };
         let (oid, committed) = (merge.conflict.oid, merge.conflict.committed);
         // Some applications cannot: which, is decided by what this one has done so far.
-        let state: Option<Bytes> = (number % 8 != 7).then(|| work::merged(attempt, merge));
+        let can = number % 8 != 7 && work::can_merge(oid);
+        let state: Option<Bytes> = can.then(|| work::merged(attempt, merge));
         if state.is_some() {
             let writes = &mut scene.notes.history.transactions[txn.at].writes;
             let write = writes.iter_mut().find(|write| write.oid == oid).expect("it stores what is merged");

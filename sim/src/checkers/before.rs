@@ -59,7 +59,7 @@ fn state(books: &Books, client: ClientId, oid: Oid, revision: &Revision) -> Resu
 /// Whether what is current of an object before a tid is its deletion; what nobody was shown yet may not be there yet.
 fn is_gone(ledger: &Ledger, oid: Oid, before: Tid) -> bool {
     let mut next = before;
-    while let Some(serial) = ledger.serial_before(oid, next) {
+    while let Some(serial) = ledger.left_before(oid, next) {
         if ledger.is_deleted(oid, serial) {
             return true;
         }
@@ -96,7 +96,7 @@ impl Checker for LoadBefore {
             }
             Seen::NotLoaded { conn, oid, before, error } => {
                 let ledger = books.of(conn.server);
-                let first = ledger.next_change(oid, Tid::ZERO);
+                let first = ledger.first_left(oid);
                 let right = match error {
                     None => first.is_some_and(|first| first >= before),
                     Some(KEY_ERROR) => {

@@ -38,7 +38,8 @@ pub fn books() -> Books {
 /// Transaction n of client 0, which is its attempt n.
 pub fn logged(n: u64) -> Logged {
     let records = [Oid(0), Oid(n)].map(|oid| (oid, attempt(n).data(oid, 0)));
-    Logged { tid: Tid(n), description: attempt(n).to_string().into(), records: records.into() }
+    let begins = if n == 1 { vec![Oid(0), Oid(1)] } else { vec![Oid(n)] };
+    Logged { tid: Tid(n), description: attempt(n).to_string().into(), records: records.into(), begins }
 }
 
 pub fn attempt(number: u64) -> Attempt {
@@ -53,7 +54,7 @@ pub fn revision(oid: Oid, serial: u64, until: Option<u64>) -> Revision {
 
 /// A question of client 0, asked when its last transaction was 3.
 pub fn asked(call: Call) -> Asked {
-    Asked { call, at: Place(1), last: Some(Tid(3)), attempt: None }
+    Asked { call, at: Place(1), last: Some(Tid(3)), attempt: None, blob: Vec::new() }
 }
 
 /// The answer to a load.

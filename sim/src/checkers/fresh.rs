@@ -3,9 +3,10 @@
 use super::{Checker, Seen, ServerNo};
 use crate::ledger::Books;
 use std::collections::{BTreeMap, BTreeSet};
-use zeolith_core::ids::{Oid, Tid};
+use zeolith_core::ids::Oid;
 
-/// An oid that is given out as new is in no transaction of the log, and was not given out before in the server's life.
+/// An oid that is given out as new is in no transaction of the log, and was not given out before in the server's life. After a
+/// start nobody knows of what a pack took out altogether.
 #[derive(Debug, Default)]
 pub struct NewOids {
     given: BTreeMap<ServerNo, BTreeSet<Oid>>,
@@ -24,7 +25,7 @@ impl Checker for NewOids {
                     if !given.insert(oid) {
                         return Err(format!("{conn} is given {oid} as new, which was given out before"));
                     }
-                    if books.of(conn.server).next_change(oid, Tid::ZERO).is_some() {
+                    if books.of(conn.server).first_left(oid).is_some() {
                         return Err(format!("{conn} is given {oid} as new, which is an object"));
                     }
                 }

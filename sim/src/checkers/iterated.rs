@@ -9,9 +9,23 @@ use zeolith_core::ids::Tid;
 #[derive(Debug)]
 pub struct NothingLeftOut;
 
-fn next(history: &Ledger, behind: Tid) -> Option<Tid> {
+/// The next transaction behind `behind`, and those after it up to the first of which a pack has left something.
+fn next(history: &Ledger, behind: Tid) -> Vec<Tid> {
     let rest = (Bound::Excluded(behind), Bound::Unbounded);
-    history.changes.range(rest).next().map(|(tid, _)| *tid)
+    let all = history.changes.range(rest);
+    let mut next = Vec::new();
+    for (tid, _) in all {
+        next.push(*tid);
+        if !is_packed(history, *tid) {
+            break;
+        }
+    }
+    next
+}
+
+/// Whether a pack has left nothing of a transaction, at some time.
+fn is_packed(history: &Ledger, tid: Tid) -> bool {
+    history.changes.get(&tid).is_some_and(|oids| oids.iter().all(|oid| history.was_gone(*oid, tid)))
 }
 
 impl Checker for NothingLeftOut {
@@ -22,8 +36,10 @@ impl Checker for NothingLeftOut {
     fn see(&mut self, seen: &Seen<'_>, books: &Books) -> Result<(), String> {
         let Seen::Iterated { client, behind, known, tid } = *seen else { return Ok(()) };
         let is_right = |history: &Ledger| match tid {
-            Some(tid) => next(history, behind) == Some(tid),
-            None => next(history, behind).is_none_or(|next| next > known),
+            Some(tid) => next(history, behind).contains(&tid),
+            None => {
+                next(history, behind).last().is_none_or(|next| *next > known || is_packed(history, *next))
+            }
         };
         if books.histories().any(is_right) {
             return Ok(());

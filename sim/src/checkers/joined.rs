@@ -2,7 +2,7 @@
 
 use super::{Checker, Seen};
 use crate::history::Asked;
-use crate::ledger::{Books, Ledger};
+use crate::ledger::Books;
 use zeolith_core::client::{Answer, Call, Error};
 use zeolith_core::ids::{Oid, Tid};
 
@@ -10,18 +10,6 @@ use zeolith_core::ids::{Oid, Tid};
 /// asked.
 #[derive(Debug)]
 pub struct JoinedLoads;
-
-/// Whether an object's revision, or one that follows before `before`, is its deletion.
-fn is_deleted(history: &Ledger, oid: Oid, serial: Tid, before: Tid) -> bool {
-    let mut next = Some(serial);
-    while let Some(serial) = next.filter(|serial| *serial < before) {
-        if history.is_deleted(oid, serial) {
-            return true;
-        }
-        next = history.next_change(oid, serial);
-    }
-    false
-}
 
 /// Whether a revision, if any, can be the one current before `before`; `MAX` asks for what is current at any time since
 /// the client was at `last`.
@@ -32,11 +20,20 @@ fn fits(books: &Books, oid: Oid, (before, last): (Tid, Tid), found: Option<(Tid,
             && until.is_none_or(|until| if before == Tid::MAX { until > last } else { until >= before })
     };
     books.histories().any(|history| match found {
-        // Where nothing changed up to then, nothing is right, and where it was deleted.
-        None => match history.serial_before(oid, since) {
-            None => true,
-            Some(serial) => is_deleted(history, oid, serial, before),
-        },
+        // Where nothing changed up to then, or the last change took it away, nothing is right.
+        None => {
+            let upto = if before == Tid::MAX { Tid::MAX } else { since };
+            let mut serial = history.serial_before(oid, since);
+            let mut is_gone =
+                serial.is_none_or(|it| history.is_deleted(oid, it) || history.was_hidden(oid, it));
+            while let Some(next) =
+                history.next_change(oid, serial.unwrap_or_default()).filter(|it| *it < upto)
+            {
+                is_gone |= history.is_deleted(oid, next) || history.was_hidden(oid, next);
+                serial = Some(next);
+            }
+            is_gone
+        }
         Some((serial, until)) => {
             let next = history.next_change(oid, serial);
             right((serial, until))
@@ -112,20 +109,19 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_good_of_what_was_deleted_and_not_of_what_was_not_yet() {
+    fn what_was_taken_away_is_not_there_and_nothing_else() {
         let mut ledger = ledger();
         let mut deletion = logged(6);
         deletion.records = vec![(Oid(4), Vec::new())];
         ledger.enter(deletion);
         let books = Books::forged(ledger);
-        let nothing = |before| {
-            let (call, result) = (asked(Call::Load { oid: Oid(4), before }), loaded(None));
-            let seen = Seen::Answered { client: CLIENT, call: &call, result: &result };
+        let gone = |oid, before| {
+            let call = asked(Call::Load { oid: Oid(oid), before });
+            let seen = Seen::Answered { client: CLIENT, call: &call, result: &loaded(None) };
             history(&mut JoinedLoads, &books, &[seen])
         };
-        assert_eq!(nothing(Tid::MAX), Ok(()));
-        assert_eq!(nothing(Tid(7)), Ok(()));
-        assert!(nothing(Tid(6)).is_err());
+        assert_eq!((gone(4, Tid(7)), gone(4, Tid::MAX)), (Ok(()), Ok(())));
+        assert!(gone(4, Tid(6)).is_err() && gone(3, Tid(7)).is_err() && gone(3, Tid::MAX).is_err());
     }
 
     #[test]

@@ -58,6 +58,12 @@ impl Checker for LastTransaction {
             *last = tid;
         }
         match *seen {
+            Seen::Packed { server, log, .. } => {
+                let (last, left) = (books.of(server).last(), log.last().map(|transaction| transaction.tid));
+                if left != Some(last) {
+                    return Err(format!("the last transaction is {left:?} after a pack; it was {last}"));
+                }
+            }
             Seen::Restored(server, _) => {
                 self.servers.remove(&server);
             }
@@ -79,7 +85,7 @@ impl Checker for LastTransaction {
 
 #[cfg(test)]
 mod tests {
-    use super::super::forged::{CLIENT, CONN, SERVER, books, conn, history, objects};
+    use super::super::forged::{CLIENT, CONN, SERVER, books, conn, history, logged, objects};
     use super::*;
 
     fn judged(seen: &[Seen<'_>]) -> Result<(), String> {
@@ -103,6 +109,16 @@ mod tests {
         let (high, low) = (Seen::Finished(CONN, Tid(4)), Seen::Registered(conn(1, 2), Tid(3)));
         assert!(judged(&[high.clone(), low.clone()]).is_err());
         assert_eq!(judged(&[high, Seen::Restored(SERVER, &[]), low]), Ok(()));
+    }
+
+    #[test]
+    fn one_that_falls_in_a_pack_is_caught() {
+        let packed = |left: u64| {
+            let log: Vec<_> = (3..=left).map(logged).collect();
+            judged(&[Seen::Packed { server: SERVER, log: &log, stop: Tid(4), gc: true }])
+        };
+        assert_eq!(packed(5), Ok(()));
+        assert!(packed(4).is_err() && packed(2).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::txns::{Stage, Txns};
 use super::{Checker, ConnName, Seen};
 use crate::ledger::Books;
+use zeolith_core::ids::Tid;
 
 /// Nobody has a lock that another has: from the first answered vote to the end; a transaction is in the log only if its
 /// client finished it, and over the revisions it was based on; and every vote is answered in the end.
@@ -51,9 +52,16 @@ impl Checker for Locks {
                 }
                 for (oid, _) in &transaction.records {
                     let stored = self.txns.finished(attempt).and_then(|txn| txn.stores.get(oid));
-                    let current = books.of(server).serial_before(*oid, tid);
+                    let ledger = books.of(server);
+                    let current = ledger.serial_before(*oid, tid);
+                    // What was taken away may be made anew; and of what a pack took out, nobody knows what it was.
+                    let is_anew = |base, current| {
+                        ledger.is_gone(*oid, current)
+                            || (base == Tid::ZERO && ledger.is_deleted(*oid, current))
+                    };
                     if let (Some(&base), Some(current)) = (stored, current)
                         && base != current
+                        && !is_anew(base, current)
                     {
                         return Err(format!("{tid} changes {oid} over {base}, and {current} is lost"));
                     }

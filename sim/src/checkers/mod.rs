@@ -4,6 +4,7 @@
 //! happened.
 
 mod before;
+mod blobs;
 mod cached;
 mod checks;
 mod complete;
@@ -20,6 +21,7 @@ mod lost;
 mod order;
 mod overtaking;
 mod own;
+mod pack;
 mod progress;
 mod reconnect;
 mod seen;
@@ -28,7 +30,7 @@ mod told;
 mod txns;
 mod window;
 
-pub use seen::{ConnName, Seen, ServerNo, Waiting};
+pub use seen::{ConnName, Look, Seen, Sent, ServerNo, Waiting};
 
 use crate::ledger::Books;
 use std::fmt;
@@ -97,13 +99,15 @@ impl Default for Checkers {
         // Where one thing breaks several promises, the closest to it is named.
         Checkers(vec![
             Box::new(durable::DurableThenVisible),
+            Box::new(last::LastTransaction::default()),
             Box::new(lost::NothingLost),
+            Box::new(pack::Pack),
+            Box::new(blobs::Blobs::default()),
             Box::new(iterated::NothingLeftOut),
             Box::new(join::JoinAndLeave::default()),
             Box::new(overtaking::NoOvertaking::default()),
             Box::new(window::VerifyWindow::default()),
             Box::new(own::OwnFinish::default()),
-            Box::new(last::LastTransaction::default()),
             Box::new(diverged::BehindOrDiverged::default()),
             Box::new(reconnect::Reconnect::default()),
             Box::new(order::ApplyInOrder::default()),

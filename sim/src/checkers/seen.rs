@@ -2,6 +2,7 @@
 
 use crate::event::ClientId;
 pub use crate::event::ServerNo;
+use crate::folder::Folder;
 use crate::history::Asked;
 use crate::log::Logged;
 use std::fmt;
@@ -26,6 +27,27 @@ impl fmt::Display for ConnName {
         write!(f, "client {}", self.client.0)?;
         if self.server != ServerNo(0) { write!(f, " at server {}", self.server.0) } else { Ok(()) }
     }
+}
+
+/// The bytes of a blob, which are too many to be printed.
+#[derive(Clone, Copy)]
+pub struct Sent<'a>(pub &'a [u8]);
+
+impl fmt::Debug for Sent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// Why a folder of blobs is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// This transaction appeared in the server's log.
+    Logged(Tid),
+    /// The server came up.
+    Reopened,
+    /// Faults are over, and everybody had time to end what it was doing.
+    Quiet,
 }
 
 /// Something a checker can see.
@@ -155,6 +177,17 @@ pub enum Seen<'a> {
     },
     /// A transaction appeared in a server's log.
     Logged(ServerNo, &'a Logged),
+    /// A packed log is in the place of a server's; the ledger still holds the one before.
+    Packed {
+        /// Which server.
+        server: ServerNo,
+        /// The packed log.
+        log: &'a [Logged],
+        /// The last transaction of which only what was still current stays.
+        stop: Tid,
+        /// Whether what the root did not reach goes.
+        gc: bool,
+    },
     /// A server's disk could not read something; an operation that waits for it will fail.
     ReadFailed(ServerNo),
     /// A server came up over a disk with bits that have turned. It was seen to come up before.
@@ -163,6 +196,26 @@ pub enum Seen<'a> {
     Reopened(ServerNo, &'a [Logged]),
     /// An older backup was put in place of a server's log; the ledger still holds the one before.
     Restored(ServerNo, &'a [Logged]),
+    /// The folder of a server's blobs.
+    Folder {
+        /// Whose.
+        server: ServerNo,
+        /// What is in it.
+        folder: &'a Folder,
+        /// On which occasion.
+        look: Look,
+    },
+    /// A blob was sent, or not: the class of the error.
+    Blob {
+        /// On which connection.
+        conn: ConnName,
+        /// Of which object.
+        oid: Oid,
+        /// Which revision.
+        serial: Tid,
+        /// Its bytes.
+        result: Result<Sent<'a>, &'a str>,
+    },
     /// Faults are over.
     Calm,
     /// All that can move did, without anybody looking after servers whose disks have failed: these clients wait for one.

@@ -92,7 +92,9 @@ impl Txns {
         }
         let Some(open) = self.open.get_mut(&conn) else { return };
         match *request {
-            Request::Storea { oid, serial, data, txn } if txn == open.id => {
+            Request::Storea { oid, serial, data, txn } | Request::StoreBlobEnd { oid, serial, data, txn }
+                if txn == open.id =>
+            {
                 open.stores.insert(oid, serial);
                 open.attempt = open.attempt.or(Attempt::of(data));
             }

@@ -184,7 +184,10 @@ fn carry_out(world: &mut World, client: ClientId, output: Output) -> Result<(), 
                 _ => {}
             }
         }
-        Output::ReadBlob { .. } | Output::BlobPiece { .. } => unreachable!("no application has blobs"),
+        Output::ReadBlob { txn, at } => {
+            world.programs[client.0].told.push_back(Told::ReadBlob(txn, at));
+        }
+        Output::BlobPiece { ticket, bytes } => world.programs[client.0].app.on_piece(ticket, &bytes),
     }
     Ok(())
 }

@@ -1,17 +1,26 @@
 //! What happens to servers and their disks, and what they put out.
 
 use super::{World, hearing, strangers, wires};
-use crate::checkers::{Kind, Seen, Violation};
+use crate::checkers::{Kind, Look, Seen, Violation};
 use crate::disk::Fate;
 use crate::event::{Failure, ServerNo, Way};
+use crate::folder::Folder;
 use crate::history::Restore;
 use crate::log;
-use crate::node::Came;
+use crate::node::{Came, Packs};
 use crate::record::Sign;
 use zeolith_core::ids::Tid;
 use zeolith_core::server::output::Output;
 use zeolith_core::server::{ConnId, Context, Input};
 use zeolith_core::store::disk::{DiskDone, FileId};
+
+/// The pack that goes on beside a server takes a step, or fails at it.
+pub(super) fn pack(world: &mut World, server: ServerNo, fails: bool) -> Result<bool, Violation> {
+    let outputs = world.nodes[server.0].pack(world.now, fails);
+    let moved = outputs.is_some();
+    hearing::follow(world, server, outputs.unwrap_or_default())?;
+    Ok(moved)
+}
 
 /// The disk begins its next operation.
 pub(super) fn begin_disk(world: &mut World, server: ServerNo) -> Result<bool, Violation> {
@@ -23,10 +32,10 @@ pub(super) fn begin_disk(world: &mut World, server: ServerNo) -> Result<bool, Vi
         world.sign(|| Sign::Disk(server, what));
     }
     let done = world.nodes[server.0].disk.begin();
+    look(world, server)?;
     if let Some(done) = done {
         on_disk(world, server, done)?;
     }
-    look(world, server)?;
     Ok(begins)
 }
 
@@ -55,6 +64,13 @@ pub(super) fn leave_room(world: &mut World, server: ServerNo, bytes: u64) -> boo
 
 /// The disk fails at an operation.
 pub(super) fn fail_disk(world: &mut World, server: ServerNo, failure: Failure) -> Result<bool, Violation> {
+    if failure == Failure::Pack {
+        return pack(world, server, true);
+    }
+    if failure == Failure::Blob {
+        world.nodes[server.0].disk.fail_blob();
+        return Ok(world.setup.blobs);
+    }
     let Some(done) = world.nodes[server.0].fail(failure) else { return Ok(false) };
     if let DiskDone::Read { .. } = done {
         world.see(&Seen::ReadFailed(server))?;
@@ -75,25 +91,30 @@ pub(super) fn rot(world: &mut World, server: ServerNo, dice: u64) -> bool {
 pub(super) fn backup(world: &mut World) -> bool {
     let node = &world.nodes[0];
     let image = node.disk.durable(FileId::Log);
-    let (_, end) = log::read(image, 0);
+    let (log, end) = log::read(image, 0);
     let is_quiet =
         node.is_up() && !node.disk.has_failed() && node.disk.begun() == 0 && !node.disk.can_begin();
     let is_there = is_quiet && image.len() >= end;
     if is_there {
-        world.backup = image[..end].to_vec();
+        let folder = &node.disk.blobs;
+        let blobs = log.iter().flat_map(|transaction| {
+            let oids = transaction.records.iter().map(|(oid, _)| (*oid, transaction.tid));
+            oids.filter_map(|(oid, tid)| Some(((oid, tid), folder.blob(oid, tid)?.to_vec())))
+        });
+        world.backup = (image[..end].to_vec(), Folder::of(blobs), world.books.of(ServerNo(0)).clone());
     }
     is_there
 }
 
 /// A server goes down, and the last copy takes the place of its storage.
 pub(super) fn restore(world: &mut World, server: ServerNo) -> Result<bool, Violation> {
-    if world.backup.is_empty() {
+    if world.backup.0.is_empty() {
         return Ok(false);
     }
     crash(world, server, Fate::Process)?;
-    let backup = world.backup.clone();
-    let (log, _) = log::read(&backup, 0);
-    world.nodes[server.0].disk.restore(backup);
+    let (image, blobs, ledger) = world.backup.clone();
+    let (log, _) = log::read(&image, 0);
+    world.nodes[server.0].disk.restore(image, blobs);
     if server == ServerNo(0) {
         let (at, last) = (world.notes.place(), log.last());
         let kept = last.map_or(Tid::ZERO, |transaction| transaction.tid);
@@ -101,7 +122,7 @@ pub(super) fn restore(world: &mut World, server: ServerNo) -> Result<bool, Viola
         world.notes.history.restores.push(Restore { at, kept, time });
     }
     world.see(&Seen::Restored(server, &log))?;
-    world.books.restored(server, &world.nodes[server.0].disk);
+    world.books.restored(server, ledger, &world.nodes[server.0].disk);
     Ok(true)
 }
 
@@ -199,6 +220,7 @@ fn came(world: &mut World, server: ServerNo, came: Came) -> Result<(), Violation
                 world.see(&Seen::Rotten(server))?;
             }
             world.books.of_mut(server).reopened(&world.nodes[server.0].disk);
+            see_blobs(world, server, Look::Reopened)?;
             world.sign(|| Sign::Up(server));
         }
     }
@@ -210,6 +232,9 @@ fn look(world: &mut World, server: ServerNo) -> Result<(), Violation> {
     if !world.nodes[server.0].is_up() {
         return Ok(());
     }
+    if world.books.of(server).is_other(&world.nodes[server.0].disk) {
+        take_up(world, server)?;
+    }
     let ledger = world.books.of_mut(server);
     let known = ledger.logged.len();
     ledger.look(&world.nodes[server.0].disk);
@@ -217,9 +242,26 @@ fn look(world: &mut World, server: ServerNo) -> Result<(), Violation> {
         let logged = &world.books.of(server).logged[at];
         let tid = logged.tid;
         world.checkers.see(&Seen::Logged(server, logged), &world.books)?;
+        see_blobs(world, server, Look::Logged(tid))?;
         world.sign(|| Sign::Logged(server, tid));
     }
     Ok(())
+}
+
+/// A packed log is in the place of the old one.
+fn take_up(world: &mut World, server: ServerNo) -> Result<(), Violation> {
+    let node = &world.nodes[server.0];
+    let Packs { stop, gc } = node.packs().expect("another log is that of a pack");
+    let (log, _) = log::read(node.disk.contents(FileId::Log), 0);
+    world.see(&Seen::Packed { server, log: &log, stop, gc })?;
+    world.books.of_mut(server).repacked(&world.nodes[server.0].disk);
+    Ok(())
+}
+
+/// Shows the folder of a server's blobs.
+pub(super) fn see_blobs(world: &mut World, server: ServerNo, look: Look) -> Result<(), Violation> {
+    let folder = &world.nodes[server.0].disk.blobs;
+    world.checkers.see(&Seen::Folder { server, folder, look }, &world.books)
 }
 
 /// Does what a server put out.

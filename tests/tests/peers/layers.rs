@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -157,6 +158,53 @@ fn changes_in_memory_leave_their_base_as_it_is_in_msgpack() {
 #[test]
 fn changes_in_a_file_are_there_after_a_restart() {
     demo(Codec::Pickle, IN_A_FILE, true);
+}
+
+/// Everything below a folder.
+fn below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(below(&path));
+        } else {
+            files.insert(path.clone(), fs::read(path).expect("a file"));
+        }
+    }
+    files
+}
+
+fn demo_with_blobs(lines: &'static str, keeps: bool) {
+    let home = Home::new();
+    fs::create_dir(home.path("clients")).expect("a folder");
+    let script = |what: &str| Script::new("demo_blobs.py").arg(what);
+    script("base").arg(home.path("base.fs")).arg(home.path("below")).run();
+    let before = below(&home.path("below"));
+    let server = Server::start(&home, &config(Codec::Pickle, lines));
+    let story = script("story").arg(server.address()).arg(home.path("clients"));
+    if keeps { story.arg("undo") } else { story }.run();
+    server.stop();
+    let server = Server::start(&home, &config(Codec::Pickle, lines));
+    let later = script(if keeps { "again" } else { "fresh" });
+    later.arg(server.address()).arg(home.path("clients")).run();
+    server.stop();
+    assert!(below(&home.path("below")) == before, "the blobs of the base are not what they were");
+}
+
+const BASE_WITH_BLOBS: &str = "<demostorage>\n<filestorage>\npath HOME/base.fs\nblob-dir HOME/below\n\
+                               </filestorage>\n</demostorage>";
+const BOTH_WITH_BLOBS: &str = "<demostorage>\n<filestorage changes>\npath HOME/changes.fs\nblob-dir HOME/over\n\
+                               </filestorage>\n<filestorage>\npath HOME/base.fs\nblob-dir HOME/below\n\
+                               </filestorage>\n</demostorage>";
+
+#[test]
+fn blobs_over_those_of_a_base_go_with_the_server_where_changes_are_in_memory() {
+    demo_with_blobs(BASE_WITH_BLOBS, false);
+}
+
+#[test]
+fn blobs_over_those_of_a_base_are_there_after_a_restart() {
+    demo_with_blobs(BOTH_WITH_BLOBS, true);
 }
 
 #[test]

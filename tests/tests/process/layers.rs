@@ -100,12 +100,31 @@ fn a_base_is_not_its_own_changes_by_whatever_path() {
     ] {
         let end = refused(&home, &demo(&inside));
         assert_eq!(end.code, Some(1), "{inside}");
-        assert!(
-            end.err.contains("one file cannot take the changes of a demo storage and be its base"),
-            "{}",
-            end.err
-        );
+        assert!(end.err.contains("the changes of a demo storage cannot go where its base is"), "{}", end.err);
         assert!(files(&home) == before);
+    }
+}
+
+#[test]
+fn blobs_of_changes_have_a_folder_that_is_not_that_of_the_base() {
+    let home = Home::new();
+    base(&home);
+    fs::create_dir(home.path("blobs")).expect("a folder");
+    let base = FILE.replace("path Data.fs", "path Data.fs\nblob-dir blobs");
+    let with = |blobs: &str| format!("<filestorage changes>\npath changes.fs\n{blobs}</filestorage>\n");
+    let before = files(&home);
+    for (blobs, expected) in [
+        ("blob-dir ./blobs\n", "blobs: the changes of a demo storage cannot go where its base is"),
+        (
+            "",
+            "storage \"1\": the base of this demo storage has blobs; its changes need a folder for theirs, too",
+        ),
+    ] {
+        let end = refused(&home, &demo(&format!("{base}{}", with(blobs))));
+        assert_eq!(end.code, Some(1), "{}", end.err);
+        assert!(end.err.contains(expected), "{}", end.err);
+        assert!(files(&home) == before);
+        assert_eq!(fs::read_dir(home.path("blobs")).expect("a folder").count(), 0);
     }
 }
 

@@ -144,7 +144,7 @@ fn a_storage_that_cannot_write_does_not_say_what_became_of_a_transaction() {
 }
 
 #[test]
-fn a_new_object_that_is_not_there_was_not_committed() {
+fn where_a_pack_may_have_taken_it_out_nobody_can_tell() {
     for errors in [true, false] {
         Scripted::ready(|mut rig| {
             let (ticket, _) = lose(&mut rig, vec![store(1, Tid::ZERO, "one")]);
@@ -154,7 +154,7 @@ fn a_new_object_that_is_not_there_was_not_committed() {
             } else {
                 rig.reply("history", row![entry(120, None)]);
             }
-            assert!(matches!(rig.error(ticket), Error::Lost(_)));
+            assert!(matches!(rig.error(ticket), Error::OutcomeUnknown(_)));
         });
     }
 }

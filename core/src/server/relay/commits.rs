@@ -3,9 +3,10 @@
 use super::desk::{Pending, Scene};
 use super::drafts::Owner;
 use super::errors::remote;
-use super::txn::{Phase, Txn, Txns};
+use super::txn::{Phase, Txn};
 use crate::client::{Answer, Call, Error, Judged, TxnRef};
 use crate::commit::blobs::Upload;
+use crate::commit::table::Table;
 use crate::commit::timeout::Timeouts;
 use crate::commit::txn::Header;
 use crate::limits::Limits;
@@ -22,19 +23,20 @@ use std::time::Duration;
 /// The transactions of one relayed storage.
 #[derive(Debug)]
 pub(super) struct Commits {
-    txns: Txns,
+    txns: Table<Txn>,
+    limits: Limits,
     /// From the first answer to a vote on: until then the server above has a deadline of its own.
     timeouts: Timeouts,
 }
 
 impl Commits {
     pub(super) fn new(timeout: Option<Duration>, limits: Limits) -> Commits {
-        Commits { txns: Txns::new(limits), timeouts: Timeouts::new(timeout) }
+        Commits { txns: Table::default(), limits, timeouts: Timeouts::new(timeout) }
     }
 
     /// `tpc_begin`. Beginning the open transaction again does nothing, as in Python's server.
     pub(super) fn begin(&mut self, conn: ConnId, header: Header) -> Result<(), RemoteError> {
-        self.txns.begin(conn, header)
+        self.txns.begin(conn, header.id, |key| Txn::new(key, header, self.limits))
     }
 
     /// A call that adds to the open transaction.
@@ -253,7 +255,7 @@ impl Commits {
 
     /// The blob of an operation of a transaction that is being handed up.
     pub(super) fn blob(&self, at: TxnRef, place: usize) -> Option<DraftId> {
-        self.txns.above(at)?.blob(place)
+        self.txns.iter().find(|(_, txn)| txn.at == Some(at))?.1.blob(place)
     }
 
     /// Closes the connections whose transactions have had their time.
@@ -277,7 +279,7 @@ impl Commits {
 
     /// Transactions that are not being finished.
     pub(super) fn open(&self) -> usize {
-        self.txns.len()
+        self.txns.count()
     }
 
     /// Votes that are not answered.

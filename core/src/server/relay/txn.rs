@@ -1,10 +1,11 @@
 //! Transactions that are gathered here and voted above.
 
 use crate::client::{Changes, Operation, Ticket, TxnRef};
+use crate::commit::table::Opened;
 use crate::commit::txn::Header;
 use crate::ids::{Oid, Tid};
 use crate::limits::Limits;
-use crate::server::names::{ConnId, ReplyTo, TxnKey};
+use crate::server::names::{ReplyTo, TxnKey};
 use crate::store::blob::DraftId;
 use crate::wire::call::TxnId;
 use crate::wire::remote::RemoteError;
@@ -52,8 +53,26 @@ pub(super) struct Txn {
     pub(super) in_conflict: bool,
 }
 
+impl Opened for Txn {
+    fn key(&self) -> TxnKey {
+        self.key
+    }
+
+    fn id(&self) -> TxnId {
+        self.id
+    }
+
+    fn voting(&self) -> Option<&'static str> {
+        match self.phase {
+            Phase::Open => None,
+            Phase::Writing(_) => Some("waiting"),
+            Phase::Voting(..) | Phase::Voted => Some("locked"),
+        }
+    }
+}
+
 impl Txn {
-    fn new(key: TxnKey, header: Header, limits: Limits) -> Txn {
+    pub(super) fn new(key: TxnKey, header: Header, limits: Limits) -> Txn {
         let Header { id, user, description, extension, tid, status } = header;
         let refused = || {
             let what = format!("status {:?} comes without a tid", char::from(status));
@@ -144,110 +163,5 @@ impl Txn {
         let operations = std::mem::take(&mut self.changes.operations);
         self.sent += operations.len();
         Changes { operations, ..self.changes.clone() }
-    }
-}
-
-/// The open transactions of one storage: at most one a connection.
-#[derive(Debug)]
-pub(super) struct Txns {
-    txns: BTreeMap<ConnId, Txn>,
-    /// Whose transaction a key names.
-    owners: BTreeMap<TxnKey, ConnId>,
-    given: u64,
-    limits: Limits,
-}
-
-impl Txns {
-    pub(super) fn new(limits: Limits) -> Txns {
-        Txns { txns: BTreeMap::new(), owners: BTreeMap::new(), given: 0, limits }
-    }
-
-    /// `tpc_begin`. Beginning the open transaction again does nothing, as in Python's server.
-    ///
-    /// # Errors
-    /// A StorageTransactionError when another one is open.
-    pub(super) fn begin(&mut self, conn: ConnId, header: Header) -> Result<(), RemoteError> {
-        if let Some(open) = self.txns.get(&conn) {
-            let what = "Multiple simultaneous tpc_begin requests from one client.";
-            let same = open.id == header.id;
-            return if same { Ok(()) } else { Err(RemoteError::StorageTransaction(what.into())) };
-        }
-        self.given += 1;
-        let key = TxnKey(self.given);
-        self.owners.insert(key, conn);
-        self.txns.insert(conn, Txn::new(key, header, self.limits));
-        Ok(())
-    }
-
-    /// The connection's transaction, if `id` names it.
-    ///
-    /// # Errors
-    /// A StorageTransactionError when it does not.
-    pub(super) fn open(&mut self, conn: ConnId, id: TxnId) -> Result<&mut Txn, RemoteError> {
-        let what = match self.txns.get_mut(&conn) {
-            Some(open) if open.id == id => return Ok(open),
-            Some(open) => format!("transaction {} is not the open one, {}", id.0, open.id.0),
-            None => format!("no transaction {} is open", id.0),
-        };
-        Err(RemoteError::StorageTransaction(what))
-    }
-
-    /// The connection's transaction, if it still takes changes and votes.
-    ///
-    /// # Errors
-    /// A StorageTransactionError when it does not.
-    pub(super) fn building(&mut self, conn: ConnId, id: TxnId) -> Result<&mut Txn, RemoteError> {
-        let txn = self.open(conn, id)?;
-        let how = match txn.phase {
-            Phase::Open => return Ok(txn),
-            Phase::Writing(_) => "waiting",
-            Phase::Voting(..) | Phase::Voted => "locked",
-        };
-        Err(RemoteError::StorageTransaction(format!("Already voting ({how})")))
-    }
-
-    /// The connection's transaction.
-    pub(super) fn of(&self, conn: ConnId) -> Option<&Txn> {
-        self.txns.get(&conn)
-    }
-
-    /// The connection's transaction, if it still is the one with this key.
-    pub(super) fn keyed(&mut self, conn: ConnId, key: TxnKey) -> Option<&mut Txn> {
-        self.txns.get_mut(&conn).filter(|txn| txn.key == key)
-    }
-
-    /// The transaction of a connection that is known to have one.
-    ///
-    /// # Panics
-    /// When it has none.
-    pub(super) fn voting(&mut self, conn: ConnId) -> &mut Txn {
-        self.txns.get_mut(&conn).expect("the transaction that votes")
-    }
-
-    /// The one that is called so above.
-    pub(super) fn above(&self, at: TxnRef) -> Option<&Txn> {
-        self.txns.values().find(|txn| txn.at == Some(at))
-    }
-
-    /// Whose transaction a key names.
-    pub(super) fn owner(&self, key: TxnKey) -> Option<ConnId> {
-        self.owners.get(&key).copied()
-    }
-
-    /// Takes the connection's transaction out.
-    pub(super) fn remove(&mut self, conn: ConnId) -> Option<Txn> {
-        let txn = self.txns.remove(&conn)?;
-        self.owners.remove(&txn.key);
-        Some(txn)
-    }
-
-    /// All of them, with whose they are.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnId, &Txn)> {
-        self.txns.iter().map(|(conn, txn)| (*conn, txn))
-    }
-
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.txns.len()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::ids::{Oid, Tid};
 use crate::store::file::format::{Broken, DATA_HEADER, DataHeader, FIRST, TxnHeader, UNDONE};
+use crate::store::file::pack::PACKED;
 use crate::store::file::view::{Need, View, Walk, damaged};
 use crate::store::reach::{Reach, remembered};
 
@@ -54,7 +55,11 @@ impl Recent {
         if matches!(self.place, Place::Record { .. }) {
             self.found.pop();
         }
-        // Nobody knows which transaction comes before the oldest that was found: it is the base itself.
+        self.finish_behind(last)
+    }
+
+    /// Nobody knows which transaction came before the oldest that was found: it is the base itself; `last` where none was.
+    fn finish_behind(&mut self, last: Tid) -> History {
         let base = self.found.pop().map_or(last, |(tid, _)| tid);
         self.finish(base)
     }
@@ -103,6 +108,11 @@ impl Walk for Recent {
         match found {
             Found::Start => return Some(self.finish(Tid::ZERO)),
             Found::Txn { at, header } if header.status == UNDONE => self.place = Place::Behind(at),
+            Found::Txn { header, .. } if header.status == PACKED => {
+                // Nobody knows either what a pack took out, of this transaction or behind it.
+                mark!("the last transactions end at a pack");
+                return Some(self.finish_behind(header.tid));
+            }
             Found::Txn { header, .. } if !self.covers(header.tid) => return Some(self.finish(header.tid)),
             Found::Txn { at, header } => {
                 self.last.get_or_insert(header.tid);

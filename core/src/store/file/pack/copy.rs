@@ -8,6 +8,8 @@ use super::objects::Objects;
 use super::pen::Pen;
 use super::scan::{PACKED, look_at_end, look_at_record, look_at_txn};
 use crate::ids::Tid;
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
 use crate::store::blob::{BlobId, is_blob};
 use crate::store::file::format::{DATA_HEADER, DataHeader, FIRST, NUMBER, TXN_HEADER, TxnHeader, UNDONE};
 use crate::store::file::view::{Need, View, Walk};
@@ -29,6 +31,8 @@ pub(super) struct Copy {
     /// How much of the log was copied.
     pub(super) at: u64,
     step: Step,
+    #[cfg(feature = "planted-bugs")]
+    pub(super) bug: Option<Bug>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +70,19 @@ impl Copy {
         (split, upto): (u64, u64),
         blobs: bool,
     ) -> Copy {
-        Copy { pen, objects, targets, gone: Vec::new(), blobs, split, upto, at: FIRST, step: Step::Between }
+        Copy {
+            pen,
+            objects,
+            targets,
+            gone: Vec::new(),
+            blobs,
+            split,
+            upto,
+            at: FIRST,
+            step: Step::Between,
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
+        }
     }
 
     fn stays(&self, header: &DataHeader) -> bool {
@@ -151,6 +167,8 @@ impl Walk for Copy {
                 let start = self.at;
                 // The newest stays, whatever is in it, so that the last tid never falls.
                 let stays = start + txn.stride() == self.upto;
+                #[cfg(feature = "planted-bugs")]
+                let stays = stays && self.bug != Some(Bug::LastTidPacked);
                 *step = Step::Measure { start, txn, len: 0, stays };
                 self.at += if txn.status == UNDONE { txn.length } else { txn.records_at() };
             }

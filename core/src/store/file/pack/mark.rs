@@ -3,6 +3,8 @@
 use super::job::PackError;
 use super::objects::Objects;
 use crate::ids::Oid;
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
 use crate::record::{Reference, references};
 use crate::store::disk::Span;
 use crate::store::file::format::{Broken, DATA_HEADER};
@@ -39,6 +41,8 @@ pub(super) struct Mark {
     /// Where the search for others goes on.
     cursor: Oid,
     seen: u64,
+    #[cfg(feature = "planted-bugs")]
+    pub(super) bug: Option<Bug>,
 }
 
 #[derive(Debug)]
@@ -64,6 +68,8 @@ impl Mark {
             most,
             cursor: Oid::ZERO,
             seen: 0,
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
         };
         match mark.objects.reach(Oid::ZERO) {
             Ok(at) => mark.fresh.extend(at),
@@ -118,7 +124,12 @@ impl Mark {
     }
 
     fn follow(&mut self, by: Oid, state: &[u8]) -> Result<(), PackError> {
-        for reference in references(state).map_err(|why| PackError::Unreadable { oid: by, why })? {
+        let found = references(state).map_err(|why| PackError::Unreadable { oid: by, why })?;
+        #[cfg(feature = "planted-bugs")]
+        let followed = found.len() - usize::from(self.bug == Some(Bug::ReachableDropped)).min(found.len());
+        #[cfg(feature = "planted-bugs")]
+        let found = found.into_iter().take(followed);
+        for reference in found {
             let Reference::Object(oid) = reference else { continue };
             let reached = self.objects.reach(oid).map_err(|oid| PackError::Missing { oid, by })?;
             // Of what does not fit here, the objects know.

@@ -20,6 +20,10 @@ mod tests;
 pub use job::{Begin, News, Nothing, Order, PackError, Packed, Progress, Stage};
 
 use crate::ids::Oid;
+#[cfg(feature = "planted-bugs")]
+use crate::ids::Tid;
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
 use crate::store::blob::BlobId;
 use crate::store::disk::{DiskDone, DiskOp, FileId, Naming, Span};
 use crate::store::file::format::{Broken, Damaged, FIRST};
@@ -62,6 +66,8 @@ pub struct Packing<C> {
     news: VecDeque<News>,
     told: Option<Progress>,
     gone: Vec<BlobId>,
+    #[cfg(feature = "planted-bugs")]
+    bug: Option<Bug>,
 }
 
 #[derive(Debug)]
@@ -110,12 +116,28 @@ impl<C> Packing<C> {
             news: VecDeque::new(),
             told: None,
             gone: Vec::new(),
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
+        }
+    }
+
+    /// Switches a deliberate fault on.
+    #[cfg(feature = "planted-bugs")]
+    pub fn plant(&mut self, bug: Bug) {
+        self.bug = Some(bug);
+        if bug == Bug::PackedBeyondItsTime {
+            self.begin.stop = Tid::MAX;
         }
     }
 
     /// The next operation for the disk.
     pub fn poll(&mut self) -> Option<DiskOp<C>> {
         self.out.pop_front()
+    }
+
+    /// Whether there is an operation for the disk.
+    pub fn has_work(&self) -> bool {
+        !self.out.is_empty()
     }
 
     /// What there is to tell.
@@ -242,6 +264,13 @@ impl<C> Packing<C> {
 
     /// One phase; false when there is nothing to do before the disk answers.
     fn step(&mut self) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        match &mut self.phase {
+            Phase::Mark(mark) => mark.bug = self.bug,
+            Phase::Copy(copy) => copy.bug = self.bug,
+            Phase::Rest(rest, _) => rest.bug = self.bug,
+            _ => {}
+        }
         match mem::replace(&mut self.phase, Phase::Between) {
             Phase::Scan(walk) => self.drive(walk, Phase::Scan, Self::on_scanned),
             Phase::Mark(walk) => self.drive(walk, Phase::Mark, Self::on_marked),

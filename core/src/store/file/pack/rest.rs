@@ -7,6 +7,8 @@ use super::mark::{Targets, state};
 use super::pen::Pen;
 use super::scan::{look_at_end, look_at_record, look_at_txn};
 use crate::ids::{Oid, Tid};
+#[cfg(feature = "planted-bugs")]
+use crate::planted::Bug;
 use crate::record::{Reference, references};
 use crate::store::file::format::{DATA_HEADER, DataHeader, NUMBER, TXN_HEADER, TxnHeader, UNDONE};
 use crate::store::file::index::{Index, SizeClass};
@@ -31,6 +33,8 @@ pub(super) struct Rest {
     written: Vec<(Oid, u64, SizeClass)>,
     /// What objects that were brought back refer to.
     owed: Vec<(Oid, Oid)>,
+    #[cfg(feature = "planted-bugs")]
+    pub(super) bug: Option<Bug>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +88,8 @@ impl Rest {
             step: Step::Between,
             written: Vec::new(),
             owed: Vec::new(),
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
         }
     }
 
@@ -112,6 +118,10 @@ impl Rest {
         }
         if back == 0 {
             return Ok(Body::Pointer(0));
+        }
+        #[cfg(feature = "planted-bugs")]
+        if self.bug == Some(Bug::PointerIntoOldLog) {
+            return Ok(Body::Pointer(back));
         }
         if let Some(place) = self.place(back) {
             return Ok(Body::Pointer(place));

@@ -104,6 +104,14 @@ fn history(sample: &Sample) -> Vec<(Tid, Vec<Oid>)> {
         .collect()
 }
 
+/// Those that a start knows with all their objects, and the one before them: a pack went through the first three of one sample, and
+/// nobody knows what it took out behind them.
+fn known(sample: &Sample) -> (Tid, Vec<(Tid, Vec<Oid>)>) {
+    let mut all = history(sample);
+    let recent = all.split_off(if sample.name == "packed" { 4 } else { 0 });
+    (all.last().map_or(Tid::ZERO, |(tid, _)| *tid), recent)
+}
+
 #[test]
 fn every_revision_python_reads_in_its_files_is_read_the_same_with_and_without_an_index() {
     for sample in SAMPLES {
@@ -118,8 +126,7 @@ fn every_revision_python_reads_in_its_files_is_read_the_same_with_and_without_an
                 let used = opened.report.index == IndexUse::Used;
                 assert_eq!(used, with_index, "{}: {:?}", sample.name, opened.report);
                 assert_eq!((opened.report.cut, opened.report.warnings), (None, vec![]), "{}", sample.name);
-                assert_eq!(opened.recent, history(&sample), "{}", sample.name);
-                assert_eq!(opened.base, Tid::ZERO);
+                assert_eq!((opened.base, opened.recent), known(&sample), "{}", sample.name);
                 let mut session = Session { store: opened.store, disk: &mut disk };
                 let mut questions = 0;
                 for line in sample.listing.lines().filter(|line| !line.starts_with("recent")) {
@@ -147,10 +154,10 @@ fn the_queue_is_filled_with_the_last_transactions_only() {
     for sample in SAMPLES {
         let mut disk = Disk::with(&[(FileId::Log, sample.log)]);
         let opened = disk.open();
-        let mut all = history(&sample);
+        let (first, mut all) = known(&sample);
         let recent = all.split_off(all.len().saturating_sub(3));
-        assert_eq!(opened.recent, recent, "{}", sample.name);
-        assert_eq!(opened.base, all.last().map_or(Tid::ZERO, |(tid, _)| *tid));
+        let base = all.last().map_or(first, |(tid, _)| *tid);
+        assert_eq!((opened.base, opened.recent), (base, recent), "{}", sample.name);
     }
 }
 
