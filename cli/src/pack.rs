@@ -61,10 +61,15 @@ fn run(arguments: &PackArgs, out: &mut dyn Write) -> Result<(), SourceError> {
             let stop = Tid::of_time(seconds).unwrap_or(Tid::LAST);
             let packed = storage.pack(stop, !no_gc, true);
             let failed = |error| SourceError::Pack { place: place.to_string(), error };
-            let after = match packed.map_err(failed)? {
-                Pack::Done { after, .. } => after,
-                Pack::Nothing(_) => before,
+            let (after, gone) = match packed.map_err(failed)? {
+                Pack::Done { after, gone, .. } => (after, gone.len()),
+                Pack::Nothing(_) => (before, 0),
             };
+            if gone > 0 {
+                eprintln!(
+                    "{place}: the files of {gone} blobs are not needed any more, and stay where they are"
+                );
+            }
             let closed = storage.close();
             closed.map_err(|error| SourceError::Store { place: place.to_string(), error })?;
             (before, after)

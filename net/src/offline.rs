@@ -11,6 +11,7 @@ use zeolith_core::limits;
 use zeolith_core::rng::Seed;
 use zeolith_core::server::Context;
 use zeolith_core::server::packs::PackOptions;
+use zeolith_core::store::blob::BlobId;
 use zeolith_core::store::file::FileStore;
 use zeolith_core::store::file::errand::Errand;
 use zeolith_core::store::file::format;
@@ -64,7 +65,7 @@ pub enum CopyError {
 }
 
 /// What a pack has done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pack {
     /// It has put a new log in the place of the old.
     Done {
@@ -72,6 +73,8 @@ pub enum Pack {
         before: u64,
         /// Bytes of the new one.
         after: u64,
+        /// The blobs whose records went. Their files are where they were: nobody has said where that is.
+        gone: Vec<BlobId>,
     },
     /// Nothing, for this reason.
     Nothing(Nothing),
@@ -120,7 +123,7 @@ impl Offline {
             Answer::Revision(revision) => Ok(Some(revision)),
             Answer::Nothing => Ok(None),
             Answer::NoObject => Err(StoreError::NoObject(oid)),
-            Answer::Current(_) => unreachable!("nobody asked for the serial"),
+            Answer::Current(_) | Answer::First(_) => unreachable!("nobody asked for a serial"),
         }
     }
 
@@ -193,7 +196,7 @@ impl Offline {
     /// [`PackError`]; the file is as it was.
     pub fn pack(&mut self, stop: Tid, gc: bool, keep_old: bool) -> Result<Pack, PackError> {
         let Store::File(store) = &mut self.store else { unreachable!("a Data.fs is a file") };
-        let begin = store.begin_pack(stop, gc, false)?;
+        let begin = store.begin_pack(stop, gc, true)?;
         let (before, upto) = (store.size(), begin.upto);
         let mut packing: Packing<Context> = Packing::new(begin);
         loop {
@@ -204,12 +207,12 @@ impl Offline {
                     News::Nothing(why) => return Ok(Pack::Nothing(why)),
                     News::Failed(error) => return Err(error),
                     News::Stopped => unreachable!("nobody stops it"),
-                    News::Ready(packed) => {
-                        let after = packed.end;
+                    News::Ready(mut packed) => {
+                        let (after, gone) = (packed.end, std::mem::take(&mut packed.gone));
                         let Store::File(store) = &mut self.store else { unreachable!("it was one") };
                         store.swap(packed, keep_old, &mut self.outbox);
                         return match self.answer() {
-                            StoreDone::Swapped { result: Ok(()) } => Ok(Pack::Done { before, after }),
+                            StoreDone::Swapped { result: Ok(()) } => Ok(Pack::Done { before, after, gone }),
                             StoreDone::Swapped { result: Err(error) } => Err(error.into()),
                             other => unreachable!("no answer to a swap: {other:?}"),
                         };

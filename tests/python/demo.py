@@ -4,8 +4,11 @@
     demo.py story ADDRESS [undo]  changes what is in it through a server of the demo storage
     demo.py again ADDRESS         finds the changes of a story after a restart
     demo.py fresh ADDRESS         finds none
+    demo.py packed ADDRESS        packs the changes, and goes on
+    demo.py known ADDRESS         finds after a restart that they were packed
 """
 
+import time
 from contextlib import closing
 
 import transaction
@@ -17,11 +20,14 @@ from common import check_equal
 from common import database
 from common import raised
 from common import run
+from common import storage
 from transaction import TransactionManager
 from ZODB import DB
 from ZODB.FileStorage import FileStorage
 from ZODB.POSException import ConflictError
+from ZODB.POSException import POSKeyError
 from ZODB.tests.MinPO import MinPO
+from ZODB.utils import maxtid
 
 OBJECTS = 20
 
@@ -147,8 +153,55 @@ def fresh(where):
     return 'the changes are gone'
 
 
+def packed(where):
+    with closing(database(where)) as db:
+        manager = TransactionManager()
+        root = db.open(manager).root()
+        serials = []
+        for value in ('one', 'two', 'three'):
+            manager.begin()
+            root['o5'].value = value
+            manager.commit()
+            serials.append(root['o5']._p_serial)
+        oid, expected = root['o5']._p_oid, unchanged() | {'o5': 'three'}
+        size, last = db.storage.getSize(), db.storage.lastTransaction()
+        time.sleep(0.01)
+        db.storage.pack(time.time(), None)
+        check(db.storage.getSize() < size, 'the changes are smaller')
+        check_equal(db.storage.lastTransaction(), last, 'the last transaction')
+        check_equal(Worker(contents, where).result(), expected, 'what another process sees after a pack')
+        for serial in serials[:2]:
+            raised(POSKeyError, db.storage.loadSerial, oid, serial)
+        # Of a client without a cache of what was.
+        with closing(storage(where)) as other:
+            before = other.loadBefore(oid, serials[1])
+        check(before is None or not OURS, f'no revision is told whose end was packed away: {before}')
+        manager.begin()
+        root['o5'].value = 'after'
+        manager.commit()
+        db.storage.pack(time.time(), None)
+        check_equal(Worker(contents, where).result(), expected | {'o5': 'after'}, 'what it sees after another')
+    return 'the changes of a demo storage were packed'
+
+
+def known(where):
+    with closing(database(where)) as db:
+        oid = db.open().root()['o5']._p_oid
+        after, below, *_ = [past['tid'] for past in db.storage.history(oid, 100)]
+        data, serial, until = db.storage.loadBefore(oid, maxtid)
+        check(b'after' in data and serial == after and until is None, 'the current revision')
+        before = db.storage.loadBefore(oid, after)
+        check(before is None or not OURS, f'no revision is told whose end was packed away: {before}')
+        data, serial, until = db.storage.loadBefore(oid, below)
+        check(b'base 5 at 1' in data and until == below, 'the base knows the ends of its older ones')
+    return 'nothing is told that is not certain'
+
+
+STORIES = {story.__name__: story for story in (base, story, again, fresh, packed, known)}
+
+
 def main(what, *arguments):
-    return {'base': base, 'story': story, 'again': again, 'fresh': fresh}[what](*arguments)
+    return STORIES[what](*arguments)
 
 
 if __name__ == '__main__':

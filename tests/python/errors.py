@@ -3,6 +3,7 @@
 MODE says what is read-only, if anything: writable, read-only for the server, read-only-storage, read-only-client.
 """
 
+import base64
 import time
 
 from common import OURS
@@ -124,6 +125,56 @@ def undo_errors(one):
     check_equal(one.root['undone'].value, 1, 'the value after an undo')
 
 
+def packs_at_odd_times(one):
+    store = one.db.storage
+    generation, size = store._connection_generation, store.getSize()
+    store.pack(1.0, None)
+    check_equal(store.getSize(), size, 'the size after a pack to a time before everything')
+    raised(ServerException, store.pack, 1e18, None)
+    if OURS:
+        for no_time in (float('inf'), float('nan'), 'tomorrow'):
+            raised(TypeError, store.pack, no_time, None)
+    one.manager.begin()
+    one.root['made'].value = 'not packed'
+    one.manager.commit()
+    entry = one.db.undoLog(0, 1)[0]
+    store.pack(time.time() + 3600, None)
+    one.manager.begin()
+    check_equal(one.root['made'].value, 'not packed', 'a value after a pack to a time to come')
+    undo_of_what_is_not_there(one, entry['id'])
+    store.pack(time.time(), None)
+    check_equal(store._connection_generation, generation, 'the connection, which outlives the packs')
+
+
+def undo_of_what_is_not_there(one, packed):
+    last = one.db.storage.lastTransaction()
+    # The name that an undo log would have for it.
+    unknown = base64.encodebytes(p64(1)).rstrip()
+    for name in (unknown, packed):
+        one.manager.begin()
+        one.db.undo(name, one.manager.get())
+        error = raised(ServerException, one.manager.commit)
+        check_equal(error.args[0], 'ZODB.POSException.UndoError', 'the error for what cannot be undone')
+        one.manager.abort()
+    check_equal(one.db.storage.lastTransaction(), last, 'the last transaction, after undos that were refused')
+    one.manager.begin()
+    one.root['made'].value = 'goes on'
+    one.manager.commit()
+
+
+def ended_iterations(client):
+    store = client.db.storage
+    iterator = store._call('iterator_start', None, None)
+    tid = store._call('iterator_next', iterator)[0]
+    records = store._call('iterator_record_start', iterator, tid)
+    store._call('iterator_gc', [iterator, records, 4711])
+    for call in (('iterator_next', iterator), ('iterator_record_next', records), ('iterator_next', 4711)):
+        raised(KeyError, store._call, *call)
+    if OURS:
+        raised(KeyError, store._call, 'iterator_record_start', iterator, tid)
+    check([found.tid for found in store.iterator()], 'another iteration')
+
+
 def unsupported(client):
     store = client.db.storage
     generation = store._connection_generation
@@ -147,6 +198,8 @@ def writable(where):
     one.manager.commit()
     other.manager.begin()
     unknown_objects(one)
+    packs_at_odd_times(one)
+    ended_iterations(one)
     conflicts(one, other)
     read_conflicts(one, other)
     if one.db.supportsUndo():
@@ -269,7 +322,8 @@ def read_only_client(where):
     # Nobody waits for the answer to a one-way call: its error ends the connection, and the client comes back.
     generation = db.storage._connection_generation
     db.storage._async('storea', z64, z64, b'data', 1)
-    wait_until(lambda: db.storage._connection_generation > generation, 'the client is back')
+    # It counts the end of a connection, and the next one.
+    wait_until(lambda: db.storage._connection_generation > generation + 1, 'the client is back')
     registered.check([('1', True)], 'after the connection ended')
     reads_only(db)
     db.close()

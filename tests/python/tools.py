@@ -34,8 +34,9 @@ def newest(db):
     return db.undoLog(0, 1)[0]['id']
 
 
-def make(path, more=0, pack=False, bare=False):
-    """A storage with everything that transactions and records can have; bare, without extension data."""
+def make(path, more=0, pack=False, bare=False, sound=False):
+    """A storage with everything that transactions and records can have; bare, without extension data; sound, without a
+    reference to what was deleted."""
     files = FileStorage(path)
     db = DB(files)
     manager = TransactionManager()
@@ -68,6 +69,9 @@ def make(path, more=0, pack=False, bare=False):
     commit(manager, 'x' * 300, 'y' * 300)
     # Deleted, as external garbage collection does it.
     oid, tid = root['item 9']._p_oid, root['item 9']._p_serial
+    if sound:
+        del root['item 9']
+        commit(manager)
     meta = TransactionMetaData('collector')
     files.tpc_begin(meta)
     files.deleteObject(oid, tid, meta)
@@ -176,7 +180,7 @@ if __name__ == '__main__':
     if command == 'make':
         path, *options = arguments
         more = int(options[0]) if options else 0
-        make(path, more, 'pack' in options, 'bare' in options)
+        make(path, more, 'pack' in options, 'bare' in options, 'sound' in options)
     else:
         {
             'blob': make_with_blob, 'copy': copy, 'compare': compare, 'describe': describe, 'change': change,

@@ -106,7 +106,7 @@ impl Item {
     /// Bytes of state its record will have in the log, `None` where it has none of its own; `None` if it writes no record.
     pub(super) fn appended(&self) -> Option<Option<usize>> {
         match &self.kind {
-            Kind::Store(data) | Kind::Undone(Set::State(_, data)) => Some(Some(data.len())),
+            Kind::Store(data) | Kind::Undone(Set::State(_, data, _)) => Some(Some(data.len())),
             Kind::Check => None,
             Kind::Delete | Kind::Undone(_) | Kind::Restore { hint: Hint::Place(_), .. } => Some(None),
             Kind::Restore { data, .. } => Some(data.as_ref().map(Bytes::len)),
@@ -116,7 +116,7 @@ impl Item {
     /// The record it writes, if it writes one.
     pub(super) fn into_record(self) -> Option<Record> {
         let (data, same_as) = match self.kind {
-            Kind::Store(data) | Kind::Undone(Set::State(_, data)) => (Some(data), None),
+            Kind::Store(data) | Kind::Undone(Set::State(_, data, _)) => (Some(data), None),
             Kind::Check => return None,
             Kind::Delete | Kind::Undone(Set::Gone) => (None, None),
             Kind::Undone(Set::Back(place)) => (None, Some(place)),
@@ -157,8 +157,9 @@ pub(super) enum Set {
     /// It is not known yet.
     Unknown,
     Back(Place),
-    /// It has this state, which is in no place of the log that it could point to, and which this transaction wrote.
-    State(Tid, Bytes),
+    /// It has this state, which this transaction wrote, for there is no place of the log that it could point to; or the place
+    /// is there, and may go.
+    State(Tid, Bytes, Option<Place>),
     Gone,
     /// The client has to merge these: the current revision, what was undone, and the state before that.
     Merge {
@@ -191,7 +192,7 @@ impl Kind {
     /// Bytes that count towards the transaction's bound.
     pub(super) fn len(&self) -> usize {
         match self {
-            Kind::Store(data) | Kind::Undone(Set::State(_, data)) => data.len(),
+            Kind::Store(data) | Kind::Undone(Set::State(_, data, _)) => data.len(),
             Kind::Restore { data, .. } => data.as_ref().map_or(0, Bytes::len),
             Kind::Undone(Set::Merge { earlier, .. }) => earlier.len(),
             Kind::Check | Kind::Delete | Kind::Undone(_) => 0,
@@ -201,7 +202,7 @@ impl Kind {
     /// What an undo finds done to the object in its own transaction; `None`: nothing that is known.
     pub(super) fn so_far(&self) -> Option<SoFar> {
         match self {
-            Kind::Store(data) | Kind::Undone(Set::State(_, data)) => Some(SoFar::Stored(data.clone())),
+            Kind::Store(data) | Kind::Undone(Set::State(_, data, _)) => Some(SoFar::Stored(data.clone())),
             Kind::Delete | Kind::Undone(Set::Gone) => Some(SoFar::Gone),
             Kind::Undone(Set::Back(place)) => Some(SoFar::Back(*place)),
             Kind::Undone(Set::Unknown | Set::Merge { .. }) => None,

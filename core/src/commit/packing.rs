@@ -5,7 +5,10 @@ use super::{Commits, blobs};
 use crate::commit::phase::Phase;
 use crate::commit::scene::Scene;
 use crate::ids::{Oid, Tid};
+use crate::record::{Reference, references};
 use crate::server::names::{ConnId, Context, TxnKey};
+use crate::store::file::FileStore;
+use crate::store::file::pack::{PackError, Packed};
 use crate::store::{Place, StoreOp};
 use bytes::Bytes;
 
@@ -47,6 +50,14 @@ pub enum Stated {
     NeedsRoom,
 }
 
+/// The old log stays: transactions point into it again. A state without a pointer would be nothing to a later pack, which may
+/// collect what it refers to.
+pub fn point_again(commits: &mut Commits, log: &FileStore<Context>) {
+    for (_, txn) in commits.txns.iter_mut() {
+        txn.point_again(|place| log.has_place(place));
+    }
+}
+
 /// Such a state, and the transaction that wrote it; `None`: the object does not exist there.
 pub fn on_state(
     commits: &mut Commits,
@@ -79,6 +90,28 @@ pub fn on_room(
         None => scene.desk.store.release(bytes),
     }
     Stated::Done
+}
+
+/// Whether all is in a packed log that transactions are going to refer to by the states they were given: what went was
+/// collected before somebody undid that.
+///
+/// # Errors
+/// [`PackError::BroughtBack`], or [`PackError::Unreadable`].
+pub fn check_states(commits: &Commits, packed: &Packed) -> Result<(), PackError> {
+    let states =
+        commits.txns.iter().flat_map(|(_, txn)| txn.states_again().map(move |(by, state)| (txn, by, state)));
+    for (txn, by, state) in states {
+        for reference in references(state).map_err(|why| PackError::Unreadable { oid: by, why })? {
+            if let Reference::Object(oid) = reference
+                && packed.index.get(oid).is_none()
+                && !txn.gives_state(oid)
+            {
+                mark!("an undo that is voted on brings back what a pack has collected");
+                return Err(PackError::BroughtBack { oid, by });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether a vote waits to be told, by their places, whose blobs its undone changes need.

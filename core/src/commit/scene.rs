@@ -64,6 +64,14 @@ impl Desk {
         self.store.swap(packed, keep_old, &mut self.outbox);
     }
 
+    /// Removes a packed log that is not to take the place of the store's.
+    ///
+    /// # Panics
+    /// When the store has none.
+    pub fn discard(&mut self) {
+        self.store.discard(&mut self.outbox);
+    }
+
     /// Takes the outcome of a disk operation.
     pub fn on_disk(&mut self, done: DiskDone<Context>) {
         self.store.on_disk(done, &mut self.outbox);

@@ -232,7 +232,7 @@ impl Txn {
             }
             Ok(_) if merging => return self.refusals.push((target, UndoRefusal::Modified)),
             Ok(Undone::Merge { current, earlier }) => Set::Merge { current, undone: target.tid, earlier },
-            Ok(Undone::State(tid, data)) => Set::State(tid, data),
+            Ok(Undone::State(tid, data)) => Set::State(tid, data, None),
             Ok(Undone::Back(place)) => Set::Back(place),
             Ok(Undone::Gone) => Set::Gone,
         };
@@ -338,8 +338,21 @@ impl Txn {
         let Some(&at) = self.stores.get(&oid) else { return };
         let kind = &mut self.items[at].kind;
         if matches!(kind, Kind::Undone(Set::Back(back)) if *back == place) {
-            *kind = Kind::Undone(origin.map_or(Set::Gone, |(tid, state)| Set::State(tid, state)));
+            let set = |(tid, state)| Set::State(tid, state, Some(place));
+            *kind = Kind::Undone(origin.map_or(Set::Gone, set));
             self.bytes += kind.len();
+        }
+    }
+
+    /// Points again to the places that were taken for their states, as far as they are good.
+    pub fn point_again(&mut self, is_good: impl Fn(Place) -> bool) {
+        for Item { kind, .. } in &mut self.items {
+            if let Kind::Undone(Set::State(_, _, Some(place))) = *kind
+                && is_good(place)
+            {
+                self.bytes -= kind.len();
+                *kind = Kind::Undone(Set::Back(place));
+            }
         }
     }
 
@@ -519,10 +532,24 @@ impl Txn {
         self.items.iter().filter_map(back).collect()
     }
 
+    /// The states of the log that objects have again.
+    pub fn states_again(&self) -> impl Iterator<Item = (Oid, &Bytes)> {
+        self.items.iter().filter_map(|item| match &item.kind {
+            Kind::Undone(Set::State(_, state, _)) => Some((item.oid, state)),
+            _ => None,
+        })
+    }
+
+    /// Whether an object has a state of this transaction's when it is committed.
+    pub fn gives_state(&self, oid: Oid) -> bool {
+        let item = self.stores.get(&oid).map(|&at| &self.items[at]);
+        item.is_some_and(|item| !matches!(item.kind, Kind::Delete | Kind::Undone(Set::Gone)))
+    }
+
     /// The state that an object has again, and the transaction that wrote it; `None`: it has none, or its place.
     pub fn set_back_with(&self, oid: Oid) -> Option<(Tid, Bytes)> {
         match &self.items[*self.stores.get(&oid)?].kind {
-            Kind::Undone(Set::State(tid, state)) => Some((*tid, state.clone())),
+            Kind::Undone(Set::State(tid, state, _)) => Some((*tid, state.clone())),
             _ => None,
         }
     }

@@ -84,6 +84,8 @@ enum Step {
     Stating(Box<pack::Packed>, usize),
     /// The packed log, of so many bytes, is put in place of one of so many.
     Swapping(u64, u64),
+    /// It is removed, for this reason.
+    Discarding(RemoteError),
     /// Commits go on. The blobs go that were noted, once no transaction needs one of them; whether that was asked for.
     Sweeping(bool),
 }
@@ -267,6 +269,12 @@ impl Packs {
                     mark!("a transaction is given a state for a place before the logs change places");
                     return true;
                 }
+                if packed.gc
+                    && let Err(error) = packing::check_states(commits, packed)
+                {
+                    self.discard(RemoteError::Storage(error.to_string()), scene);
+                    return true;
+                }
                 let swapping = Step::Swapping(packed.before, packed.end);
                 let Step::Stating(packed, _) = mem::replace(step, swapping) else { unreachable!("as seen") };
                 scene.desk.swap(packed, self.options.keep_old);
@@ -276,36 +284,45 @@ impl Packs {
             | Step::Condemning(_)
             | Step::Stating(..)
             | Step::Swapping(..)
+            | Step::Discarding(_)
             | Step::Sweeping(_) => return false,
         }
         true
     }
 
     /// A transaction has its state, and room for it unless that is still to come; when all have, the logs change places.
-    pub(super) fn on_stated(
-        &mut self,
-        result: Result<Stated, StoreError>,
-        commits: &mut Commits,
-        scene: &mut Scene<'_>,
-    ) {
+    pub(super) fn on_stated(&mut self, result: Result<Stated, StoreError>, scene: &mut Scene<'_>) {
         let Some(Running { step: Step::Stating(_, left), .. }) = &mut self.running else { return };
         match result {
             Ok(Stated::Done) => *left = left.saturating_sub(1),
             Ok(Stated::NeedsRoom) => {}
-            // The old log cannot be read, or a vote that was granted has no room: nothing takes its place. What was written
-            // is overwritten by the next pack.
-            Err(error) => self.end(Err(txn::remote(error)), commits, scene),
+            // The old log cannot be read, or a vote that was granted has no room.
+            Err(error) => self.discard(txn::remote(error), scene),
         }
     }
 
-    /// The logs have changed places, or could not.
+    /// Nothing takes the place of the old log.
+    fn discard(&mut self, why: RemoteError, scene: &mut Scene<'_>) {
+        let Some(running) = &mut self.running else { return };
+        running.step = Step::Discarding(why);
+        scene.desk.discard();
+    }
+
+    /// The logs have changed places, or could not, or were not to.
     pub(super) fn on_swapped(
         &mut self,
         result: Result<(), StoreError>,
         commits: &mut Commits,
         scene: &mut Scene<'_>,
     ) {
-        let Some(Running { step: Step::Swapping(before, after), .. }) = self.running else { return };
+        let (before, after) = match &self.running {
+            Some(Running { step: Step::Swapping(before, after), .. }) => (*before, *after),
+            Some(Running { step: Step::Discarding(why), .. }) => {
+                let why = why.clone();
+                return self.end(Err(why), commits, scene);
+            }
+            _ => return,
+        };
         match result {
             Ok(()) => {
                 scene.out.log(Event::Packed { storage: scene.name.to_owned(), before, after });
@@ -349,7 +366,7 @@ impl Packs {
                 self.unswept = mem::take(&mut running.gone);
                 self.on_swept(Err(error), commits, scene);
             }
-            (Some(_), Err(error)) => self.end(Err(txn::remote(error.into())), commits, scene),
+            (Some(_), Err(error)) => self.discard(txn::remote(error.into()), scene),
         }
     }
 
@@ -379,6 +396,9 @@ impl Packs {
             Err(error) => {
                 let (storage, why) = (scene.name.to_owned(), error.to_string());
                 scene.out.log(Event::PackFailed { storage, why });
+                if let Some(log) = scene.desk.store.log() {
+                    packing::point_again(commits, log);
+                }
             }
         }
         if let Some(asker) = running.asker {

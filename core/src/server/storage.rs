@@ -448,13 +448,13 @@ impl Storage {
                 self.pack_step(out, |packs, commits, scene| {
                     let result = result
                         .map(|origin| packing::on_state(commits, (conn, key, place), oid, origin, scene));
-                    packs.on_stated(result, commits, scene);
+                    packs.on_stated(result, scene);
                 });
             }
             StoreDone::Reserved { context: Context::Room { conn, key, bytes }, result } => {
                 self.pack_step(out, |packs, commits, scene| {
                     let result = result.map(|()| packing::on_room(commits, (conn, key, bytes), scene));
-                    packs.on_stated(result, commits, scene);
+                    packs.on_stated(result, scene);
                 });
             }
             StoreDone::Swapped { result } => {

@@ -76,6 +76,13 @@ impl Rig {
         Rig::on(disk, medium, config)
     }
 
+    /// One that collects garbage when it packs.
+    pub(super) fn collecting() -> Rig {
+        let mut disk = Disk::default();
+        disk.collects = true;
+        Rig::on(disk, Medium::File, Config::default())
+    }
+
     pub(super) fn memory() -> Rig {
         Rig::new(Medium::Memory, Config::default())
     }
@@ -99,7 +106,7 @@ impl Rig {
             store: Store::Memory(MemoryStore::new()),
             read_only: name == "frozen",
             has_blobs: false,
-            // The states of these tests refer to nothing.
+            // The states of most tests are no records, and refer to nothing.
             pack: PackOptions { gc: false, ..PackOptions::default() },
             base: Tid::ZERO,
             recent: Vec::new(),
@@ -113,6 +120,7 @@ impl Rig {
             (first.base, first.recent) = (opened.base, opened.recent);
         }
         first.has_blobs = disk.has_blobs;
+        first.pack.gc = disk.collects;
         let boot = vec![first, empty("other"), empty("frozen")];
         Rig {
             server: Server::new(config.clone(), boot, START),

@@ -120,6 +120,12 @@ impl<C: Nest> Coded<C> {
         self.settle(out);
     }
 
+    /// Removes a packed log that is not to be put in place.
+    pub fn discard(&mut self, out: &mut Outbox<C>) {
+        self.store.discard(&mut self.inner);
+        self.settle(out);
+    }
+
     fn settle(&mut self, out: &mut Outbox<C>) {
         out.disk.append(&mut self.inner.disk);
         let form = self.form;
@@ -155,6 +161,7 @@ fn told<C>(form: Transformation, mut done: StoreDone<C>) -> StoreDone<C> {
             Ok(Undone::Back(_) | Undone::Gone) | Err(_) => None,
         }),
         StoreDone::Serial { .. }
+        | StoreDone::First { .. }
         | StoreDone::History { .. }
         | StoreDone::Transaction { .. }
         | StoreDone::Found { .. }

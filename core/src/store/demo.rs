@@ -14,7 +14,7 @@ use crate::store::layer::{Nest, Part, Stage, Step};
 use crate::store::memory;
 use crate::store::revision::Pasts;
 use crate::store::{
-    Current, Outbox, Past, Place, Revision, SoFar, Store, StoreDone, StoreError, StoreOp, Transaction,
+    Current, First, Outbox, Past, Place, Revision, SoFar, Store, StoreDone, StoreError, StoreOp, Transaction,
     UndoTarget, Undone,
 };
 
@@ -25,8 +25,6 @@ pub struct Demo<C> {
     changes: Layer<C>,
     /// The oids up to this one are left to the base.
     left: Oid,
-    /// The last time to which the changes were packed since the start.
-    packed: Tid,
 }
 
 /// One of them with what it has put out.
@@ -54,7 +52,7 @@ impl<C: Nest> Demo<C> {
     /// unless the changes have objects of their own, which are gone on from, none gets an oid up to `left`.
     pub fn new(base: Store<C>, changes: Store<C>, left: Oid) -> Demo<C> {
         let left = if changes.max_oid() > base.max_oid() { Oid::ZERO } else { left };
-        Demo { base: Layer::new(base), changes: Layer::new(changes), left, packed: Tid::ZERO }
+        Demo { base: Layer::new(base), changes: Layer::new(changes), left }
     }
 
     /// What is underneath.
@@ -79,9 +77,9 @@ impl<C: Nest> Demo<C> {
                 self.base.ask(StoreOp::LoadSerial { context: nest(context, Stage::Answer), oid, serial });
             }
             StoreOp::CurrentSerial { context, oid } => self.current(context, oid),
-            StoreOp::FirstSerial { context, oid } => {
+            StoreOp::First { context, oid } => {
                 let layer = if self.base.store.contains(oid) { &mut self.base } else { &mut self.changes };
-                layer.ask(StoreOp::FirstSerial { context: nest(context, Stage::Answer), oid });
+                layer.ask(StoreOp::First { context: nest(context, Stage::Answer), oid });
             }
             StoreOp::History { context, oid, count } => self.history(context, oid, count),
             StoreOp::NextTransaction { context, from, near } => self.next(context, from, near),
@@ -133,21 +131,24 @@ impl<C: Nest> Demo<C> {
     /// root counts only if all of it is in the changes.
     pub fn pack(&mut self, stop: Tid, gc: bool) -> Result<Option<memory::Packed>, memory::PackError> {
         use memory::PackError::{Missing, NoRoot};
-        let packed = match self.changes.store.pack(stop, gc) {
+        match self.changes.store.pack(stop, gc) {
             Err(Missing { .. } | NoRoot) => {
                 mark!("changes are packed that refer to their base");
-                self.changes.store.pack(stop, false)?
+                self.changes.store.pack(stop, false)
             }
-            packed => packed?,
-        };
-        self.packed = self.packed.max(stop);
-        Ok(packed)
+            packed => packed,
+        }
     }
 
     /// Puts a packed log in the place of that of the changes.
     pub fn swap(&mut self, packed: Box<Packed>, keep_old: bool, out: &mut Outbox<C>) {
-        self.packed = self.packed.max(packed.stop);
         self.changes.store.swap(packed, keep_old, &mut self.changes.out);
+        self.settle(out);
+    }
+
+    /// Removes a packed log that is not to take the place of that of the changes.
+    pub fn discard(&mut self, out: &mut Outbox<C>) {
+        self.changes.store.discard(&mut self.changes.out);
         self.settle(out);
     }
 
@@ -274,6 +275,7 @@ impl<C: Nest> Demo<C> {
                 StoreDone::Data { context, oid, result }
             }
             StoreDone::Serial { context, oid, result } => return self.on_serial(context, oid, result, out),
+            StoreDone::First { context, oid, result } => return self.on_first(context, oid, result, out),
             StoreDone::History { context, oid, result } => return self.on_history(context, oid, result, out),
             StoreDone::Transaction { context, result } => {
                 let Step { context, stage } = *context.unnest();
@@ -345,15 +347,15 @@ impl<C: Nest> Demo<C> {
             }
             (Stage::LoadChanged(before), Ok(None)) => {
                 let context = nest(context, Stage::Border(before));
-                return self.changes.ask(StoreOp::FirstSerial { context, oid });
+                return self.changes.ask(StoreOp::First { context, oid });
             }
-            (Stage::UpTo(first), Ok(Some(Revision { until, .. })))
-                if first <= self.packed && until.is_none_or(|until| until > first) =>
+            (Stage::UpTo(First { serial: first, packed: true }), Ok(Some(Revision { until, .. })))
+                if until.is_none_or(|until| until > first) =>
             {
                 mark!("the end of a revision of the base was packed away");
                 Ok(None)
             }
-            (Stage::UpTo(first), Ok(Some(Revision { data, serial, until }))) => {
+            (Stage::UpTo(First { serial: first, .. }), Ok(Some(Revision { data, serial, until }))) => {
                 mark!("a revision of the base ends where the changes begin");
                 let until = Some(until.map_or(first, |until| until.min(first)));
                 Ok(Some(Revision { data, serial, until }))
@@ -377,16 +379,29 @@ impl<C: Nest> Demo<C> {
         let Step { context, stage } = *context.unnest();
         match (stage, result) {
             (Stage::SerialUnchanged, _) if self.is_changed(oid) => self.current(context, oid),
-            (Stage::Border(before), Ok(Current::At(first) | Current::Deleted(first))) => {
+            (_, result) => out.done.push_back(StoreDone::Serial { context, oid, result }),
+        }
+    }
+
+    fn on_first(
+        &mut self,
+        context: C,
+        oid: Oid,
+        result: Result<Option<First>, StoreError>,
+        out: &mut Outbox<C>,
+    ) {
+        let Step { context, stage } = *context.unnest();
+        match (stage, result) {
+            (Stage::Border(before), Ok(Some(first))) => {
                 let context = nest(context, Stage::UpTo(first));
                 self.base.ask(StoreOp::LoadBefore { context, oid, before });
             }
             // It left the changes between two answers.
-            (Stage::Border(before), Ok(Current::Absent)) => self.load(context, oid, before),
+            (Stage::Border(before), Ok(None)) => self.load(context, oid, before),
             (Stage::Border(_), Err(error)) => {
                 out.done.push_back(StoreDone::Loaded { context, oid, result: Err(error) });
             }
-            (_, result) => out.done.push_back(StoreDone::Serial { context, oid, result }),
+            (_, result) => out.done.push_back(StoreDone::First { context, oid, result }),
         }
     }
 

@@ -243,3 +243,16 @@ fn after_a_pack_no_revision_of_the_base_is_told_whose_end_is_not_certain() {
     assert_eq!(rig.before(1, Tid(51)), Ok(Some((b"d".to_vec(), 50, None))));
     assert_eq!(rig.before(2, Tid(70)), Ok(Some((b"base".to_vec(), 21, Some(70)))), "it came after the pack");
 }
+
+#[test]
+fn a_start_knows_from_the_log_of_the_changes_what_a_pack_may_have_removed() {
+    let base = with(Rig::memory(), &[one(10, 1, b"a"), one(20, 1, b"b"), one(21, 2, b"base")]);
+    let packed = Transaction { status: b'p', ..one(50, 1, b"d") };
+    let deleted = Transaction { status: b'p', ..transaction(55, &[(3, None)]) };
+    let mut rig = with(Rig::file().over(base), &[packed, deleted, one(70, 2, b"e")]);
+    assert_eq!(rig.before(1, Tid(50)), Ok(None));
+    assert_eq!(rig.before(1, Tid(20)), Ok(Some((b"a".to_vec(), 10, Some(20)))), "the base knows its end");
+    assert_eq!(rig.before(1, Tid(51)), Ok(Some((b"d".to_vec(), 50, None))));
+    assert_eq!(rig.before(2, Tid(70)), Ok(Some((b"base".to_vec(), 21, Some(70)))), "it came after the pack");
+    assert_eq!(rig.before(3, Tid(55)), Ok(None));
+}

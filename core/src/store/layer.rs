@@ -1,7 +1,7 @@
 //! What a store made of two others needs: to know the parts apart, and to take part in an operation of theirs.
 
 use crate::ids::Tid;
-use crate::store::{Past, Place, RecordsLeft, TransactionHead, UndoTarget};
+use crate::store::{First, Past, Place, RecordsLeft, TransactionHead, UndoTarget};
 
 /// One of the two stores that a [demo](super::demo::Demo) store is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +47,8 @@ pub(super) enum Stage {
     LoadChanged(Tid),
     /// The serial is the end of the base's revision that is current before this one.
     Border(Tid),
-    /// The base's revision ended with this transaction.
-    UpTo(Tid),
+    /// The base's revision ended with this one, or before if that was packed away.
+    UpTo(First),
     /// If the changes do not have the state of this transaction, the base may.
     SerialChanged(Tid),
     /// If these are fewer revisions than so many, the base's follow.

@@ -6,8 +6,8 @@ pub use pack::{PackError, Packed};
 
 use crate::ids::{Oid, Tid};
 use crate::store::{
-    CopiedRecord, Current, Outbox, Past, Pasts, Place, RecordsLeft, Revision, Store, StoreDone, StoreError,
-    StoreOp, Transaction, TransactionHead,
+    CopiedRecord, Current, First, Outbox, Past, Pasts, Place, RecordsLeft, Revision, Store, StoreDone,
+    StoreError, StoreOp, Transaction, TransactionHead,
 };
 use bytes::Bytes;
 use pack::Objects;
@@ -57,9 +57,7 @@ impl MemoryStore {
             StoreOp::CurrentSerial { context, oid } => {
                 StoreDone::Serial { context, oid, result: Ok(self.current(oid)) }
             }
-            StoreOp::FirstSerial { context, oid } => {
-                StoreDone::Serial { context, oid, result: Ok(self.first(oid)) }
-            }
+            StoreOp::First { context, oid } => StoreDone::First { context, oid, result: Ok(self.first(oid)) },
             StoreOp::History { context, oid, count } => {
                 StoreDone::History { context, oid, result: self.history(oid, count) }
             }
@@ -131,7 +129,8 @@ impl MemoryStore {
                 }
             }
         }
-        let gone = pack::remove(&mut self.objects, &leaving);
+        let mut gone = pack::remove(&mut self.objects, &leaving);
+        gone.extend(pack::superseded(&self.objects));
         let before = self.size;
         self.size = self.transactions.iter().map(|(tid, kept)| self.footprint(*tid, kept)).sum();
         Ok(Some(Packed { before, after: self.size, gone }))
@@ -235,8 +234,9 @@ impl MemoryStore {
         serial(self.objects.get(&oid).and_then(|revisions| revisions.last()))
     }
 
-    fn first(&self, oid: Oid) -> Current {
-        serial(self.objects.get(&oid).and_then(|revisions| revisions.first()))
+    fn first(&self, oid: Oid) -> Option<First> {
+        let (serial, _) = self.objects.get(&oid)?.first()?;
+        Some(First { serial: *serial, packed: *serial <= self.packed })
     }
 }
 
@@ -388,14 +388,18 @@ mod tests {
     #[test]
     fn a_pack_tells_which_blobs_go() {
         let mut store = MemoryStore::new();
-        let blob = b"cZODB.blob\nBlob\n.N.";
-        for tid in [10, 20] {
-            store.append(vec![transaction(tid, &[(1, Some(blob))])], &mut Outbox::<()>::default());
+        let blob: &[u8] = b"cZODB.blob\nBlob\n.N.";
+        let gone = |store: &mut MemoryStore, stop| -> Vec<(u64, u64)> {
+            let packed = store.pack(Tid(stop), false).unwrap().unwrap();
+            packed.gone.iter().map(|id| (id.oid.0, id.tid.0)).collect()
+        };
+        for (tid, state) in [(10, blob), (20, blob), (40, blob), (50, blob), (60, b"no blob")] {
+            store.append(vec![transaction(tid, &[(1, Some(state))])], &mut Outbox::<()>::default());
         }
-        let packed = store.pack(Tid(30), false).unwrap().unwrap();
-        assert_eq!(packed.gone, [crate::store::blob::BlobId { oid: Oid(1), tid: Tid(10) }]);
-        store.append(vec![transaction(40, &[(1, None)])], &mut Outbox::<()>::default());
-        let packed = store.pack(Tid(50), false).unwrap().unwrap();
-        assert_eq!((packed.gone.len(), store.len(), store.last_tid()), (1, 0, Tid(40)));
+        assert_eq!(gone(&mut store, 30), [(1, 10), (1, 40), (1, 20)], "of later ones the newest stays");
+        assert_eq!(store.load_serial(Oid(1), Tid(40)).unwrap(), blob, "its record does");
+        store.append(vec![transaction(70, &[(1, None)])], &mut Outbox::<()>::default());
+        assert_eq!(gone(&mut store, 55), [(1, 20), (1, 40), (1, 50)], "it was deleted later");
+        assert_eq!((gone(&mut store, 80), store.len(), store.last_tid()), (vec![(1, 50)], 0, Tid(70)));
     }
 }

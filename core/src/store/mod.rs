@@ -29,7 +29,7 @@ use thiserror::Error;
 
 pub use layer::{Nest, Part, Step};
 pub use ops::{StoreDone, StoreOp};
-pub use revision::{Current, Past, Revision};
+pub use revision::{Current, First, Past, Revision};
 pub use transaction::{
     CopiedRecord, CopiedTransaction, Place, Record, RecordsLeft, Transaction, TransactionHead,
 };
@@ -175,6 +175,19 @@ impl<C: Nest> Store<C> {
             Store::File(store) => store.swap(packed, keep_old, out),
             Store::Coded(coded) => coded.swap(packed, keep_old, out),
             Store::Demo(demo) => demo.swap(packed, keep_old, out),
+            Store::Memory(_) => unreachable!("there is no log in memory"),
+        }
+    }
+
+    /// Removes a packed log that is not to take the place of the old one; answered by [`StoreDone::Swapped`].
+    ///
+    /// # Panics
+    /// When the store has no log.
+    pub fn discard(&mut self, out: &mut Outbox<C>) {
+        match self {
+            Store::File(store) => store.discard(out),
+            Store::Coded(coded) => coded.discard(out),
+            Store::Demo(demo) => demo.discard(out),
             Store::Memory(_) => unreachable!("there is no log in memory"),
         }
     }

@@ -1,7 +1,7 @@
 //! The questions a server puts to a storage, and the answers.
 
 use super::{
-    CopiedRecord, Current, Past, Place, RecordsLeft, Revision, SoFar, StoreError, TransactionHead,
+    CopiedRecord, Current, First, Past, Place, RecordsLeft, Revision, SoFar, StoreError, TransactionHead,
     UndoRefusal, UndoTarget, Undone,
 };
 use crate::ids::{Oid, Tid};
@@ -35,8 +35,8 @@ pub enum StoreOp<C> {
         /// The object.
         oid: Oid,
     },
-    /// The serial of the first revision of `oid` that the store has.
-    FirstSerial {
+    /// Where the revisions of `oid` begin that the store has.
+    First {
         /// Returned with the answer.
         context: C,
         /// The object.
@@ -140,14 +140,23 @@ pub enum StoreDone<C> {
         /// The state.
         result: Result<Bytes, StoreError>,
     },
-    /// To [`StoreOp::CurrentSerial`] and [`StoreOp::FirstSerial`].
+    /// To [`StoreOp::CurrentSerial`].
     Serial {
         /// From the question.
         context: C,
         /// The object.
         oid: Oid,
-        /// The current revision, or the first.
+        /// The current revision.
         result: Result<Current, StoreError>,
+    },
+    /// To [`StoreOp::First`]. `None`: the object was never stored.
+    First {
+        /// From the question.
+        context: C,
+        /// The object.
+        oid: Oid,
+        /// The first revision.
+        result: Result<Option<First>, StoreError>,
     },
     /// To [`StoreOp::History`], the newest first.
     History {
@@ -220,7 +229,7 @@ pub enum StoreDone<C> {
         /// What the disk said.
         why: StoreError,
     },
-    /// To [`Store::swap`](super::Store::swap). After an error the old log is served; if the new one is, the store takes no
+    /// To [`Store::discard`](super::Store::discard), and to [`Store::swap`](super::Store::swap). After an error the old log is served; if the new one is, the store takes no
     /// more commits.
     Swapped {
         /// Whether the packed log is in place for good.

@@ -16,6 +16,15 @@ pub enum Current {
     Deleted(Tid),
 }
 
+/// The first revision of an object, which may be a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct First {
+    /// The transaction that wrote it.
+    pub serial: Tid,
+    /// Whether a pack may have removed earlier ones.
+    pub packed: bool,
+}
+
 /// A revision with the time it was current.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {

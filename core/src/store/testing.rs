@@ -7,7 +7,7 @@ use crate::store::disk::{DiskDone, DiskOp};
 use crate::store::file::testing::{Disk, options, transaction};
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    CopiedRecord, Current, Nest, Outbox, Place, RecordsLeft, Step, Store, StoreDone, StoreError, StoreOp,
+    CopiedRecord, First, Nest, Outbox, Place, RecordsLeft, Step, Store, StoreDone, StoreError, StoreOp,
     Transaction, TransactionHead,
 };
 use proptest::prelude::*;
@@ -231,13 +231,9 @@ fn answer(rig: &mut Rig, question: StoreOp<Asked>) -> StoreDone<Asked> {
     done
 }
 
-/// The first revision; whether it is a deletion is not of interest.
-fn first(rig: &mut Rig, oid: Oid) -> Option<Tid> {
-    match rig.ask(StoreOp::FirstSerial { context: Asked::Test, oid }) {
-        StoreDone::Serial { result, .. } => match result.unwrap() {
-            Current::Absent => None,
-            Current::At(tid) | Current::Deleted(tid) => Some(tid),
-        },
+fn first(rig: &mut Rig, oid: Oid) -> Option<First> {
+    match rig.ask(StoreOp::First { context: Asked::Test, oid }) {
+        StoreDone::First { result, .. } => result.unwrap(),
         other => panic!("{other:?}"),
     }
 }

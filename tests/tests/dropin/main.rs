@@ -4,6 +4,7 @@
 mod both_ways;
 mod packing;
 mod readers;
+mod reading;
 mod recovery;
 mod restarts;
 mod sample;

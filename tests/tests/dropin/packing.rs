@@ -2,49 +2,57 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use zeolith_core::ids::Tid;
 use zeolith_core::store::CopiedTransaction;
+use zeolith_core::store::blob::BlobId;
 use zeolith_net::offline::{Offline, Pack};
 use zeolith_tests::python::Script;
 use zeolith_tests::repetitions;
 use zeolith_tests::server::Home;
 
 /// One pack of Python's.
-struct Case {
-    file: String,
-    packed: String,
+pub struct Case {
+    pub file: String,
+    pub packed: String,
     time: f64,
-    gc: bool,
-    error: Option<String>,
+    pub gc: bool,
+    pub error: Option<String>,
+    /// Object and transaction of each blob that was there, and of those that went.
+    blobs: Vec<String>,
+    gone: Vec<String>,
 }
 
-fn cases(home: &Home, seed: usize, count: usize) -> Vec<Case> {
-    let printed =
-        Script::new("packing.py").arg(home.path("")).arg(seed.to_string()).arg(count.to_string()).run();
+pub fn cases(home: &Home, seed: usize, count: usize) -> Vec<Case> {
+    let script = Script::new("packing.py").arg(home.path("")).arg(seed.to_string()).arg(count.to_string());
+    let printed = script.limit(Duration::from_secs(120 + count as u64)).run();
     let case = |line: &str| {
         let value: Value = serde_json::from_str(line).expect("JSON");
         let text = |key: &str| value[key].as_str().map(str::to_owned);
+        let texts = |key: &str| serde_json::from_value(value[key].clone()).expect("a list of texts");
         Case {
             file: text("file").expect("a path"),
             packed: text("packed").expect("a path"),
             time: value["time"].as_f64().expect("a number"),
             gc: value["gc"].as_bool().expect("a flag"),
             error: text("error"),
+            blobs: texts("blobs"),
+            gone: texts("gone"),
         }
     };
     printed.lines().filter(|line| line.starts_with('{')).map(case).collect()
 }
 
-fn transactions(path: &Path) -> Vec<CopiedTransaction> {
+pub fn transactions(path: &Path) -> Vec<CopiedTransaction> {
     let mut storage = Offline::open_read_only(path).expect("a file that opens");
     let mut cursor = storage.transactions(Tid::ZERO);
     std::iter::from_fn(|| storage.next(&mut cursor).expect("a file that can be read")).collect()
 }
 
-/// Packs a copy of the file; gives its bytes.
-fn packed_by_us(home: &Home, case: &Case) -> Result<Vec<u8>, String> {
+/// Packs a copy of the file; gives its bytes, and which blobs go.
+fn packed_by_us(home: &Home, case: &Case) -> Result<(Vec<u8>, Vec<String>), String> {
     let ours = home.path("ours.fs");
     for suffix in ["", ".index", ".sums", ".lock", ".old"] {
         let _ = fs::remove_file(home.path(&format!("ours.fs{suffix}")));
@@ -56,48 +64,68 @@ fn packed_by_us(home: &Home, case: &Case) -> Result<Vec<u8>, String> {
     storage.close().expect("a disk with room");
     let outcome = outcome.map_err(|error| error.to_string())?;
     let old = home.path("ours.fs.old");
-    match outcome {
-        Pack::Done { before, after } => {
+    let is_done = matches!(outcome, Pack::Done { .. });
+    let mut gone: Vec<String> = match outcome {
+        Pack::Done { before, after, gone } => {
             assert_eq!(fs::read(&old).unwrap(), fs::read(&case.file).unwrap(), "the old log is kept");
             assert_eq!(fs::metadata(&old).unwrap().len(), before);
             assert_eq!(fs::metadata(&ours).unwrap().len(), after);
+            gone.iter().map(|BlobId { oid, tid }| format!("{oid} {tid}")).collect()
         }
-        Pack::Nothing(_) => assert!(!old.exists()),
-    }
+        Pack::Nothing(_) => {
+            assert!(!old.exists());
+            Vec::new()
+        }
+    };
+    gone.sort();
     for suffix in ["pack", "pack.sums", "pack.index"] {
         assert!(!home.path(&format!("ours.fs.{suffix}")).exists(), "{suffix} is left behind");
     }
     // Its checksums and its index are of use, and it can be packed again.
     let storage = Offline::open(&ours, false).expect("the packed file");
     assert!(storage.summary().report.damaged.is_empty() && storage.summary().report.cut.is_none());
-    if matches!(outcome, Pack::Done { .. }) {
+    if is_done {
         assert_eq!(storage.summary().report.structure, 0, "{:?}", storage.summary().report);
     }
     storage.close().expect("a disk with room");
-    Ok(fs::read(&ours).expect("a file"))
+    Ok((fs::read(&ours).expect("a file"), gone))
 }
 
 #[test]
 fn a_packed_file_is_what_python_makes_of_it() {
     let home = Home::new();
-    let (mut packed, mut nothing, mut refused, mut kept) = (0, 0, 0, 0);
+    let (mut packed, mut nothing, mut refused, mut kept, mut blobs) = (0, 0, 0, 0, 0);
     for case in cases(&home, repetitions(1, 2), repetitions(80, 1_000)) {
         let Case { file, time, gc, error, .. } = &case;
         let told = format!("{file} packed to {time}, gc {gc}");
         let theirs = fs::read(&case.packed).expect("a file");
-        match (packed_by_us(&home, &case), error) {
+        let ours = packed_by_us(&home, &case).map(|(ours, gone)| {
+            blobs += gone.len();
+            // With an object that is garbage, or deleted, Python removes what its later revisions need, too.
+            let later = |blob: &&String| blob[17..] > Tid::of_time(*time).expect("a time").to_string()[..];
+            let gone: Vec<_> = gone.into_iter().filter(|blob| case.blobs.contains(blob)).collect();
+            let due: Vec<_> = case.gone.iter().filter(|blob| !later(blob)).cloned().collect();
+            assert!(error.is_some() || gone == due, "{told}: {gone:?}, {due:?}");
+            ours
+        });
+        match (ours, error) {
             (Ok(ours), None) if ours == theirs => {
                 let same = theirs == fs::read(file).expect("a file");
                 if same { nothing += 1 } else { packed += 1 }
             }
             (Ok(ours), None) => {
                 // Python may drop the newest transaction; ours is there without records.
+                let is_same = ours == fs::read(file).expect("a file");
                 let home = Home::new();
                 let (at, of) = (home.path("ours"), home.path("theirs"));
                 fs::write(&at, ours).unwrap();
                 fs::write(&of, theirs).unwrap();
                 let (mut ours, theirs) = (transactions(&at), transactions(&of));
                 let newest = ours.pop().expect("it is never empty");
+                if is_same {
+                    // With it all that is there stays, and there is nothing to pack.
+                    ours.iter_mut().for_each(|transaction| transaction.status = b'p');
+                }
                 assert_eq!((ours, newest.records.len()), (theirs, 0), "{told}");
                 kept += 1;
             }
@@ -117,4 +145,5 @@ fn a_packed_file_is_what_python_makes_of_it() {
         "{packed} packed alike, {nothing} with nothing to do, {refused} refused, {kept} keep their newest"
     );
     assert!(packed > 20 && nothing > 5 && refused > 2, "{packed}, {nothing}, {refused}, {kept}");
+    assert!(blobs > 20, "{blobs} blobs went");
 }

@@ -208,6 +208,29 @@ fn blobs_over_those_of_a_base_are_there_after_a_restart() {
 }
 
 #[test]
+fn changes_are_packed_and_their_base_is_not() {
+    for lines in [IN_MEMORY, IN_A_FILE] {
+        let home = Home::new();
+        Script::new("demo.py").arg("base").arg(home.path("base.fs")).run();
+        let before = files(&home, "base.fs");
+        let server = Server::start(&home, &config(Codec::Pickle, lines));
+        Script::new("demo.py").arg("packed").arg(server.address()).run();
+        server.end();
+        if lines == IN_A_FILE {
+            let server = Server::start(&home, &config(Codec::Pickle, lines));
+            Script::new("demo.py").arg("known").arg(server.address()).run();
+            server.end();
+        }
+        assert_eq!(
+            fs::read(home.path("base.fs")).expect("the base"),
+            before["base.fs"],
+            "the base was written"
+        );
+        assert_eq!(home.path("changes.fs.old").exists(), lines == IN_A_FILE);
+    }
+}
+
+#[test]
 fn totals_over_a_base_are_right() {
     let home = Home::new();
     let server = Server::start(&home, &Config::new(Codec::Pickle));

@@ -8,6 +8,7 @@ mod files;
 mod flow;
 mod layers;
 mod limits;
+mod packs;
 mod read_only;
 mod rig;
 mod start;

@@ -2,5 +2,6 @@
 
 mod copying;
 mod looking;
+mod packing;
 mod rig;
 mod watching;

@@ -178,6 +178,8 @@ fn room_is_reserved_for_the_state_that_a_voted_undo_is_given() {
         rig.let_go(Hold::Reserves);
         let answer = rig.answer(b, &packed).expect("an answer");
         assert_eq!(answer.is_err(), full, "{answer:?}");
+        assert_eq!(left_behind(&rig).contains(&FileId::Old), !full, "and nothing else is left");
+        assert!(left_behind(&rig).len() < 2);
         filler.abort(&mut rig);
         tx.finish(&mut rig);
         let mut rig = rig.reopen();
@@ -310,4 +312,57 @@ fn what_lies_beneath_a_later_store_gives_its_place_up_too() {
         (state(&mut rig, b, 1).unwrap(), state(&mut rig, b, 2).unwrap()),
         ("stored".into(), "merged".into())
     );
+}
+
+/// A record that refers to these objects.
+fn refers(to: &[u8]) -> String {
+    let references = to.iter().map(|&oid| format!("C\x08\0\0\0\0\0\0\0{}Q", char::from(oid)));
+    format!("N.({}t.", references.collect::<String>())
+}
+
+fn left_behind(rig: &Rig) -> Vec<FileId> {
+    let files = [FileId::Packed, FileId::PackedSums, FileId::PackedIndex, FileId::Old];
+    files.into_iter().filter(|file| rig.disk.len(*file).is_some()).collect()
+}
+
+#[test]
+fn an_undo_that_is_voted_on_and_refers_to_what_a_pack_collects_ends_the_pack() {
+    let mut rig = Rig::collecting();
+    let (a, b) = (rig.client(), rig.client());
+    let first = commit(&mut rig, a, &[(0, Tid::ZERO, &refers(&[1])), (1, Tid::ZERO, &refers(&[]))]);
+    let second = commit(&mut rig, a, &[(0, first, &refers(&[]))]);
+    let time = Owned::Float(rig.wall.seconds() + 60.0);
+    rig.pass(Duration::from_secs(120));
+    let tx = undo(&mut rig, a, 7, second);
+    assert!(tx.vote(&mut rig).is_ok());
+    let log = rig.disk.bytes(FileId::Log).to_vec();
+    let refused = error(rig.call(b, "pack", row![time.clone(), true]));
+    let expected = "StorageError: an undo during the pack brought back object 0000000000000000, which refers to \
+                    object 0000000000000001: pack again";
+    assert_eq!(refused, expected);
+    assert_eq!((left_behind(&rig), rig.disk.bytes(FileId::Log)), (Vec::new(), &log[..]));
+    tx.finish(&mut rig);
+    // To the same time, at which nothing referred to the object: what is undone later says that it is needed.
+    assert_eq!(rig.call(b, "pack", row![time, true]), Ok(Owned::None));
+    let mut rig = rig.reopen();
+    let a = rig.client();
+    assert_eq!([0, 1].map(|oid| state(&mut rig, a, oid)), [Some(refers(&[1])), Some(refers(&[]))]);
+}
+
+#[test]
+fn an_undo_that_brings_back_what_it_refers_to_lets_a_pack_go_on() {
+    let mut rig = Rig::collecting();
+    let (a, b) = (rig.client(), rig.client());
+    let first = commit(&mut rig, a, &[(0, Tid::ZERO, &refers(&[1])), (1, Tid::ZERO, &refers(&[]))]);
+    let tx = Tx::begin(&mut rig, a, 6).store(&mut rig, 0, first, &refers(&[]));
+    rig.one_way(a, "deleteObject", row![Oid(1), first, 6]);
+    assert!(tx.vote(&mut rig).is_ok());
+    let second = tx.finish(&mut rig);
+    let tx = undo(&mut rig, a, 7, second);
+    assert!(tx.vote(&mut rig).is_ok());
+    assert_eq!(rig.call(b, "pack", row![Owned::Float(4e9), true]), Ok(Owned::None));
+    tx.finish(&mut rig);
+    let mut rig = rig.reopen();
+    let a = rig.client();
+    assert_eq!([0, 1].map(|oid| state(&mut rig, a, oid)), [Some(refers(&[1])), Some(refers(&[]))]);
 }

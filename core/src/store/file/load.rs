@@ -6,8 +6,9 @@ use crate::ids::{Oid, Tid};
 use crate::limits;
 use crate::store::file::format::{Broken, DATA_HEADER, DataHeader, NUMBER};
 use crate::store::file::index::Entry;
+use crate::store::file::pack::PACKED;
 use crate::store::file::view::{Need, View, Walk, damaged};
-use crate::store::{Current, Revision};
+use crate::store::{Current, First, Revision};
 
 /// What a load wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum Question {
     Serial(Tid),
     /// The serial of the current revision.
     Current,
-    /// The serial of the first revision.
+    /// The first revision.
     First,
 }
 
@@ -38,8 +39,10 @@ pub enum Answer {
     Nothing,
     /// To `Before` and `Serial`: no such revision, or it is a deletion.
     NoObject,
-    /// To `Current` and `First`.
+    /// To `Current`.
     Current(Current),
+    /// To `First`.
+    First(First),
 }
 
 /// The search for one revision of one object.
@@ -142,20 +145,33 @@ impl Load {
         }
     }
 
+    /// Looks at the transaction of the first revision.
+    fn look_at_first(&self, log: &View<'_>, header: &DataHeader) -> Result<Found, Need> {
+        if header.txn >= self.at {
+            return damaged(self.at, Broken::OtherTransaction);
+        }
+        let txn = log.txn_header(header.txn)?;
+        if txn.tid != header.tid {
+            return damaged(self.at, Broken::OtherTransaction);
+        }
+        let first = First { serial: header.tid, packed: txn.status == PACKED };
+        Ok(Found::Over { answer: Answer::First(first), len: header.record_len() })
+    }
+
     /// Looks at the record at `self.at`, which belongs to the revision of `serial`.
     fn look_at_data(&self, log: &View<'_>, header: &DataHeader, serial: Tid) -> Result<Found, Need> {
         let len = header.record_len();
         let answer = |answer| Ok(Found::Over { answer, len });
         if header.data == 0 {
             return match (log.number(self.at + DATA_HEADER as u64)?, self.question) {
-                (0, Question::Current | Question::First) => answer(Answer::Current(Current::Deleted(serial))),
+                (0, Question::Current) => answer(Answer::Current(Current::Deleted(serial))),
                 (0, _) => answer(Answer::NoObject),
-                (_, Question::Current | Question::First) => answer(Answer::Current(Current::At(serial))),
+                (_, Question::Current) => answer(Answer::Current(Current::At(serial))),
                 (data, _) if data >= self.at => damaged(self.at, Broken::Pointer),
                 (data, _) => Ok(Found::Elsewhere { data, serial, len }),
             };
         }
-        if self.question.is_of_serial() {
+        if self.question == Question::Current {
             return answer(Answer::Current(Current::At(serial)));
         }
         let Ok(whole) = usize::try_from(len) else { return damaged(self.at, Broken::Ends) };
@@ -179,6 +195,7 @@ impl Walk for Load {
         }
         let len = header.record_len();
         match self.matches(&header) {
+            Ok(true) if self.question == Question::First => self.look_at_first(log, &header),
             Ok(true) => self.look_at_data(log, &header, header.tid),
             Ok(false) if header.prev >= self.at => damaged(self.at, Broken::Pointer),
             Ok(false) => Ok(Found::Older { prev: header.prev, serial: header.tid, len }),

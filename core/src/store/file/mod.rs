@@ -129,7 +129,7 @@ impl<C> FileStore<C> {
             StoreOp::CurrentSerial { context, oid } => {
                 Lookup::start(context, oid, Question::Current, book, out);
             }
-            StoreOp::FirstSerial { context, oid } => Lookup::start(context, oid, Question::First, book, out),
+            StoreOp::First { context, oid } => Lookup::start(context, oid, Question::First, book, out),
             StoreOp::History { context, oid, count } => match book.index.get(oid) {
                 Some(entry) if count > 0 => {
                     Asked::start(context, History::new(oid, count, entry.at), book, out);
@@ -328,6 +328,13 @@ impl<C> FileStore<C> {
         self.swap.insert(Swap::new(packed, keep_old, owner)).go(&mut out.disk);
     }
 
+    /// Removes a packed log that is not to take the place of this one; answered by `Swapped`. What cannot be removed goes
+    /// with the next pack, or at the next start.
+    pub fn discard(&mut self, out: &mut Outbox<C>) {
+        let owner = self.owner.expect("nobody packs a read-only storage");
+        self.swap.insert(Swap::discarding(owner)).go(&mut out.disk);
+    }
+
     fn on_swapping(&mut self, done: DiskDone<C>, out: &mut Outbox<C>) {
         let swap = self.swap.as_mut().expect("a swap that goes on");
         let result = match swap.on_disk(done, &mut out.disk) {
@@ -426,6 +433,11 @@ impl<C> FileStore<C> {
     /// Objects in the index, deleted ones included.
     pub fn len(&self) -> u64 {
         self.book.index.len()
+    }
+
+    /// Whether a place is one of this log, and not of one that was packed since.
+    pub fn has_place(&self, place: Place) -> bool {
+        place.log == self.book.log
     }
 
     /// True when nothing was ever stored.

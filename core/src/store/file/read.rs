@@ -105,8 +105,8 @@ impl<C> Lookup<C> {
     pub(super) fn start(context: C, oid: Oid, question: Question, book: &mut Book, out: &mut Outbox<C>) {
         let Some(origin) = book.index.get(oid) else {
             let absent = match question {
-                Question::Current | Question::First => Answer::Current(Current::Absent),
-                Question::Before(_) | Question::Serial(_) => Answer::NoObject,
+                Question::Current => Answer::Current(Current::Absent),
+                Question::Before(_) | Question::Serial(_) | Question::First => Answer::NoObject,
             };
             mark!("an object is unknown");
             return out.done.push_back(done(context, oid, question, Ok(absent)));
@@ -186,7 +186,7 @@ fn done<C>(context: C, oid: Oid, question: Question, result: Result<Answer, Stor
                 Answer::Revision(revision) => Ok(Some(revision)),
                 Answer::Nothing => Ok(None),
                 Answer::NoObject => Err(StoreError::NoObject(oid)),
-                Answer::Current(_) => unreachable!("nobody asked for the current serial"),
+                Answer::Current(_) | Answer::First(_) => unreachable!("nobody asked for a serial"),
             });
             StoreDone::Loaded { context, oid, result }
         }
@@ -194,18 +194,24 @@ fn done<C>(context: C, oid: Oid, question: Question, result: Result<Answer, Stor
             let result = result.and_then(|answer| match answer {
                 Answer::Revision(revision) => Ok(revision.data),
                 Answer::Nothing | Answer::NoObject => Err(StoreError::NoObject(oid)),
-                Answer::Current(_) => unreachable!("nobody asked for the current serial"),
+                Answer::Current(_) | Answer::First(_) => unreachable!("nobody asked for a serial"),
             });
             StoreDone::Data { context, oid, result }
         }
-        Question::Current | Question::First => {
+        Question::Current => {
             let result = result.map(|answer| match answer {
                 Answer::Current(current) => current,
-                Answer::Revision(_) | Answer::Nothing | Answer::NoObject => {
-                    unreachable!("nobody asked for a revision")
-                }
+                other => unreachable!("nobody asked for a revision: {other:?}"),
             });
             StoreDone::Serial { context, oid, result }
+        }
+        Question::First => {
+            let result = result.map(|answer| match answer {
+                Answer::First(first) => Some(first),
+                Answer::NoObject => None,
+                other => unreachable!("nobody asked for another revision: {other:?}"),
+            });
+            StoreDone::First { context, oid, result }
         }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Swap {
     unwritten: Option<DiskError>,
     /// Why the old log stays.
     failed: Option<DiskError>,
+    /// The old log stays whatever comes, and there is nothing to tell.
+    discards: bool,
     owner: (u32, Nonce),
 }
 
@@ -68,7 +70,19 @@ impl Swap {
             steps.push_back(Step::Name(Remove(FileId::Old)));
         }
         steps.push_back(Step::Name(Sync));
-        Swap { steps, packed: Some(packed), unwritten: None, failed: None, owner }
+        Swap { steps, packed: Some(packed), unwritten: None, failed: None, discards: false, owner }
+    }
+
+    /// To nothing: what was written goes.
+    pub(super) fn discarding(owner: (u32, Nonce)) -> Swap {
+        Swap {
+            steps: removal().collect(),
+            packed: None,
+            unwritten: None,
+            failed: None,
+            discards: true,
+            owner,
+        }
     }
 
     /// Whether an outcome is the answer to a step.
@@ -99,6 +113,7 @@ impl Swap {
         };
         let is_placed = !self.steps.iter().any(|step| matches!(step, Step::Place));
         match error {
+            _ if self.discards => {}
             Some(error) if self.failed.is_none() && self.packed.is_none() => {
                 return Progress::Uncertain(error);
             }
@@ -122,9 +137,8 @@ impl Swap {
     /// The old log stays: its checksums are named again, and what was written goes.
     fn give_up(&mut self, error: DiskError) {
         self.failed = Some(error);
-        let files = [FileId::Packed, FileId::PackedSums, FileId::PackedIndex];
         self.steps = VecDeque::from([Step::WriteLock(self.owner.1)]);
-        self.steps.extend(files.map(|file| Step::Name(Naming::Remove(file))));
+        self.steps.extend(removal());
     }
 
     /// Puts out the next step; false when there is none.
@@ -145,4 +159,11 @@ impl Swap {
         }
         true
     }
+}
+
+/// Removes what a pack has written.
+fn removal() -> impl Iterator<Item = Step> {
+    [FileId::Packed, FileId::PackedSums, FileId::PackedIndex]
+        .into_iter()
+        .map(|file| Step::Name(Naming::Remove(file)))
 }

@@ -77,6 +77,8 @@ pub(crate) struct Disk {
     pub(crate) broken: Option<FileId>,
     /// Objects may have blobs, which are in this folder.
     pub(crate) has_blobs: bool,
+    /// Whether packs of the storage here collect garbage.
+    pub(crate) collects: bool,
     pub(crate) blobs: Folder,
     /// Operations after which the next fails, if it is a sync.
     pub(crate) fails_after: Option<usize>,

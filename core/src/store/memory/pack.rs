@@ -17,7 +17,7 @@ pub struct Packed {
     pub before: u64,
     /// Bytes now.
     pub after: u64,
-    /// The blobs whose records are gone.
+    /// The blobs whose records are gone, and those of which a later revision is there.
     pub gone: Vec<BlobId>,
 }
 
@@ -95,6 +95,17 @@ fn reached(objects: &Objects, stop: Tid) -> Result<BTreeSet<Oid>, PackError> {
         }
     }
     Ok(reached)
+}
+
+/// The revisions with a blob that have a later one, and those of deleted objects. As in ZODB's BlobStorage over a storage
+/// without undo, their bytes go at any pack: only those of an object's newest blob stay, whatever the time.
+pub(super) fn superseded(objects: &Objects) -> impl Iterator<Item = BlobId> {
+    let with_blob = |state: &Option<Bytes>| state.as_ref().is_some_and(|state| is_blob(state) == Some(true));
+    objects.iter().flat_map(move |(&oid, revisions)| {
+        let is_there = revisions.last().is_some_and(|(_, state)| state.is_some());
+        let blobs = revisions.iter().rev().filter(move |(_, state)| with_blob(state));
+        blobs.skip(usize::from(is_there)).map(move |&(tid, _)| BlobId { oid, tid })
+    })
 }
 
 /// Takes revisions out; gives those that were blobs.

@@ -99,8 +99,8 @@ pub enum Stage {
 pub struct Packed {
     /// Where every object's record lies.
     pub index: Index,
-    /// The last transaction before the state that is kept.
-    pub stop: Tid,
+    /// Whether what is not there was collected.
+    pub gc: bool,
     /// Where the old log ended.
     pub before: u64,
     /// Where the new log ends.

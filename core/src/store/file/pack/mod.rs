@@ -443,7 +443,7 @@ impl<C> Packing<C> {
             let Rest { pen, index, .. } = *rest;
             self.news.push_back(News::Ready(Box::new(Packed {
                 index,
-                stop: self.begin.stop,
+                gc: self.begin.gc,
                 before: self.upto,
                 end: pen.at(),
                 nonce: self.begin.nonce,

@@ -1,8 +1,8 @@
 //! A power loss at every operation of a pack: the storage opens to the old log or to the new one, and goes on.
 
-use super::{End, pack, state, transaction};
+use super::{End, News, Order, PackError, Packing, begin, pack, state, transaction};
 use crate::ids::{Oid, Tid};
-use crate::store::disk::FileId;
+use crate::store::disk::{DiskDone, DiskError, DiskOp, FileId};
 use crate::store::file::testing::{Disk, Session, coins, options};
 use crate::store::{StoreDone, Transaction};
 
@@ -110,4 +110,53 @@ fn a_disk_that_breaks_during_a_pack_leaves_the_storage_as_it_was() {
     }
     session.disk.broken = None;
     assert!(session.append(vec![transaction(50, vec![(7, Some(state("seven", &[])))])]).len() == 1);
+}
+
+/// Packs on a disk that takes so many writes and then no more; the error, unless they were enough.
+fn pack_until_full(session: &mut Session<'_>, writes: usize) -> Option<PackError> {
+    let upto = session.store.size();
+    let mut packing = Packing::<u32>::new(begin(session, 30, false));
+    let mut left = writes;
+    loop {
+        match packing.news() {
+            Some(News::Failed(error)) => return Some(error),
+            Some(News::CaughtUp { .. }) => packing.order(Order::Finish { upto }),
+            Some(News::Ready(_)) => return None,
+            Some(_) => {}
+            None => match packing.poll().expect("a pack wants something until it is over") {
+                DiskOp::Write { file, .. } if left == 0 => {
+                    packing.handle(DiskDone::WriteFailed { file, error: DiskError::Full });
+                }
+                op => {
+                    left -= usize::from(matches!(op, DiskOp::Write { .. }));
+                    if let Some(done) = session.disk.carry_out(op) {
+                        packing.handle(done);
+                    }
+                }
+            },
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_gets_full_at_any_write_of_a_pack_leaves_the_storage_as_it_was() {
+    let mut refused = 0;
+    for writes in 0.. {
+        let mut disk = Disk::default();
+        let mut session = Session { store: disk.open().store, disk: &mut disk };
+        for transaction in life() {
+            session.append(vec![transaction]);
+        }
+        let log = session.disk.bytes(FileId::Log).to_vec();
+        let Some(error) = pack_until_full(&mut session, writes) else { break };
+        refused += 1;
+        assert_eq!(error, PackError::Disk(DiskError::Full));
+        assert_eq!(session.disk.bytes(FileId::Log), log);
+        for file in [FileId::Packed, FileId::PackedSums, FileId::PackedIndex, FileId::Old] {
+            assert_eq!(session.disk.len(file), None, "{file:?} is left after {writes} writes");
+        }
+        assert_eq!(session.append(vec![transaction(50, vec![(7, Some(state("seven", &[])))])]).len(), 1);
+        assert_eq!(pack(&mut session, 30, false, true), End::Done, "there is room again");
+    }
+    assert!(refused > 2, "{refused} writes");
 }
