@@ -2,8 +2,8 @@
 
     packing.py FOLDER SEED CASES
 
-Prints a line of JSON for each pack: {"file", "packed", "time", "gc", "error", "blobs", "gone"}; the error is null where Python
-packs, or finds nothing to pack; the last are the blobs whose files were there, and of these the ones that went. Beside each file, in `.txt`, is all that Python reads in
+Prints a line of JSON for each pack: {"file", "packed", "time", "gc", "error", "blobs", "gone", "back", "alone"}; the error is null where Python
+packs, or finds nothing to pack; the last are the blobs whose files were there, and of these the ones that went, and what points_back() says. Beside each file, in `.txt`, is all that Python reads in
 it, in the form that make_samples.py tells.
 """
 
@@ -15,6 +15,7 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "corpus", "data"))
 
@@ -29,6 +30,8 @@ from persistent.TimeStamp import TimeStamp
 from ZODB.blob import Blob
 from ZODB.blob import FilesystemHelper
 from ZODB.FileStorage import FileStorage
+from ZODB.FileStorage.FileStorage import RedundantPackWarning
+from ZODB.FileStorage.fspack import GC
 from ZODB.POSException import POSKeyError
 from ZODB.POSException import UndoError
 from ZODB.serialize import referencesf
@@ -174,6 +177,23 @@ def pack(path, at, gc):
     return {"packed": packed, "gc": gc, "error": error, "blobs": sorted(before), "gone": sorted(before - blobs(packed))}
 
 
+def points_back(path, at):
+    """Whether records behind this time point back before it, and whether some of them are of objects that nothing reached then."""
+    stop = TimeStamp(*time.gmtime(at)[:5], at % 60).raw()
+    with open(path, "rb") as file:
+        pack = GC(file, os.path.getsize(path), stop, True, referencesf)
+        try:
+            pack.buildPackIndex()
+            pack.findReachableAtPacktime([z64])
+        except (KeyError, RedundantPackWarning):
+            return {"back": False, "alone": False}
+    known, storage = set(pack.reachable.keys()), FileStorage(path, read_only=True)
+    oids = [record.oid for txn in storage.iterator(p64(u64(stop) + 1)) for record in txn
+            if record.data_txn and record.data_txn <= stop]
+    storage.close()
+    return {"back": bool(oids), "alone": not known.issuperset(oids)}
+
+
 def blobs(path):
     """Object and transaction of each blob."""
     names = FilesystemHelper(path + ".blobs")
@@ -204,7 +224,7 @@ def main(folder, seed, cases):
             packed = pack(path, at, gc)
             if not packed["error"]:
                 listing(packed["packed"], [*OBJECTS, *BLOBS], history.sample.count)
-            print(json.dumps({"file": path, "time": at, **packed}))
+            print(json.dumps({"file": path, "time": at, **packed, **points_back(path, at)}))
     return "packed %s files" % cases
 
 

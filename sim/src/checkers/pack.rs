@@ -185,7 +185,8 @@ mod tests {
     fn a_pack_that_drops_what_an_undone_state_refers_to_is_caught() {
         // Object 3 is reached again behind the pack, by the root as it was before.
         let mut log = whole();
-        log[2].records.insert(0, log[0].records[0].clone());
+        let root = log[0].records[0].clone();
+        log[2].records.insert(0, root);
         let mut ledger = Ledger::default();
         log.iter().cloned().for_each(|transaction| ledger.enter(transaction));
         let books = Books::forged(ledger);

@@ -123,8 +123,8 @@ impl Mark {
         !self.wave.is_empty()
     }
 
-    /// What a state refers to stays. Not all of it need be there any more where an undo has brought back an older state.
-    fn follow(&mut self, by: Oid, at: u64, state: &[u8]) -> Result<(), PackError> {
+    /// What a state refers to stays. What an older state refers to that an undo has brought back need not be there any more.
+    fn follow(&mut self, by: Oid, state: &[u8]) -> Result<(), PackError> {
         let found = references(state).map_err(|why| PackError::Unreadable { oid: by, why })?;
         #[cfg(feature = "planted-bugs")]
         let followed = found.len() - usize::from(self.bug == Some(Bug::ReachableDropped)).min(found.len());
@@ -133,7 +133,7 @@ impl Mark {
         for reference in found {
             let Reference::Object(oid) = reference else { continue };
             let reached = match self.objects.reach(oid) {
-                Err(_) if self.targets.has(at) => {
+                Err(_) if self.back.is_none() => {
                     mark!("an undo has brought back a reference to what is not there");
                     continue;
                 }
@@ -186,7 +186,7 @@ impl Walk for Mark {
                 self.next += 1;
                 self.seen += 1;
                 self.objects.seen(oid, at);
-                let followed = state.map_or(Ok(()), |state| self.follow(oid, at, &state));
+                let followed = state.map_or(Ok(()), |state| self.follow(oid, &state));
                 followed.err().map(Err)
             }
         }
@@ -248,11 +248,6 @@ impl Targets {
         let before = back.iter().filter(|(_, at)| *at < split);
         let by_place = before.map(|&(_, at)| (at, Target::default())).collect();
         Targets { by_place, alone: BTreeMap::new() }
-    }
-
-    /// Whether a later record points back to the one at `at`.
-    fn has(&self, at: u64) -> bool {
-        self.by_place.contains_key(&at)
     }
 
     /// Whether the record at `at` stays since a later one points to it.
