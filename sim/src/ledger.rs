@@ -108,8 +108,13 @@ impl Ledger {
         self.miss(&log);
     }
 
-    /// Notes which revisions are not in the log, or not found.
+    /// Notes which revisions are not in the log, or not found, and which point back.
     fn miss(&mut self, log: &[Logged]) {
+        for it in log {
+            if let Ok(at) = self.logged.binary_search_by_key(&it.tid, |transaction| transaction.tid) {
+                self.logged[at].back.clone_from(&it.back);
+            }
+        }
         let begins = |it: &Logged| it.begins.iter().map(|&oid| (oid, it.tid)).collect::<Vec<_>>();
         self.begin = log.iter().flat_map(begins).collect();
         for (&oid, &begin) in &self.begin {

@@ -15,6 +15,8 @@ pub struct Logged {
     pub records: Vec<(Oid, Vec<u8>)>,
     /// Those of its objects that nothing earlier is found of from here.
     pub begins: Vec<Oid>,
+    /// Those of its objects whose state stands at an earlier place.
+    pub back: Vec<Oid>,
 }
 
 impl Logged {
@@ -56,7 +58,7 @@ fn transaction(image: &[u8], start: usize) -> Option<(Logged, usize)> {
     let (user, why) = (short(whole, 17)?, short(whole, 19)?);
     let description = whole.get(23 + user..23 + user + why)?.to_vec();
     let mut at = 23 + user + why + short(whole, 21)?;
-    let (mut records, mut begins) = (Vec::new(), Vec::new());
+    let (mut records, mut begins, mut back) = (Vec::new(), Vec::new(), Vec::new());
     while at < len {
         let (oid, serial, size) = (number(whole, at)?, number(whole, at + 8)?, number(whole, at + 34)?);
         if serial != tid.0 {
@@ -66,9 +68,12 @@ fn transaction(image: &[u8], start: usize) -> Option<(Logged, usize)> {
         if number(whole, at + 16)? == 0 {
             begins.push(Oid(oid));
         }
+        if size == 0 && number(whole, at + 42)? != 0 {
+            back.push(Oid(oid));
+        }
         at += 42 + if size == 0 { 8 } else { usize::try_from(size).ok()? };
     }
-    (at == len).then_some((Logged { tid, description, records, begins }, len + 8))
+    (at == len).then_some((Logged { tid, description, records, begins, back }, len + 8))
 }
 
 /// The state in a record, or in the one that it points back to; empty where it has none.

@@ -253,7 +253,9 @@ impl Commits {
         let tid = txn.explicit_tid.unwrap_or_else(|| self.durable.next_tid(scene.wall));
         scene.audience.stats.conflicts_resolved += txn.resolved();
         let (key, locked_at, oids) = (txn.key, txn.locked_at, txn.oids());
-        let reserved = txn.reserved;
+        // Pointers may have taken the place of states since that was reserved.
+        let reserved = txn.reserved.min(txn.footprint());
+        scene.desk.store.release(txn.reserved - reserved);
         let (transaction, drafts) = txn.into_transaction(tid);
         let finishing = Finishing { key, tid, oids, finish: to, locked_at, reserved, drafts: drafts.clone() };
         self.durable.add(finishing, transaction);

@@ -39,7 +39,8 @@ pub fn books() -> Books {
 pub fn logged(n: u64) -> Logged {
     let records = [Oid(0), Oid(n)].map(|oid| (oid, attempt(n).data(oid, 0)));
     let begins = if n == 1 { vec![Oid(0), Oid(1)] } else { vec![Oid(n)] };
-    Logged { tid: Tid(n), description: attempt(n).to_string().into(), records: records.into(), begins }
+    let description = attempt(n).to_string().into();
+    Logged { tid: Tid(n), description, records: records.into(), begins, back: Vec::new() }
 }
 
 pub fn attempt(number: u64) -> Attempt {

@@ -59,7 +59,7 @@ fn judge(ledger: &Ledger, log: &[Logged], stop: Tid, gc: bool) -> Result<(), Str
         }
     }
     if gc {
-        judge_undone(ledger, log, &left, stop)?;
+        judge_undone(ledger, &left, stop)?;
     }
     for transaction in log {
         let tid = transaction.tid;
@@ -72,25 +72,16 @@ fn judge(ledger: &Ledger, log: &[Logged], stop: Tid, gc: bool) -> Result<(), Str
     Ok(())
 }
 
-/// What an undo has brought back behind the time of the pack refers to nothing that the pack took away altogether.
-fn judge_undone(
-    ledger: &Ledger,
-    log: &[Logged],
-    left: &BTreeSet<(Oid, Tid)>,
-    stop: Tid,
-) -> Result<(), String> {
-    let before = ledger.logged.iter().take_while(|it| it.tid <= stop);
-    let before: BTreeSet<&(Oid, Vec<u8>)> = before.flat_map(|it| &it.records).collect();
-    for Logged { tid, records, .. } in log.iter().filter(|it| it.tid > stop) {
-        for record in records.iter().filter(|record| before.contains(record)) {
-            for oid in references(&record.1) {
+/// What a record behind the time of the pack points back to refers to nothing that the pack took away altogether.
+fn judge_undone(ledger: &Ledger, left: &BTreeSet<(Oid, Tid)>, stop: Tid) -> Result<(), String> {
+    for Logged { tid, records, back, .. } in ledger.logged.iter().filter(|it| it.tid > stop) {
+        for (by, state) in records.iter().filter(|(oid, _)| back.contains(oid)) {
+            for oid in references(state) {
                 let then = ledger.left_before(oid, stop.next());
                 let was_there = then.is_some_and(|then| !ledger.is_deleted(oid, then));
                 if was_there && left.range((oid, Tid::ZERO)..=(oid, Tid::MAX)).next().is_none() {
-                    return Err(format!(
-                        "a pack to {stop} left nothing of {oid}, to which what {tid} made of {} refers",
-                        record.0
-                    ));
+                    let who = format!("to which what {tid} made of {by} refers");
+                    return Err(format!("a pack to {stop} left nothing of {oid}, {who}"));
                 }
             }
         }
@@ -187,6 +178,7 @@ mod tests {
         let mut log = whole();
         let root = log[0].records[0].clone();
         log[2].records.insert(0, root);
+        log[2].back = vec![Oid(0)];
         let mut ledger = Ledger::default();
         log.iter().cloned().for_each(|transaction| ledger.enter(transaction));
         let books = Books::forged(ledger);
