@@ -8,6 +8,7 @@
 //!   All tests must pass with it too: a test that Python's own server fails demands something that clients never had.
 //! - `ZEOLITH_BIN` names the server's binary; otherwise it is built with the profile of the tests.
 //! - `ZEOLITH_LONG=1` repeats what finds more the longer it runs: crash rounds, race checks, hammered totals.
+//! - `ZEOLITH_WHOLE_SUITE=1` runs all of ZEO's own tests, not some of each kind.
 
 pub mod process;
 pub mod python;
@@ -17,7 +18,12 @@ use std::path::{Path, PathBuf};
 
 /// `short`, or `long` when `ZEOLITH_LONG` asks for the heavier repetition.
 pub fn repetitions(short: usize, long: usize) -> usize {
-    if std::env::var_os("ZEOLITH_LONG").is_some_and(|value| value != "0") { long } else { short }
+    if is_set("ZEOLITH_LONG") { long } else { short }
+}
+
+/// Whether a variable of the environment asks for what it names.
+pub fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| value != "0")
 }
 
 /// The workspace's folder.

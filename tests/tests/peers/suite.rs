@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use zeolith_core::wire::Codec;
+use zeolith_tests::is_set;
 use zeolith_tests::python::Script;
-use zeolith_tests::repetitions;
 use zeolith_tests::server::{Maker, zeolith};
 
 /// One after the other: each runs several tests at a time, and some of these give their servers a few seconds.
@@ -19,7 +19,7 @@ fn suite(codec: Codec) {
         Maker::Zeolith => script.arg("--server").arg(zeolith()),
         Maker::Python | Maker::PythonOnUvloop => script.arg("--python"),
     };
-    if repetitions(0, 1) == 0 {
+    if !is_set("ZEOLITH_WHOLE_SUITE") {
         script = script.arg("--short");
     }
     if codec == Codec::Msgpack {
