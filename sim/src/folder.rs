@@ -92,6 +92,15 @@ impl Folder {
         self.names.keys().copied()
     }
 
+    /// The newest of the blobs.
+    pub fn newest(&self) -> Option<(Oid, Tid)> {
+        let blobs = self.names.range(Name::Blob(Oid::ZERO, Tid::ZERO)..).filter_map(|(name, _)| match *name {
+            Name::Blob(oid, tid) => Some((oid, tid)),
+            _ => None,
+        });
+        blobs.max_by_key(|(_, tid)| *tid)
+    }
+
     /// The bytes of a blob; `None`: there is none.
     pub fn blob(&self, oid: Oid, tid: Tid) -> Option<&[u8]> {
         self.bytes(Name::Blob(oid, tid))
