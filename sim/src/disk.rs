@@ -2,12 +2,14 @@
 //! also fail, and bits may turn on it. What a failed sync could not write is still read, until memory gets short or the power
 //! fails.
 
+mod image;
 mod words;
 
 use crate::event::Failure;
 use crate::folder::Folder;
 use crate::log;
 use bytes::{Bytes, BytesMut};
+use image::{Change, apply, lose_sectors};
 use std::collections::{BTreeMap, VecDeque};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::{Rng, Seed};
@@ -16,9 +18,6 @@ use zeolith_core::store::blob::BlobOp;
 use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Naming, Span};
 use zeolith_core::store::file::lockfile;
 use zeolith_core::store::file::sidecar::Header;
-
-/// What survives a power loss is decided in pieces of this size.
-const SECTOR: usize = 512;
 
 /// Why no operation is on the files of one of several parts.
 const ONE_FILE: &str = "simulated storages are a Data.fs each";
@@ -30,13 +29,6 @@ pub enum Fate {
     Process,
     /// The power failed: every unsynced piece survives or not, as these dice fall.
     Power(u64),
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Write { at: u64, bytes: Bytes },
-    SetLen(u64),
-    Replace(Bytes),
 }
 
 #[derive(Debug, Default)]
@@ -61,21 +53,6 @@ impl Renamed {
         self.gone.and_then(|gone| names.remove(&gone));
         names.extend(self.made);
     }
-}
-
-fn apply(image: &mut Vec<u8>, change: &Change) {
-    match change {
-        Change::Write { at, bytes } => put(image, *at as usize, bytes),
-        Change::SetLen(len) => image.resize(*len as usize, 0),
-        Change::Replace(contents) => *image = contents.to_vec(),
-    }
-}
-
-fn put(image: &mut Vec<u8>, at: usize, bytes: &[u8]) {
-    if image.len() < at + bytes.len() {
-        image.resize(at + bytes.len(), 0);
-    }
-    image[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
 /// An operation that was begun and is not answered.
@@ -370,6 +347,21 @@ impl SimDisk {
         is_data
     }
 
+    /// The other logs beside the log: the one before the last pack, and the one that a pack has not put in place.
+    pub fn beside(&self) -> Vec<String> {
+        let there = [FileId::Old, FileId::Packed].into_iter().filter(|file| self.names.contains_key(file));
+        there.map(|file| format!("Data.fs{}", file.suffix())).collect()
+    }
+
+    /// What a start does when the log is recovered: removes what is left of a pack that was interrupted.
+    pub fn remove_packed(&mut self) {
+        for file in [FileId::Packed, FileId::PackedSums, FileId::PackedIndex] {
+            if self.names.contains_key(&file) {
+                self.name(Naming::Remove(file));
+            }
+        }
+    }
+
     /// Takes everything away, and puts this log and these blobs there.
     pub fn restore(&mut self, log: Vec<u8>, blobs: Folder) {
         *self = SimDisk { blobs, ..SimDisk::default() };
@@ -567,18 +559,6 @@ impl SimDisk {
             file.current = file.durable.clone();
         }
         self.blobs.lose_power(&mut rng);
-    }
-}
-
-/// Writes the sectors that survive.
-fn lose_sectors(image: &mut Vec<u8>, at: usize, bytes: &[u8], keep_all: bool, rng: &mut Rng) {
-    let mut from = 0;
-    while from < bytes.len() {
-        let to = bytes.len().min(from + SECTOR - (at + from) % SECTOR);
-        if keep_all || rng.chance(1, 2) {
-            put(image, at + from, &bytes[from..to]);
-        }
-        from = to;
     }
 }
 

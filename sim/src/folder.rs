@@ -94,10 +94,11 @@ impl Folder {
 
     /// The newest of the blobs.
     pub fn newest(&self) -> Option<(Oid, Tid)> {
-        let blobs = self.names.range(Name::Blob(Oid::ZERO, Tid::ZERO)..).filter_map(|(name, _)| match *name {
-            Name::Blob(oid, tid) => Some((oid, tid)),
-            _ => None,
-        });
+        let blobs =
+            self.names.range(Name::Blob(Oid::ZERO, Tid::ZERO)..).filter_map(|(name, _)| match *name {
+                Name::Blob(oid, tid) => Some((oid, tid)),
+                _ => None,
+            });
         blobs.max_by_key(|(_, tid)| *tid)
     }
 
