@@ -130,7 +130,8 @@ impl Checkers {
         for checker in &mut self.0 {
             let promise = checker.promise();
             // At the end of all faults only what is still missing can be seen.
-            let kind = if matches!(seen, Seen::Sick(_) | Seen::Quiet(_) | Seen::Left { .. }) {
+            let kind = if matches!(seen, Seen::Silent(_) | Seen::Sick(_) | Seen::Quiet(_) | Seen::Left { .. })
+            {
                 Kind::Liveness
             } else {
                 Kind::Safety

@@ -218,6 +218,9 @@ pub enum Seen<'a> {
     },
     /// Faults are over.
     Calm,
+    /// Connections have been silent for longer than clients put up with: these clients wait for one all the same, or for what
+    /// somebody has who has gone.
+    Silent(&'a [Waiting]),
     /// All that can move did, without anybody looking after servers whose disks have failed: these clients wait for one.
     Sick(&'a [Waiting]),
     /// Faults are over, and everybody had time to end what it was doing: these clients wait for an answer.
