@@ -109,6 +109,13 @@ impl SimDisk {
         !self.queue.is_empty()
     }
 
+    /// The place of an operation among those begun that comes once a blob or once a pack, and decides about all of it.
+    pub fn decisive(&self) -> Option<usize> {
+        let decides =
+            |op: &BlobOp| matches!(op, BlobOp::Publish { .. } | BlobOp::Condemn { .. } | BlobOp::Sweep);
+        self.begun.iter().position(|begun| matches!(begun, Begun::Blob(op) if decides(op)))
+    }
+
     /// Operations that may end.
     pub fn begun(&self) -> usize {
         self.begun.len()
