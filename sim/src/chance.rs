@@ -27,7 +27,7 @@ pub(crate) fn choose(world: &World, options: &Options, rng: &mut Rng) -> Event {
     // What comes so seldom hardly ever meets with a fault by chance alone.
     if faults.has(Fault::DiskFailures)
         && let Some(at) = world.nodes()[0].disk.decisive()
-        && rng.chance(1, 60)
+        && rng.chance(1, 8)
     {
         return Event::FailDisk(ServerNo(0), Failure::End(at));
     }

@@ -176,7 +176,7 @@ impl Work {
                     (0..1 + rng.below(20)).map(|n| store(own(attempt, n), n, 0)).collect()
                 } else {
                     // A pack that falls far behind catches up before it makes others wait.
-                    let much = storage.packs && rng.chance(1, 8);
+                    let much = storage.packs && rng.chance(1, 3);
                     vec![store(own(attempt, 0), 0, if much { MUCH } else { 5_000 + rng.below(15_000) })]
                 }
             }
@@ -224,7 +224,7 @@ pub type Pieces = VecDeque<Result<Bytes, String>>;
 pub fn pieces(attempt: Attempt, oid: Oid, rng: &mut Rng) -> Pieces {
     let len = match rng.below(40) {
         0..6 => 0,
-        6 | 7 => 50_000 << rng.below(6),
+        6 | 7 => 50_000 << (1 + rng.below(5)),
         _ => 1 + rng.below(3_000),
     };
     let mut blob = state::blob(attempt, oid, len as usize);
