@@ -3,6 +3,7 @@
 //! fails.
 
 mod image;
+mod sums;
 mod words;
 
 use crate::event::Failure;
@@ -16,8 +17,6 @@ use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::server::Context;
 use zeolith_core::store::blob::BlobOp;
 use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Naming, Span};
-use zeolith_core::store::file::lockfile;
-use zeolith_core::store::file::sidecar::Header;
 
 /// Why no operation is on the files of one of several parts.
 const ONE_FILE: &str = "simulated storages are a Data.fs each";
@@ -90,6 +89,8 @@ pub struct SimDisk {
     ends: [usize; 2],
     /// It has failed since the machine started.
     failed: bool,
+    /// The checksums of a packed log have their name for certain, and nobody has looked at them yet.
+    swapped: bool,
     /// The next operation in the folder of the blobs does not end well.
     fails_blob: bool,
     /// How long the log may get; `None`: as long as it likes.
@@ -332,9 +333,19 @@ impl SimDisk {
 
     /// From where on the log has its checksums; `None`: the ones that are there are another's, as after a crash in a pack.
     fn vouched_from(&self) -> Option<usize> {
-        let header = Header::parse(self.contents(FileId::Sidecar).first_chunk()?)?;
-        let is_ours = lockfile::nonce(self.contents(FileId::Lock)) == Some(header.nonce);
-        is_ours.then_some(header.base as usize)
+        sums::header(self.contents(FileId::Sidecar), self.contents(FileId::Lock)).map(|it| it.base as usize)
+    }
+
+    /// Whether a power loss now would leave the checksum of a transaction, with what says that it counts: without, nobody could tell
+    /// the log from what a crash has left of it.
+    pub fn vouches_for(&self, tid: Tid) -> bool {
+        let kept = |file| self.kept.get(&file).map_or(&[][..], |&inode| &self.inodes[inode].durable[..]);
+        sums::vouch(kept(FileId::Sidecar), kept(FileId::Lock), tid)
+    }
+
+    /// Whether a packed log has taken the place of another one for certain, since this was asked last.
+    pub fn take_swapped(&mut self) -> bool {
+        std::mem::take(&mut self.swapped)
     }
 
     /// Turns a bit of what stands in the log, and was there before it got longer for the last two times: damage behind that cannot be told
@@ -360,13 +371,15 @@ impl SimDisk {
         there.map(|file| format!("Data.fs{}", file.suffix())).collect()
     }
 
-    /// What a start does when the log is recovered: removes what is left of a pack that was interrupted.
+    /// What a start does when the log is recovered: removes what is left of a pack that was interrupted, and makes the names
+    /// certain that it has read by.
     pub fn remove_packed(&mut self) {
         for file in [FileId::Packed, FileId::PackedSums, FileId::PackedIndex] {
             if self.names.contains_key(&file) {
                 self.name(Naming::Remove(file));
             }
         }
+        self.name(Naming::Sync);
     }
 
     /// Takes everything away, and puts this log and these blobs there.
@@ -436,7 +449,11 @@ impl SimDisk {
                 }
                 Renamed { gone: Some(from), made: Some((to, inode)) }
             }
-            Naming::Sync => return self.renamed.drain(..).for_each(|it| it.apply(&mut self.kept)),
+            Naming::Sync => {
+                let is_sums = |it: &Renamed| matches!(it.made, Some((FileId::Sidecar, _)));
+                self.swapped |= self.renamed.iter().any(is_sums);
+                return self.renamed.drain(..).for_each(|it| it.apply(&mut self.kept));
+            }
         };
         renamed.apply(&mut self.names);
         self.renamed.push(renamed);
@@ -544,7 +561,7 @@ impl SimDisk {
     pub fn crash(&mut self, fate: Fate) {
         self.queue.clear();
         self.begun.clear();
-        self.failed = false;
+        (self.failed, self.swapped) = (false, false);
         self.reserved = 0;
         let Fate::Power(dice) = fate else { return };
         let mut rng = Rng::new(Seed(dice));

@@ -28,6 +28,7 @@ mod seen;
 mod settled;
 mod told;
 mod txns;
+mod vouched;
 mod window;
 
 pub use seen::{ConnName, Look, Seen, Sent, ServerNo, Waiting};
@@ -101,6 +102,7 @@ impl Default for Checkers {
             Box::new(durable::DurableThenVisible),
             Box::new(last::LastTransaction::default()),
             Box::new(lost::NothingLost),
+            Box::new(vouched::Vouched),
             Box::new(pack::Pack),
             Box::new(blobs::Blobs::default()),
             Box::new(iterated::NothingLeftOut),

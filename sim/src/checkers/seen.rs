@@ -188,6 +188,15 @@ pub enum Seen<'a> {
         /// Whether what the root did not reach goes.
         gc: bool,
     },
+    /// A finish was acknowledged, or the log that ends so was packed.
+    Safe {
+        /// Which server.
+        server: ServerNo,
+        /// The transaction.
+        tid: Tid,
+        /// Whether its checksum survives a power loss, with all that makes it count.
+        vouched: bool,
+    },
     /// A server's disk could not read something; an operation that waits for it will fail.
     ReadFailed(ServerNo),
     /// A server came up over a disk with bits that have turned. It was seen to come up before.
