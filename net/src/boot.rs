@@ -292,6 +292,8 @@ async fn open_file(
         for file in [FileId::Packed, FileId::PackedSums, FileId::PackedIndex] {
             disk::remove(&disk::path(&path, file)).map_err(io)?;
         }
+        // A pack may have been interrupted before the names were certain that this start has read by.
+        disk::sync_parent(&path).map_err(io)?;
     }
     report(&path, &opened.report);
     if let Some(ahead) = ahead(opened.store.last_tid()) {

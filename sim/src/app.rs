@@ -174,6 +174,9 @@ impl App {
             let (oid, serial) = undone[rng.below(undone.len() as u64) as usize];
             return Call::Load { oid, before: serial.next() };
         }
+        if let Some((oid, serial)) = scene.notes.guess.filter(|_| rng.chance(1, 24)) {
+            return Call::LoadBlob { oid, serial };
+        }
         match (rng.below(12), known) {
             (0..3, Some((oid, serial))) if self.storage.blobs => {
                 let blob = self.txns.known.iter().rev().find(|(oid, _)| work::has_blob(*oid));

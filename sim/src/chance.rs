@@ -24,6 +24,13 @@ pub(crate) fn choose(world: &World, options: &Options, rng: &mut Rng) -> Event {
     if faults.has(Fault::Strangers) && rng.chance(1, 10) {
         return Event::Stranger(ServerNo(0), rng.next_u64());
     }
+    // What comes so seldom hardly ever meets with a fault by chance alone.
+    if faults.has(Fault::DiskFailures)
+        && let Some(at) = world.nodes()[0].disk.decisive()
+        && rng.chance(1, 8)
+    {
+        return Event::FailDisk(ServerNo(0), Failure::End(at));
+    }
     // A pack has many steps.
     if world.nodes()[0].can_pack() && rng.chance(1, 4) {
         return Event::Pack(ServerNo(0));

@@ -2,23 +2,21 @@
 //! also fail, and bits may turn on it. What a failed sync could not write is still read, until memory gets short or the power
 //! fails.
 
+mod image;
+mod sums;
 mod words;
 
 use crate::event::Failure;
 use crate::folder::Folder;
 use crate::log;
 use bytes::{Bytes, BytesMut};
+use image::{Change, apply, lose_sectors};
 use std::collections::{BTreeMap, VecDeque};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::{Rng, Seed};
 use zeolith_core::server::Context;
 use zeolith_core::store::blob::BlobOp;
 use zeolith_core::store::disk::{DiskDone, DiskError, DiskOp, FileId, Naming, Span};
-use zeolith_core::store::file::lockfile;
-use zeolith_core::store::file::sidecar::Header;
-
-/// What survives a power loss is decided in pieces of this size.
-const SECTOR: usize = 512;
 
 /// Why no operation is on the files of one of several parts.
 const ONE_FILE: &str = "simulated storages are a Data.fs each";
@@ -30,13 +28,6 @@ pub enum Fate {
     Process,
     /// The power failed: every unsynced piece survives or not, as these dice fall.
     Power(u64),
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Write { at: u64, bytes: Bytes },
-    SetLen(u64),
-    Replace(Bytes),
 }
 
 #[derive(Debug, Default)]
@@ -61,21 +52,6 @@ impl Renamed {
         self.gone.and_then(|gone| names.remove(&gone));
         names.extend(self.made);
     }
-}
-
-fn apply(image: &mut Vec<u8>, change: &Change) {
-    match change {
-        Change::Write { at, bytes } => put(image, *at as usize, bytes),
-        Change::SetLen(len) => image.resize(*len as usize, 0),
-        Change::Replace(contents) => *image = contents.to_vec(),
-    }
-}
-
-fn put(image: &mut Vec<u8>, at: usize, bytes: &[u8]) {
-    if image.len() < at + bytes.len() {
-        image.resize(at + bytes.len(), 0);
-    }
-    image[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
 /// An operation that was begun and is not answered.
@@ -113,6 +89,8 @@ pub struct SimDisk {
     ends: [usize; 2],
     /// It has failed since the machine started.
     failed: bool,
+    /// The checksums of a packed log have their name for certain, and nobody has looked at them yet.
+    swapped: bool,
     /// The next operation in the folder of the blobs does not end well.
     fails_blob: bool,
     /// How long the log may get; `None`: as long as it likes.
@@ -130,6 +108,13 @@ impl SimDisk {
     /// Whether there is an operation to begin.
     pub fn can_begin(&self) -> bool {
         !self.queue.is_empty()
+    }
+
+    /// The place of an operation among those begun that comes once a blob or once a pack, and decides about all of it.
+    pub fn decisive(&self) -> Option<usize> {
+        let decides =
+            |op: &BlobOp| matches!(op, BlobOp::Publish { .. } | BlobOp::Condemn { .. } | BlobOp::Sweep);
+        self.begun.iter().position(|begun| matches!(begun, Begun::Blob(op) if decides(op)))
     }
 
     /// Operations that may end.
@@ -348,9 +333,19 @@ impl SimDisk {
 
     /// From where on the log has its checksums; `None`: the ones that are there are another's, as after a crash in a pack.
     fn vouched_from(&self) -> Option<usize> {
-        let header = Header::parse(self.contents(FileId::Sidecar).first_chunk()?)?;
-        let is_ours = lockfile::nonce(self.contents(FileId::Lock)) == Some(header.nonce);
-        is_ours.then_some(header.base as usize)
+        sums::header(self.contents(FileId::Sidecar), self.contents(FileId::Lock)).map(|it| it.base as usize)
+    }
+
+    /// Whether a power loss now would leave the checksum of a transaction, with what says that it counts: without, nobody could tell
+    /// the log from what a crash has left of it.
+    pub fn vouches_for(&self, tid: Tid) -> bool {
+        let kept = |file| self.kept.get(&file).map_or(&[][..], |&inode| &self.inodes[inode].durable[..]);
+        sums::vouch(kept(FileId::Sidecar), kept(FileId::Lock), tid)
+    }
+
+    /// Whether a packed log has taken the place of another one for certain, since this was asked last.
+    pub fn take_swapped(&mut self) -> bool {
+        std::mem::take(&mut self.swapped)
     }
 
     /// Turns a bit of what stands in the log, and was there before it got longer for the last two times: damage behind that cannot be told
@@ -368,6 +363,23 @@ impl SimDisk {
             self.rot.insert(at, bit);
         }
         is_data
+    }
+
+    /// The other logs beside the log: the one before the last pack, and the one that a pack has not put in place.
+    pub fn beside(&self) -> Vec<String> {
+        let there = [FileId::Old, FileId::Packed].into_iter().filter(|file| self.names.contains_key(file));
+        there.map(|file| format!("Data.fs{}", file.suffix())).collect()
+    }
+
+    /// What a start does when the log is recovered: removes what is left of a pack that was interrupted, and makes the names
+    /// certain that it has read by.
+    pub fn remove_packed(&mut self) {
+        for file in [FileId::Packed, FileId::PackedSums, FileId::PackedIndex] {
+            if self.names.contains_key(&file) {
+                self.name(Naming::Remove(file));
+            }
+        }
+        self.name(Naming::Sync);
     }
 
     /// Takes everything away, and puts this log and these blobs there.
@@ -437,7 +449,11 @@ impl SimDisk {
                 }
                 Renamed { gone: Some(from), made: Some((to, inode)) }
             }
-            Naming::Sync => return self.renamed.drain(..).for_each(|it| it.apply(&mut self.kept)),
+            Naming::Sync => {
+                let is_sums = |it: &Renamed| matches!(it.made, Some((FileId::Sidecar, _)));
+                self.swapped |= self.renamed.iter().any(is_sums);
+                return self.renamed.drain(..).for_each(|it| it.apply(&mut self.kept));
+            }
         };
         renamed.apply(&mut self.names);
         self.renamed.push(renamed);
@@ -545,7 +561,7 @@ impl SimDisk {
     pub fn crash(&mut self, fate: Fate) {
         self.queue.clear();
         self.begun.clear();
-        self.failed = false;
+        (self.failed, self.swapped) = (false, false);
         self.reserved = 0;
         let Fate::Power(dice) = fate else { return };
         let mut rng = Rng::new(Seed(dice));
@@ -567,18 +583,6 @@ impl SimDisk {
             file.current = file.durable.clone();
         }
         self.blobs.lose_power(&mut rng);
-    }
-}
-
-/// Writes the sectors that survive.
-fn lose_sectors(image: &mut Vec<u8>, at: usize, bytes: &[u8], keep_all: bool, rng: &mut Rng) {
-    let mut from = 0;
-    while from < bytes.len() {
-        let to = bytes.len().min(from + SECTOR - (at + from) % SECTOR);
-        if keep_all || rng.chance(1, 2) {
-            put(image, at + from, &bytes[from..to]);
-        }
-        from = to;
     }
 }
 

@@ -1,3 +1,4 @@
+use super::image::SECTOR;
 use super::*;
 
 fn disk_with(synced: &'static [u8], unsynced: &'static [u8]) -> SimDisk {
@@ -162,4 +163,20 @@ fn what_was_promised_to_a_process_ends_with_it_and_a_full_disk_with_whoever_look
     assert!(reserved(&mut disk, 11) && !reserved(&mut disk, 12));
     disk.mend();
     assert!(reserved(&mut disk, 1 << 40));
+}
+
+#[test]
+fn what_a_pack_has_left_stands_beside_the_log_until_a_start_removes_it() {
+    let mut disk = disk_with(b"synced", b"not");
+    assert!(disk.beside().is_empty());
+    for file in [FileId::Packed, FileId::PackedSums, FileId::PackedIndex] {
+        disk.submit(DiskOp::Write { file, at: 0, chunks: vec![Bytes::from_static(b"packed")] });
+        assert!(disk.begin().is_none());
+    }
+    assert!(asked(&mut disk, DiskOp::Name(Naming::Link { from: FileId::Log, to: FileId::Old })).is_some());
+    assert_eq!(disk.beside(), ["Data.fs.old", "Data.fs.pack"]);
+    disk.remove_packed();
+    assert_eq!(disk.beside(), ["Data.fs.old"]);
+    assert!(disk.length(FileId::PackedSums).is_none() && disk.length(FileId::PackedIndex).is_none());
+    assert_eq!(disk.contents(FileId::Log), b"syncednot");
 }

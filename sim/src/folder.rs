@@ -4,7 +4,7 @@
 //! place on. Names in one folder are made durable together: there is one for temporary files and one for each object.
 
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use zeolith_core::ids::{Oid, Tid};
 use zeolith_core::rng::Rng;
 use zeolith_core::store::blob::{BlobDone, BlobId, BlobOp, DraftId, Source};
@@ -68,6 +68,10 @@ pub struct Folder {
     unsynced: Vec<Change>,
     /// The blobs whose records a pack takes out.
     condemned: Vec<BlobId>,
+    /// Those that could not be removed: the next pack does it, or the next start.
+    unswept: BTreeSet<Name>,
+    /// Those that were removed, and came back when the power failed.
+    revived: BTreeSet<Name>,
 }
 
 impl Folder {
@@ -88,6 +92,16 @@ impl Folder {
         self.names.keys().copied()
     }
 
+    /// The newest of the blobs.
+    pub fn newest(&self) -> Option<(Oid, Tid)> {
+        let blobs =
+            self.names.range(Name::Blob(Oid::ZERO, Tid::ZERO)..).filter_map(|(name, _)| match *name {
+                Name::Blob(oid, tid) => Some((oid, tid)),
+                _ => None,
+            });
+        blobs.max_by_key(|(_, tid)| *tid)
+    }
+
     /// The bytes of a blob; `None`: there is none.
     pub fn blob(&self, oid: Oid, tid: Tid) -> Option<&[u8]> {
         self.bytes(Name::Blob(oid, tid))
@@ -97,6 +111,11 @@ impl Folder {
     pub fn durable(&self, oid: Oid, tid: Tid) -> Option<&[u8]> {
         let file = &self.files[self.durable.get(&Name::Blob(oid, tid))?];
         Some(&file.bytes[..file.safe])
+    }
+
+    /// Whether a blob that a pack was to remove may be there all the same, since the disk failed or the power did.
+    pub fn may_be_left(&self, name: Name) -> bool {
+        self.unswept.contains(&name) || self.revived.contains(&name)
     }
 
     /// Begins an operation: all of it is done that is no sync, and what may follow on one.
@@ -144,6 +163,7 @@ impl Folder {
             }
             BlobOp::Sweep => {
                 self.condemned.clear();
+                self.unswept.clear();
                 BlobDone::Swept { result: Ok(()) }
             }
             BlobOp::ReadBack { .. } => unreachable!("it was not begun"),
@@ -174,7 +194,10 @@ impl Folder {
             }
             BlobOp::Publish { draft, .. } => BlobDone::Published { draft, result: Err(error) },
             BlobOp::Condemn { .. } => BlobDone::Condemned { result: Err(error) },
-            BlobOp::Sweep => BlobDone::Swept { result: Err(error) },
+            BlobOp::Sweep => {
+                self.unswept.extend(self.condemned.iter().map(|id| Name::Blob(id.oid, id.tid)));
+                BlobDone::Swept { result: Err(error) }
+            }
             BlobOp::Read { reader, .. } if begun => BlobDone::Read { reader, result: Err(error) },
             BlobOp::Read { .. }
             | BlobOp::ReadBack { .. }
@@ -234,6 +257,7 @@ impl Folder {
     pub fn clean(&mut self, is_committed: impl Fn(Oid, Tid) -> bool) {
         self.sweep(&is_committed);
         self.condemned.clear();
+        self.unswept.clear();
         let left: Vec<Name> = self.names().take_while(|name| name.dir().is_none()).collect();
         for name in left {
             let Name::Note(draft, oid) = name else {
@@ -260,6 +284,8 @@ impl Folder {
                 change.apply(&mut self.durable);
             }
         }
+        let came_back = self.durable.keys().filter(|name| !self.names.contains_key(name));
+        self.revived.extend(came_back.filter(|name| matches!(name, Name::Blob(..))));
         self.names = self.durable.clone();
         for file in self.files.values_mut().filter(|file| file.safe < file.bytes.len() && !keep_all) {
             let kept = file.safe + rng.below((file.bytes.len() - file.safe) as u64) as usize;

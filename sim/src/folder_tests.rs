@@ -109,3 +109,18 @@ fn the_blob_of_an_earlier_revision_is_another_name_of_it() {
     assert_eq!(folder.durable(OID, Tid(6)), Some(&b"a blob"[..]));
     assert_eq!(folder.durable(OID, TID), Some(&b"a blob"[..]));
 }
+
+#[test]
+fn a_blob_that_a_pack_was_to_remove_may_be_left_when_the_disk_or_the_power_fails() {
+    let mut folder = Folder::of([((OID, TID), b"a blob".to_vec())]);
+    folder.run(BlobOp::Condemn { gone: vec![BlobId { oid: OID, tid: TID }], keep_old: false });
+    let left = Name::Blob(OID, TID);
+    assert!(!folder.may_be_left(left), "it is still to go");
+    assert!(folder.fail(BlobOp::Sweep, false, DiskError::Full).is_ok());
+    assert!(folder.may_be_left(left));
+    assert_eq!(folder.run(BlobOp::Sweep), BlobDone::Swept { result: Ok(()) });
+    assert_eq!((folder.names().count(), folder.may_be_left(left)), (0, false));
+    let revived: Vec<_> = (0..50).map(|dice| folder.after_power_loss(dice)).collect();
+    assert!(revived.iter().all(|folder| folder.blob(OID, TID).is_some() == folder.may_be_left(left)));
+    assert!(revived.iter().any(|folder| folder.may_be_left(left)));
+}

@@ -97,6 +97,11 @@ impl Network {
         self.wanted.keys().any(|&wire| which(wire))
     }
 
+    /// Whether a connection can be made that a client asks for.
+    pub fn can_connect(&self, wire: Wire) -> bool {
+        self.wanted.contains_key(&wire) && !self.is_held(wire, Way::Up) && !self.is_held(wire, Way::Down)
+    }
+
     /// Whether clients have connections on some wires.
     pub fn has(&self, which: impl Fn(Wire) -> bool) -> bool {
         self.connections.values().any(|it| it.near.is_some() && which(it.wire))
@@ -104,10 +109,7 @@ impl Network {
 
     /// The connection that a client asks for, unless the network does not let it through.
     pub fn take_wanted(&mut self, wire: Wire) -> Option<Near> {
-        if self.is_held(wire, Way::Up) || self.is_held(wire, Way::Down) {
-            return None;
-        }
-        self.wanted.remove(&wire)
+        if self.can_connect(wire) { self.wanted.remove(&wire) } else { None }
     }
 
     /// A name for a connection that none had before.
@@ -239,6 +241,18 @@ impl Network {
     /// A wire on which something is held.
     pub fn first_held(&self) -> Option<Wire> {
         self.held.first().map(|(wire, _)| *wire)
+    }
+
+    /// The connections that clients know of, on which nothing is let through in one direction or both.
+    pub fn silent(&self) -> BTreeSet<(Wire, Near)> {
+        let is_silent = |wire| self.is_held(wire, Way::Up) || self.is_held(wire, Way::Down);
+        let all = self.connections.values().filter(|it| is_silent(it.wire));
+        all.filter_map(|it| Some((it.wire, it.near?))).collect()
+    }
+
+    /// Whether whatever clients say arrives, on every wire, and all that this one is told.
+    pub fn all_goes_up_and_down_to(&self, client: ClientId) -> bool {
+        self.held.iter().all(|(wire, way)| *way == Way::Down && wire.client != client)
     }
 
     /// Whether nothing is let through.

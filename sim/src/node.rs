@@ -133,7 +133,7 @@ impl Node {
             sidecar_len: self.disk.length(FileId::Sidecar),
             index_len: self.disk.length(FileId::Index),
             lock: self.disk.contents(FileId::Lock).to_vec(),
-            leftovers: Vec::new(),
+            leftovers: self.disk.beside(),
             pid: 1,
         };
         // As a server is started that nobody has told otherwise: a log that is damaged is not served.
@@ -273,6 +273,7 @@ impl Node {
         let mut boot = StorageBoot::file("1".into(), "Data.fs".into(), false, opened);
         boot.has_blobs = self.setup.blobs;
         boot.pack = self.setup.pack.unwrap_or_default();
+        self.disk.remove_packed();
         self.clean();
         // The others have copies, which nobody may change.
         let config = Config { read_only: self.number != ServerNo(0), ..self.setup.server() };

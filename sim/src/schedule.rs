@@ -74,7 +74,17 @@ pub enum LineError {
         /// How many there are.
         servers: usize,
     },
+    /// More time passes than a world has.
+    #[error("so far {passed} milliseconds are to pass, and at most {PASS_MAX} may in a schedule")]
+    TooLong {
+        /// The milliseconds of this event and those before.
+        passed: u64,
+    },
 }
+
+/// The most milliseconds that the `pass` events of a schedule come to: a year. Clocks and timeouts are made for a life and not
+/// for geological ages.
+pub const PASS_MAX: u64 = 366 * 86_400_000;
 
 impl Schedule {
     /// The schedule of a history that broke a promise, or none.
@@ -107,6 +117,7 @@ impl FromStr for Schedule {
     fn from_str(text: &str) -> Result<Schedule, ScheduleError> {
         let mut schedule = Schedule::default();
         let mut remarks: Vec<&str> = Vec::new();
+        let mut passed = 0_u64;
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();
             let fault = |what| ScheduleError { line: at + 1, what };
@@ -132,6 +143,12 @@ impl FromStr for Schedule {
                 let servers = schedule.setup.servers;
                 if let Some(server) = event.server().map(|id| id.0).filter(|&server| server >= servers) {
                     return Err(fault(LineError::NoServer { server, servers }));
+                }
+                if let Event::Pass(milliseconds) = event {
+                    passed = passed.saturating_add(milliseconds);
+                }
+                if passed > PASS_MAX {
+                    return Err(fault(LineError::TooLong { passed }));
                 }
                 schedule.events.push(event);
             }

@@ -77,6 +77,19 @@ fn what_is_not_understood_is_named_with_its_line() {
         ("option codec pickle now\n", "line 1: expected 'option NAME VALUE'"),
         ("start\noption codec pickle\n", "line 2: options come before all events"),
         (
+            "pass 31622400000\nquiet\npass 1\n",
+            "line 3: so far 31622400001 milliseconds are to pass, and at most 31622400000 may in a schedule",
+        ),
+        (
+            "pass 1\npass 18446744073709551615\n",
+            "line 2: so far 18446744073709551615 milliseconds are to pass, and at most 31622400000 may in a schedule",
+        ),
+        (
+            "option transaction-bytes 3999\n",
+            "line 1: option transaction-bytes is a number from 4000 to 4294967296, not '3999'",
+        ),
+        ("option operations 1\n", "line 1: option operations is a number from 2 to 4294967296, not '1'"),
+        (
             "option bug none-such\n",
             "line 1: this build has no bug 'none-such' (planted bugs need the feature planted-bugs)",
         ),

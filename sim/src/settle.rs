@@ -6,6 +6,7 @@ use crate::event::{ALL, ClientId, Event, Loss, ServerNo, Wire};
 use crate::world::World;
 use crate::world::{finish, rest};
 use std::time::Duration;
+use zeolith_core::time::Instant;
 
 /// Rounds after which a world that still moves is taken to move for ever.
 const ROUNDS: usize = 2_000;
@@ -56,6 +57,7 @@ pub(crate) fn flow(world: &mut World, wire: Wire) -> Result<bool, Violation> {
 /// Servers, disks, connections and clients come to rest.
 pub(crate) fn settle(world: &mut World) -> Result<(), Violation> {
     world.calm()?;
+    sit_out_silence(world)?;
     answer_over_failed_disks(world)?;
     let end = world.now() + TIME;
     for _ in 0..ROUNDS {
@@ -66,14 +68,38 @@ pub(crate) fn settle(world: &mut World) -> Result<(), Violation> {
             continue;
         }
         let is_done = world.programs().iter().all(|program| program.waits_for().is_none());
-        let due = world.programs().iter().filter_map(|program| program.deadline()).min();
-        let due = due.into_iter().chain(world.nodes().iter().filter_map(|node| node.deadline())).min();
-        match due.filter(|&due| !is_done && due < end) {
+        match next_due(world).filter(|&due| !is_done && due < end) {
             Some(due) => world.step(Event::Pass(due.since(world.now()).as_millis() as u64 + 1))?,
             None => break,
         };
     }
     Ok(())
+}
+
+/// Before connections are mended on which nothing arrives, their clients give them up, where they are told to put up with so
+/// much silence and no more; then their locks come free.
+fn sit_out_silence(world: &mut World) -> Result<(), Violation> {
+    let silent = world.network().silent();
+    let has_failed = world.nodes().iter().any(|node| node.disk.has_failed());
+    let Some(silence) = world.silence().filter(|_| !silent.is_empty() && !has_failed) else { return Ok(()) };
+    // As long as others are at work, a client may hear of that.
+    let end = world.now() + 2 * silence + WANT;
+    for _ in 0..ROUNDS {
+        let mut moved = servers(world)?;
+        moved |= travel(world)?;
+        moved |= programs(world)?;
+        if moved {
+            continue;
+        }
+        match next_due(world).filter(|&due| due < end) {
+            Some(due) => world.step(Event::Pass(due.since(world.now()).as_millis() as u64 + 1))?,
+            None if world.now() < end => {
+                world.step(Event::Pass(end.since(world.now()).as_millis() as u64 + 1))?
+            }
+            None => break,
+        };
+    }
+    world.silent(&silent)
 }
 
 /// Before anybody looks after disks that failed, their servers answer or hang up: nobody waits until they are started again.
@@ -93,6 +119,12 @@ fn answer_over_failed_disks(world: &mut World) -> Result<(), Violation> {
         }
     }
     world.sick()
+}
+
+/// When somebody wants to be woken.
+fn next_due(world: &World) -> Option<Instant> {
+    let programs = world.programs().iter().filter_map(|program| program.deadline());
+    programs.chain(world.nodes().iter().filter_map(|node| node.deadline())).min()
 }
 
 fn servers(world: &mut World) -> Result<bool, Violation> {
@@ -115,12 +147,18 @@ fn network(world: &mut World) -> Result<bool, Violation> {
     while let Some(wire) = world.network().first_held() {
         moved |= world.step(Event::Mend(wire))?;
     }
+    Ok(moved | travel(world)?)
+}
+
+/// What is let through arrives.
+fn travel(world: &mut World) -> Result<bool, Violation> {
+    let mut moved = false;
     for wire in world.wires() {
         while world.network().goes_late(wire) {
             moved |= world.step(Event::Late(wire, ALL))?;
         }
         let network = world.network();
-        if network.goes_up(wire) || network.goes_down(wire) || network.wants(|other| other == wire) {
+        if network.goes_up(wire) || network.goes_down(wire) || network.can_connect(wire) {
             moved |= world.step(Event::Flow(wire))?;
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::bug::{self, Bug};
 use crate::event::ClientId;
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -120,7 +121,7 @@ pub enum OptionError {
         /// The option.
         name: &'static str,
         /// What it can be.
-        expected: &'static str,
+        expected: Cow<'static, str>,
         /// What it should have been.
         value: String,
     },
@@ -135,7 +136,11 @@ impl Setup {
     /// # Errors
     /// [`OptionError`]; nothing has changed then.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
-        let wrong = |name, expected| OptionError::Value { name, expected, value: value.to_owned() };
+        let wrong = |name, expected: &'static str| OptionError::Value {
+            name,
+            expected: expected.into(),
+            value: value.to_owned(),
+        };
         match name {
             "codec" => {
                 self.codec = match value {
@@ -174,11 +179,13 @@ impl Setup {
                     manner.ok_or_else(|| wrong("pack", "'gc', 'gc-old', 'all' or 'all-old'"))?;
                 self.pack = Some(PackOptions { gc, keep_old });
             }
-            "unsent-pause" => self.limits.unsent_pause = bound("unsent-pause", value)?,
-            "unsent-max" => self.limits.unsent_max = bound("unsent-max", value)?,
-            "operations" => self.limits.operations = bound("operations", value)?,
-            "transaction-bytes" => self.limits.transaction_bytes = bound("transaction-bytes", value)?,
-            "transaction-objects" => self.limits.transaction_objects = bound("transaction-objects", value)?,
+            "unsent-pause" => self.limits.unsent_pause = bound("unsent-pause", value, 200)?,
+            "unsent-max" => self.limits.unsent_max = bound("unsent-max", value, 500)?,
+            "operations" => self.limits.operations = bound("operations", value, 2)?,
+            "transaction-bytes" => self.limits.transaction_bytes = bound("transaction-bytes", value, 4_000)?,
+            "transaction-objects" => {
+                self.limits.transaction_objects = bound("transaction-objects", value, 4)?
+            }
             "bug" => {
                 self.bug = Some(bug::named(value).ok_or_else(|| OptionError::Bug(value.to_owned()))?);
             }
@@ -222,12 +229,15 @@ fn timeout(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(milliseconds))
 }
 
-/// One of the bounds of a server. Below a few nobody could do anything.
-fn bound(name: &'static str, text: &str) -> Result<usize, OptionError> {
-    let number = text.parse().ok().filter(|number| (2..=1 << 32).contains(number));
-    let expected = "a number from 2 to 4294967296";
-    number.ok_or_else(|| OptionError::Value { name, expected, value: text.to_owned() })
+/// One of the bounds of a server, which is `least` at least: with less nobody could register, or commit anything.
+fn bound(name: &'static str, text: &str, least: usize) -> Result<usize, OptionError> {
+    let number = text.parse().ok().filter(|number| (least..=BOUND_MAX).contains(number));
+    let expected = || format!("a number from {least} to {BOUND_MAX}");
+    number.ok_or_else(|| OptionError::Value { name, expected: expected().into(), value: text.to_owned() })
 }
+
+/// The largest bound.
+const BOUND_MAX: usize = 1 << 32;
 
 /// What names clients.
 const CLIENTS: &str = "numbers of clients with commas between";

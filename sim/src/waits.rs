@@ -1,9 +1,11 @@
 //! Who waits for what, and who has it: for people who are told that somebody waits for ever.
 
 use crate::checkers::Waiting;
-use crate::event::{ClientId, ServerNo};
+use crate::event::{ClientId, ServerNo, Wire};
 use crate::node::Node;
 use crate::world::World;
+use std::collections::BTreeSet;
+use zeolith_core::client::ConnId;
 
 /// The clients that wait for something; the last of them tells of the servers too.
 pub(crate) fn waiting(world: &World) -> Vec<Waiting> {
@@ -15,6 +17,17 @@ pub(crate) fn waiting_for_the_sick(world: &World) -> Vec<Waiting> {
     waiting_where(world, |client| {
         let server = world.programs()[client.0].machine.server();
         server.is_some_and(|server| world.nodes()[server.0].disk.has_failed())
+    })
+}
+
+/// The clients that still wait for an answer on one of these connections, which have been silent for longer than they put up
+/// with; and those that wait for others to let go, though their servers have been told all that is said to them.
+pub(crate) fn waiting_for_the_silent(world: &World, silent: &BTreeSet<(Wire, ConnId)>) -> Vec<Waiting> {
+    let still: BTreeSet<(Wire, ConnId)> = &world.network().silent() & silent;
+    waiting_where(world, |client| {
+        let is_silent = still.iter().any(|(wire, _)| wire.client == client);
+        let waits = !world.programs()[client.0].app.is_idle();
+        waits && (is_silent || world.network().all_goes_up_and_down_to(client))
     })
 }
 

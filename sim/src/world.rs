@@ -27,6 +27,7 @@ pub(crate) use clients::{finish, rest};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use strangers::Stranger;
+use zeolith_core::client::ConnId as Near;
 use zeolith_core::time::{Instant, WallTime};
 
 /// Wall-clock time at the start of every world: 2026-11-21 22:25:30 UTC.
@@ -244,6 +245,16 @@ impl World {
     /// All that can move did, though nobody looked after the disks that failed.
     pub(crate) fn sick(&mut self) -> Result<(), Violation> {
         self.see(&Seen::Sick(&waits::waiting_for_the_sick(self)))
+    }
+
+    /// How long clients put up with silence.
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        self.setup.silence
+    }
+
+    /// These connections have been silent for longer than clients put up with.
+    pub(crate) fn silent(&mut self, silent: &BTreeSet<(Wire, Near)>) -> Result<(), Violation> {
+        self.see(&Seen::Silent(&waits::waiting_for_the_silent(self, silent)))
     }
 
     /// Nobody waits for anything: whoever keeps something for somebody has forgotten to let go of it.

@@ -71,7 +71,7 @@ enum SimError {
     #[error("{} is there already: name another file with --out, or give --in-place", .0.display())]
     Exists(PathBuf),
     #[error(transparent)]
-    Faults(#[from] options::NoneAndOthers),
+    Faults(#[from] options::FaultsError),
     #[error("{} breaks no promise: there is nothing to shrink", .0.display())]
     NothingBroken(PathBuf),
     #[cfg(feature = "planted-bugs")]

@@ -64,7 +64,7 @@ pub struct RunArgs {
 
     /// Exactly this kind of fault in every seed, or none; may be given several times: cuts, crashes, power-losses,
     /// splits, slow-disk, pauses, half-cuts, partitions, storms, restarts, disk-failures, rot, restores, clocks, full-disks,
-    /// stops, strangers [default: each seed has its own]
+    /// stops, strangers; restores and clocks are never together [default: each seed has its own]
     #[arg(long, value_name = "FAULT", value_parser = fault)]
     pub fault: Vec<NamedFault>,
 
@@ -94,11 +94,15 @@ impl RunArgs {
     /// The campaign.
     ///
     /// # Errors
-    /// [`NoneAndOthers`].
-    pub fn plan(&self) -> Result<Plan, NoneAndOthers> {
+    /// [`FaultsError`].
+    pub fn plan(&self) -> Result<Plan, FaultsError> {
         let usual = if self.minutes.is_some() { 0..u64::MAX } else { SEEDS };
         if self.fault.contains(&NamedFault(None)) && self.fault.len() > 1 {
-            return Err(NoneAndOthers);
+            return Err(FaultsError::NoneAndOthers);
+        }
+        if [Fault::Restores, Fault::Clocks].iter().all(|&fault| self.fault.contains(&NamedFault(Some(fault))))
+        {
+            return Err(FaultsError::RestoresAndClocks);
         }
         let faults = self.fault.iter().filter_map(|named| named.0).collect();
         let asked = Asked {
@@ -120,10 +124,19 @@ impl RunArgs {
     }
 }
 
-/// No fault is asked for, and some.
+/// Faults that are not asked for together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--fault none allows no other --fault")]
-pub struct NoneAndOthers;
+pub enum FaultsError {
+    /// None, and some.
+    #[error("--fault none allows no other --fault")]
+    NoneAndOthers,
+    /// Two that give transactions of two histories one name, which no client can tell apart.
+    #[error(
+        "--fault restores and --fault clocks are never together: after a restore a clock that went back gives transactions \
+         names that were given before, and no client can tell them apart"
+    )]
+    RestoresAndClocks,
+}
 
 /// A kind of fault, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

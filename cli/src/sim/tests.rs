@@ -1,4 +1,4 @@
-use super::options::{RunArgs, SimArgs};
+use super::options::{FaultsError, RunArgs, SimArgs};
 use super::*;
 use clap::{Args, Command, FromArgMatches};
 use std::time::Duration;
@@ -49,8 +49,16 @@ fn named_faults_are_the_only_ones() {
 #[test]
 fn no_fault_and_some_are_not_asked_for_together() {
     for line in ["--fault none --fault cuts", "--fault cuts --fault none", "--fault none --fault none"] {
-        assert!(run_args(line).plan().is_err(), "{line}");
+        assert_eq!(run_args(line).plan().err(), Some(FaultsError::NoneAndOthers), "{line}");
     }
+}
+
+#[test]
+fn faults_that_are_never_together_are_not_asked_for_together() {
+    for line in ["--fault restores --fault clocks", "--fault clocks --fault cuts --fault restores"] {
+        assert_eq!(run_args(line).plan().err(), Some(FaultsError::RestoresAndClocks), "{line}");
+    }
+    assert!(run_args("--fault restores --fault cuts").plan().is_ok());
 }
 
 #[test]

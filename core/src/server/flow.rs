@@ -41,6 +41,11 @@ impl Flow {
         self.unsent
     }
 
+    /// Bytes that wait to be written.
+    pub(super) fn intake(&self) -> usize {
+        self.intake
+    }
+
     /// Store operations that are not answered.
     pub(super) fn operations(&self) -> usize {
         self.operations

@@ -18,6 +18,7 @@ pub(super) fn held(server: &Server) -> Held {
         for (number, what) in [
             (session.buffered(), "bytes of a message that is not whole"),
             (server.out.unsent(*conn), "bytes that it did not take"),
+            (server.out.intake(*conn), "bytes of blobs that wait to be written"),
             (server.out.under_way(*conn), "operations under way"),
         ] {
             if number > 0 {

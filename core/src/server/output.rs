@@ -193,6 +193,11 @@ impl Outputs {
         self.flows.get(&conn).map_or(0, Flow::unsent)
     }
 
+    /// Bytes from a connection that wait to be written.
+    pub fn intake(&self, conn: ConnId) -> usize {
+        self.flows.get(&conn).map_or(0, Flow::intake)
+    }
+
     /// Store operations of a connection that are not answered.
     pub fn under_way(&self, conn: ConnId) -> usize {
         self.flows.get(&conn).map_or(0, Flow::operations)

@@ -54,6 +54,9 @@ pub struct Notes {
     pub cached: Vec<Cached>,
     /// What iterations gave, and nobody has looked at.
     pub iterated: Vec<Iterated>,
+    /// The newest blob in the first server's folder, of a transaction that need not be durable yet. No application can know of
+    /// it, but any may guess.
+    pub guess: Option<(Oid, Tid)>,
     /// Something an application found that cannot be.
     pub broken: Option<String>,
 }

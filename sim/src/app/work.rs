@@ -8,6 +8,7 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use zeolith_core::client::{Merge, Operation};
 use zeolith_core::ids::{Oid, Tid};
+use zeolith_core::limits::PACK_BEHIND;
 use zeolith_core::rng::Rng;
 use zeolith_core::store::Revision;
 
@@ -37,6 +38,9 @@ const OWN_EACH: u64 = 100;
 const OWN_BLOB: u64 = 90;
 /// The one that a node of the graph refers to.
 const OWN_NODE: u64 = 80;
+
+/// The padding of a state that a pack does not wait for.
+const MUCH: u64 = PACK_BEHIND + 1;
 
 /// A kind of transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +175,9 @@ impl Work {
                 if rng.chance(1, 2) {
                     (0..1 + rng.below(20)).map(|n| store(own(attempt, n), n, 0)).collect()
                 } else {
-                    vec![store(own(attempt, 0), 0, 5_000 + rng.below(15_000))]
+                    // A pack that falls far behind catches up before it makes others wait.
+                    let much = storage.packs && rng.chance(1, 3);
+                    vec![store(own(attempt, 0), 0, if much { MUCH } else { 5_000 + rng.below(15_000) })]
                 }
             }
             Work::Blob => {
@@ -218,7 +224,7 @@ pub type Pieces = VecDeque<Result<Bytes, String>>;
 pub fn pieces(attempt: Attempt, oid: Oid, rng: &mut Rng) -> Pieces {
     let len = match rng.below(40) {
         0..6 => 0,
-        6 => 50_000 << rng.below(6),
+        6 | 7 => 50_000 << (1 + rng.below(5)),
         _ => 1 + rng.below(3_000),
     };
     let mut blob = state::blob(attempt, oid, len as usize);

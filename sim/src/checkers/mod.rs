@@ -28,6 +28,7 @@ mod seen;
 mod settled;
 mod told;
 mod txns;
+mod vouched;
 mod window;
 
 pub use seen::{ConnName, Look, Seen, Sent, ServerNo, Waiting};
@@ -101,6 +102,7 @@ impl Default for Checkers {
             Box::new(durable::DurableThenVisible),
             Box::new(last::LastTransaction::default()),
             Box::new(lost::NothingLost),
+            Box::new(vouched::Vouched),
             Box::new(pack::Pack),
             Box::new(blobs::Blobs::default()),
             Box::new(iterated::NothingLeftOut),
@@ -130,7 +132,8 @@ impl Checkers {
         for checker in &mut self.0 {
             let promise = checker.promise();
             // At the end of all faults only what is still missing can be seen.
-            let kind = if matches!(seen, Seen::Sick(_) | Seen::Quiet(_) | Seen::Left { .. }) {
+            let kind = if matches!(seen, Seen::Silent(_) | Seen::Sick(_) | Seen::Quiet(_) | Seen::Left { .. })
+            {
                 Kind::Liveness
             } else {
                 Kind::Safety

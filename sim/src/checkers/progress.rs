@@ -38,7 +38,7 @@ impl Checker for Progress {
                     self.on_state(*client, machine.last_tid().filter(|_| machine.is_ready()));
                 }
             }
-            Seen::Sick(all @ [_, ..]) | Seen::Quiet(all @ [_, ..]) => {
+            Seen::Silent(all @ [_, ..]) | Seen::Sick(all @ [_, ..]) | Seen::Quiet(all @ [_, ..]) => {
                 let all: Vec<String> = all.iter().map(Waiting::to_string).collect();
                 return Err(all.join("; "));
             }
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_world_in_which_nobody_waits_is_good() {
-        let quiet = [Seen::Sick(&[]), Seen::Quiet(&[])];
+        let quiet = [Seen::Silent(&[]), Seen::Sick(&[]), Seen::Quiet(&[])];
         assert_eq!(history(&mut Progress::default(), &books(), &quiet), Ok(()));
     }
 
@@ -74,7 +74,7 @@ mod tests {
     fn a_client_that_waits_for_ever_is_caught() {
         let waiting = Waiting { client: CLIENT, kind: "voting".into(), what: "object 3".into() };
         let waiting = [waiting.clone(), Waiting { client: ClientId(1), ..waiting }];
-        for seen in [Seen::Sick(&waiting), Seen::Quiet(&waiting)] {
+        for seen in [Seen::Silent(&waiting), Seen::Sick(&waiting), Seen::Quiet(&waiting)] {
             let told = history(&mut Progress::default(), &books(), &[seen]);
             let all = "client 0 waits for ever voting: object 3; client 1 waits for ever voting: object 3";
             assert_eq!(told, Err(all.to_owned()));

@@ -188,6 +188,15 @@ pub enum Seen<'a> {
         /// Whether what the root did not reach goes.
         gc: bool,
     },
+    /// A finish was acknowledged, or the log that ends so was packed.
+    Safe {
+        /// Which server.
+        server: ServerNo,
+        /// The transaction.
+        tid: Tid,
+        /// Whether its checksum survives a power loss, with all that makes it count.
+        vouched: bool,
+    },
     /// A server's disk could not read something; an operation that waits for it will fail.
     ReadFailed(ServerNo),
     /// A server came up over a disk with bits that have turned. It was seen to come up before.
@@ -218,6 +227,9 @@ pub enum Seen<'a> {
     },
     /// Faults are over.
     Calm,
+    /// Connections have been silent for longer than clients put up with: these clients wait for one all the same, or for what
+    /// somebody has who has gone.
+    Silent(&'a [Waiting]),
     /// All that can move did, without anybody looking after servers whose disks have failed: these clients wait for one.
     Sick(&'a [Waiting]),
     /// Faults are over, and everybody had time to end what it was doing: these clients wait for an answer.

@@ -13,6 +13,7 @@ use zeolith_core::rng::{Rng, Seed};
 
 /// A program takes its next step.
 pub(super) fn act(world: &mut World, id: ClientId, dice: u64) -> Result<bool, Violation> {
+    world.notes.guess = world.nodes[0].disk.blobs.newest();
     let (app, mut scene) = world.programs[id.0].scene(world.now, &mut world.notes);
     let moved = app.act(&mut scene, &mut Rng::new(Seed(dice)));
     drain(world, id)?;

@@ -1,7 +1,7 @@
 //! What happens to servers and their disks, and what they put out.
 
 use super::{World, hearing, strangers, wires};
-use crate::checkers::{Kind, Look, Seen, Violation};
+use crate::checkers::{ConnName, Kind, Look, Seen, Violation};
 use crate::disk::Fate;
 use crate::event::{Failure, ServerNo, Way};
 use crate::folder::Folder;
@@ -235,6 +235,13 @@ fn look(world: &mut World, server: ServerNo) -> Result<(), Violation> {
     if world.books.of(server).is_other(&world.nodes[server.0].disk) {
         take_up(world, server)?;
     }
+    if world.nodes[server.0].disk.take_swapped() {
+        let disk = &world.nodes[server.0].disk;
+        if let Some(last) = log::read(disk.durable(FileId::Log), 0).0.last() {
+            let (tid, vouched) = (last.tid, disk.vouches_for(last.tid));
+            world.see(&Seen::Safe { server, tid, vouched })?;
+        }
+    }
     let ledger = world.books.of_mut(server);
     let known = ledger.logged.len();
     ledger.look(&world.nodes[server.0].disk);
@@ -299,9 +306,13 @@ fn send(world: &mut World, far: ConnId, bytes: &[u8]) -> Result<(), Violation> {
         record.sent(far, wire, Way::Down, bytes);
     }
     let (checkers, books, trace) = (&mut world.checkers, &mut world.books, &mut world.trace);
+    let disk = &world.nodes[wire.server.0].disk;
     connection.reader.on_down(bytes, &mut |seen| {
         trace.note(&format_args!("{seen:?}"));
         checkers.see(&seen, books)?;
+        if let Seen::Finished(ConnName { server, .. }, tid) = seen {
+            checkers.see(&Seen::Safe { server, tid, vouched: disk.vouches_for(tid) }, books)?;
+        }
         if let Some((_, shown)) = seen.shown() {
             books.of_mut(wire.server).shown.extend(shown.into_iter().flatten());
         }

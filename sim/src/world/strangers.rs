@@ -124,9 +124,10 @@ impl Stranger {
             Habit::Greedy => {
                 for _ in 0..1 + rng.below(MANY) {
                     let oid = any(rng);
-                    let request = match rng.below(4) {
-                        0 => Request::History { oid: Some(oid), size: 100 },
-                        1 => Request::Ping,
+                    let request = match (rng.below(4), world.notes.guess) {
+                        (3, Some((oid, tid))) => Request::SendBlob(oid, tid),
+                        (0, _) => Request::History { oid: Some(oid), size: 100 },
+                        (1, _) => Request::Ping,
                         _ => Request::LoadBefore(oid, Tid::MAX),
                     };
                     self.call(world, &request);
