@@ -102,8 +102,8 @@ Exit codes: 0 done, 1 the file is in use, read-only, missing or damaged, 2 bad u
 
 const PACK_HELP: &str = "\
 A running server packs beside its work, and this waits for the end of it; ending the command does not end the pack. The log as
-it was stays as Data.fs.old, unless the server's configuration says otherwise. Blobs are removed by servers alone: of a file
-it is told how many are not needed any more.
+it was stays as Data.fs.old, unless the server's configuration says otherwise. Of a file that nobody
+serves the blobs stay, for good: it is told how many are not needed any more. Pack through the server to have them removed.
 
 Examples:
   zeolith pack zeo://db1:8100/main --days 3    what was removed or changed within three days can still be undone

@@ -18,6 +18,7 @@ from transaction import TransactionManager
 from ZEO.asyncio.client import Protocol
 from ZEO.Exceptions import ClientDisconnected
 from ZEO.Exceptions import ServerException
+from ZODB.Connection import TransactionMetaData
 from ZODB.POSException import ConflictError
 from ZODB.POSException import MultipleUndoErrors
 from ZODB.POSException import POSKeyError
@@ -118,7 +119,18 @@ def undo_errors(one):
     one.db.undo(log[1]['id'], one.manager.get())
     error = raised(MultipleUndoErrors, one.manager.commit)
     check_equal([oid for oid, _ in error._errs], [one.root['undone']._p_oid], 'the oids of MultipleUndoErrors')
+    if OURS:
+        check('later transaction' in str(error), f'the text of MultipleUndoErrors: {error}')
     one.manager.abort()
+    # What names no transaction is told by the vote, and the connection goes on.
+    generation = one.db.storage._connection_generation
+    for name in (b'', b'!!!!', 'text', None, 5):
+        transaction = TransactionMetaData()
+        one.db.storage.tpc_begin(transaction)
+        one.db.storage.undo(name, transaction)
+        raised(ServerException if OURS else Exception, one.db.storage.tpc_vote, transaction)
+        one.db.storage.tpc_abort(transaction)
+    check_equal(one.db.storage._connection_generation, generation, 'the connection after undos of nothing')
     one.db.undo(log[0]['id'], one.manager.get())
     one.manager.commit()
     one.manager.begin()

@@ -23,6 +23,7 @@ from ZODB.blob import Blob
 from ZODB.Connection import TransactionMetaData
 from ZODB.FileStorage import FileStorage
 from ZODB.POSException import ConflictError
+from ZODB.POSException import MultipleUndoErrors
 from ZODB.POSException import POSKeyError
 from ZODB.POSException import ReadConflictError
 from ZODB.POSException import ReadOnlyError
@@ -110,6 +111,18 @@ def api(above, *below):
     for client in [top, *clients]:
         seen(client, oid, fourth)
         check_equal(client.load(oid)[0], b'2', 'the state that was set back')
+
+    # One that is refused.
+    fifth = store(one, [(oid, fourth, b'5')])
+    store(one, [(oid, fifth, b'6')])
+    for client in [top, *clients]:
+        txn = TransactionMetaData()
+        client.tpc_begin(txn)
+        client.undo(top.undoLog(0, 2)[1]['id'], txn)
+        error = raised(MultipleUndoErrors, client.tpc_vote, txn)
+        check_equal([at for at, _ in error._errs], [oid], 'the objects that cannot be set back')
+        client.tpc_abort(txn)
+    fourth = one.getTid(oid)
 
     # Deletion.
     txn = TransactionMetaData()

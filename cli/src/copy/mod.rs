@@ -34,7 +34,7 @@ pub struct CopyArgs {
     #[arg(value_name = "SOURCE")]
     pub source: Place,
 
-    /// Where to: a Data.fs, made if it is missing, or a server that can restore
+    /// Where to: a Data.fs, made if it is missing, or a server
     #[arg(value_name = "DESTINATION")]
     pub destination: Place,
 

@@ -168,11 +168,11 @@ pub(super) fn dispatch(
         // A client that may not write may pack.
         Request::Pack { .. } if caller.storage.read_only() => Err(RemoteError::ReadOnly),
         Request::Pack { time, wait } => caller.storage.pack(caller.to.clone(), time, wait, caller.out),
-        request @ (Request::UndoLog { .. }
-        | Request::UndoInfo { .. }
-        | Request::StoreBlobStart
-        | Request::StoreBlobChunk(_)
-        | Request::SendBlob(..)) => Err(RemoteError::unsupported(request.method())),
+        // Nothing can be undone.
+        Request::UndoLog { .. } | Request::UndoInfo { .. } => Ok(Some(Reply::UndoLog(Vec::new()))),
+        request @ (Request::StoreBlobStart | Request::StoreBlobChunk(_) | Request::SendBlob(..)) => {
+            Err(RemoteError::unsupported(request.method()))
+        }
     }
 }
 

@@ -98,6 +98,7 @@ mod class {
     pub(super) const READ_ONLY: &str = "ZODB.POSException.ReadOnlyError";
     pub(super) const CONFLICT: &str = "ZODB.POSException.ConflictError";
     pub(super) const READ_CONFLICT: &str = "ZODB.POSException.ReadConflictError";
+    pub(super) const BTREES_CONFLICT: &str = "ZODB.POSException.BTreesConflictError";
     pub(super) const UNDO: &str = "ZODB.POSException.UndoError";
     pub(super) const MULTIPLE_UNDO: &str = "ZODB.POSException.MultipleUndoErrors";
     pub(super) const STORAGE_TRANSACTION: &str = "ZODB.POSException.StorageTransactionError";
@@ -165,19 +166,17 @@ impl RemoteError {
             RemoteError::ReadOnly => writer.tuple(0, |_| ()),
             RemoteError::Conflict(error) => error.write("database conflict error", writer),
             RemoteError::ReadConflict(error) => error.write("database read conflict error", writer),
-            RemoteError::Undo(reason) => undo_error(writer, reason, None),
+            RemoteError::Undo(reason) => undo_error(writer, reason),
             RemoteError::MultipleUndo(errors) => writer.dict(["_reason", "_oid", "_errs"], |w, key| {
                 w.str(key);
                 match key {
                     "_reason" => w.str(&errors[0].1),
                     "_oid" => w.oid(errors[0].0),
+                    // The text alone: Python prints nothing else in either encoding.
                     _ => w.list(errors, |w, (oid, reason)| {
                         w.tuple(2, |w| {
                             w.oid(*oid);
-                            w.tuple(2, |w| {
-                                w.str(class::UNDO);
-                                undo_error(w, reason, Some(*oid));
-                            });
+                            w.str(reason);
                         });
                     }),
                 }
@@ -190,8 +189,8 @@ impl RemoteError {
             | RemoteError::Storage(message)
             | RemoteError::Disconnected(message)
             | RemoteError::Type(message)
-            | RemoteError::Value(message)
-            | RemoteError::Other { args: message, .. } => writer.tuple(1, |w| w.str(message)),
+            | RemoteError::Value(message) => writer.tuple(1, |w| w.str(message)),
+            RemoteError::Other { class, args } => write_other(class, args, writer),
         }
     }
 
@@ -217,8 +216,7 @@ impl RemoteError {
             class::MULTIPLE_UNDO => {
                 let error = |value: Value<'_>| {
                     let [oid, error] = value.array()?;
-                    let [_, attributes] = error.array()?;
-                    Some((oid.as_oid()?, attributes.field("_reason")?.as_str()?.to_owned()))
+                    Some((oid.as_oid()?, undo_reason(error)?.to_owned()))
                 };
                 let errors: Vec<_> = arguments.field("_errs")?.items()?.map(error).collect::<Option<_>>()?;
                 if errors.is_empty() {
@@ -247,14 +245,48 @@ impl RemoteError {
 }
 
 /// The attributes of an `UndoError`.
-fn undo_error(writer: &mut Writer<'_>, reason: &str, oid: Option<Oid>) {
+fn undo_error(writer: &mut Writer<'_>, reason: &str) {
     writer.dict(["_reason", "_oid"], |w, key| {
         w.str(key);
-        match key {
-            "_reason" => w.str(reason),
-            _ => w.optional(oid, Writer::oid),
-        }
+        if key == "_reason" { w.str(reason) } else { w.none() }
     });
+}
+
+/// Why an object cannot be set back: a text from our servers, from Python's the class and attributes of an `UndoError` in
+/// msgpack, and the exception itself in a pickle.
+fn undo_reason(error: Value<'_>) -> Option<&str> {
+    let attributes = match error.kind() {
+        Kind::Str(reason) => return Some(reason),
+        Kind::Reduce { args, .. } => args.array::<2>()?[1],
+        _ => error.array::<2>()?[1],
+    };
+    attributes.field("_reason")?.as_str()
+}
+
+/// Arguments that are not known. Of some classes Python's client wants attributes, and never answers its caller without.
+fn write_other(class: &str, args: &str, writer: &mut Writer<'_>) {
+    match class {
+        class::CONFLICT | class::READ_CONFLICT => {
+            writer.dict(["message", "oid", "class_name", "serials"], |w, key| {
+                w.str(key);
+                if key == "message" { w.str(args) } else { w.none() }
+            });
+        }
+        class::BTREES_CONFLICT => writer.dict(["p1", "p2", "p3", "reason"], |w, key| {
+            w.str(key);
+            w.int(-1);
+        }),
+        class::MULTIPLE_UNDO => writer.dict(["_errs"], |w, key| {
+            w.str(key);
+            w.list(&[args], |w, reason| {
+                w.tuple(2, |w| {
+                    w.none();
+                    w.str(reason);
+                });
+            });
+        }),
+        _ => writer.tuple(1, |w| w.str(args)),
+    }
 }
 
 impl ConflictError {

@@ -82,3 +82,57 @@ fn errors_of_other_shapes_are_printed() {
     let args = "{'message': 'so'}".into();
     assert_eq!(read(Codec::Msgpack, &out), RemoteError::Other { class: class::CONFLICT.into(), args });
 }
+
+#[test]
+fn an_undo_that_pythons_server_refuses_is_known_in_both_encodings() {
+    let oid = Oid(5);
+    let expected = RemoteError::MultipleUndo(vec![(oid, "so".into())]);
+    // As a pickle has it: `_recon(UndoError, {'_reason': 'so', …})`, the exception itself.
+    let message = [
+        &b"size\x80\x03(K\x01K\x02X\x06\0\0\0.reply(X\x24\0\0\0ZODB.POSException.MultipleUndoErrors"[..],
+        b"}X\x05\0\0\0_errs]C\x08\0\0\0\0\0\0\0\x05cZODB.POSException\n_recon\ncZODB.POSException\nUndoError\n",
+        b"}X\x07\0\0\0_reasonX\x02\0\0\0sos\x86R\x86astt.",
+    ]
+    .concat();
+    assert_eq!(read(Codec::Pickle, &message), expected);
+
+    let mut out = BytesMut::from(&b"size"[..]);
+    Writer::message(Codec::Msgpack, &mut out, |w| {
+        w.tuple(4, |w| {
+            w.int(1);
+            w.int(2);
+            w.str(REPLY);
+            w.tuple(2, |w| {
+                w.str(class::MULTIPLE_UNDO);
+                w.dict(["_errs"], |w, key| {
+                    w.str(key);
+                    w.list(&[oid], |w, oid| {
+                        w.tuple(2, |w| {
+                            w.oid(*oid);
+                            w.tuple(2, |w| {
+                                w.str(class::UNDO);
+                                undo_error(w, "so");
+                            });
+                        });
+                    });
+                });
+            });
+        });
+    });
+    assert_eq!(read(Codec::Msgpack, &out), expected);
+}
+
+#[test]
+fn classes_that_pythons_client_rebuilds_from_attributes_have_them_whatever_is_known() {
+    for (class, attribute) in [
+        (class::CONFLICT, "serials"),
+        (class::READ_CONFLICT, "serials"),
+        (class::BTREES_CONFLICT, "p3"),
+        (class::MULTIPLE_UNDO, "_errs"),
+    ] {
+        let other = RemoteError::Other { class: class.into(), args: "so".into() };
+        let packet = other.encode(Codec::Msgpack, &MessageId::Int(1), &mut BytesMut::new());
+        let told = read(Codec::Msgpack, &packet.to_vec()).to_string();
+        assert!(told.starts_with(class) && told.contains(&format!("'{attribute}'")), "{told}");
+    }
+}

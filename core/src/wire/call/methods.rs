@@ -164,7 +164,9 @@ pub(super) static METHODS: &[Method] = &[
         expected: "id, transaction",
         read: |arguments| {
             let [id, txn] = arguments.array()?;
-            Some(Request::Undoa { tid: undo_id::read(id.as_octets()?)?, txn: txn_id(txn)? })
+            // What is no name names no transaction: the vote says so, as Python's server does.
+            let tid = id.as_octets().and_then(undo_id::read).unwrap_or(Tid::ZERO);
+            Some(Request::Undoa { tid, txn: txn_id(txn)? })
         },
     },
     Method {

@@ -148,7 +148,8 @@ pub enum Request<'a> {
         /// The transaction.
         txn: TxnId,
     },
-    /// `undoa(transaction, id)`, with the name that the undo log gave to the transaction with this tid.
+    /// `undoa(transaction, id)`, with the name that the undo log gave to the transaction with this tid; zero where that is no such
+    /// name.
     Undoa {
         /// What is to be undone.
         tid: Tid,

@@ -254,8 +254,7 @@ fn arguments_that_make_no_sense_are_refused_by_name() {
     let bytes = |bytes: &'static [u8]| Owned::Bytes(bytes.into());
     let oid = || bytes(b"\0\0\0\0\0\0\0\x05");
     let calls = [
-        ("undoa", vec![bytes(b"A/8RIjNEVWY"), Owned::Int(1)]),
-        ("undoa", vec![oid(), Owned::Int(1)]),
+        ("undoa", vec![bytes(b"A/8RIjNEVWY="), oid()]),
         ("undoInfo", vec![Owned::Int(0), Owned::Int(-20), Owned::Int(5)]),
         ("history", vec![oid(), Owned::Float(1.0)]),
         ("history", vec![oid(), Owned::BigInt(vec![0, 0, 0, 0, 0, 0, 0, 0x80, 0])]),
