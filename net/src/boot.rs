@@ -257,9 +257,7 @@ async fn open_kind(name: String, kind: StorageKind, manner: Manner, seed: Seed) 
             let base = Box::pin(open_layer(name.clone(), *base, below, seed)).await?;
             let changes = match over {
                 Some(changes) => Box::pin(open_layer(name, changes, manner, seed)).await?,
-                None => {
-                    layers::temporary(Box::pin(open_layer(name, Layer::MEMORY, manner, seed)).await?, manner)?
-                }
+                None => layers::temporary(Booted::in_memory(name), manner)?,
             };
             layers::demo(called, base, changes, manner, seed)
         }

@@ -1,7 +1,8 @@
 """Blobs through unmodified clients.
 
     blobs.py stories ADDRESS NAME FOLDER BLOBS        what clients do with blobs; the server keeps them in BLOBS
-    blobs.py large ADDRESS NAME FOLDER BLOBS PROCESS  a large blob, while the server's memory is watched
+    blobs.py large ADDRESS NAME FOLDER BLOBS PROCESS MEGABYTES
+                                                      a large blob, while the server's memory is watched
     blobs.py endless ADDRESS NAME FOLDER BLOBS NOTES  commits and aborts blobs until the server is gone, and notes what
                                                       was acknowledged
     blobs.py survived ADDRESS NAME FOLDER BLOBS NOTES ROUNDS
@@ -365,7 +366,7 @@ def peak(process):
     return int(line.split()[1])
 
 
-def large(where, name, folder, blobs, process):
+def large(where, name, folder, blobs, process, megabytes):
     told = Stories(where, name, folder, blobs)
     db = told.database()
     root = db.open().root()
@@ -373,7 +374,7 @@ def large(where, name, folder, blobs, process):
     digest = hashlib.sha256()
     blob = root['large'] = Blob()
     with blob.open('w') as file:
-        for _ in range(300):
+        for _ in range(int(megabytes)):
             file.write(piece)
             digest.update(piece)
     before = peak(process)
@@ -386,11 +387,11 @@ def large(where, name, folder, blobs, process):
         while data := file.read(1 << 20):
             found.update(data)
     after = peak(process)
-    check_equal(found.hexdigest(), digest.hexdigest(), '300 MB')
+    check_equal(found.hexdigest(), digest.hexdigest(), f'{megabytes} MB')
     check(after - before < 40_000, f'the peak was {before} KB, then {uploaded_at} KB, then {after} KB')
     db.close()
     other.close()
-    return f'300 MB in and out; the peak was {before} KB before, {uploaded_at} KB in, {after} KB out'
+    return f'{megabytes} MB in and out; the peak was {before} KB before, {uploaded_at} KB in, {after} KB out'
 
 
 def endless(where, name, folder, blobs, notes):

@@ -48,7 +48,9 @@ fn large(codec: Codec) {
     let home = Home::new();
     fs::create_dir(home.path("clients")).expect("a folder");
     let server = Server::start(&home, &config(codec));
-    script("large", &server, &home, FOLDERS[0]).arg(server.id().to_string()).run();
+    let megabytes = repetitions(300, 3_000).to_string();
+    let script = script("large", &server, &home, FOLDERS[0]).arg(server.id().to_string()).arg(megabytes);
+    script.limit(Duration::from_secs(900)).run();
     server.stop();
 }
 
