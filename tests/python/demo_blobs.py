@@ -12,6 +12,8 @@ import os
 from contextlib import closing
 
 import transaction
+from blobs import read
+from blobs import write
 from common import check_equal
 from common import database
 from common import raised
@@ -24,16 +26,6 @@ from ZODB.utils import p64
 
 BASE = {'kept': b'kept' * 50_000, 'changed': b'as it was', 'undone': b'as it is'}
 CHANGES = {'changed': b'as it became', 'new': b'new' * 50_000}
-
-
-def read(blob):
-    with blob.open() as file:
-        return file.read()
-
-
-def write(blob, data):
-    with blob.open('w') as file:
-        file.write(data)
 
 
 def base(path, blobs):

@@ -56,6 +56,23 @@ fn errors_read_back_as_they_were_written() {
     }
 }
 
+/// An error reply of this class, with whatever arguments.
+fn in_msgpack(class: &str, arguments: impl FnOnce(&mut Writer<'_>)) -> BytesMut {
+    let mut out = BytesMut::from(&b"size"[..]);
+    Writer::message(Codec::Msgpack, &mut out, |w| {
+        w.tuple(4, |w| {
+            w.int(1);
+            w.int(2);
+            w.str(REPLY);
+            w.tuple(2, |w| {
+                w.str(class);
+                arguments(w);
+            });
+        });
+    });
+    out
+}
+
 #[test]
 fn errors_of_other_shapes_are_printed() {
     let other = RemoteError::Other { class: "app.Error".into(), args: "('boom',)".into() };
@@ -64,19 +81,10 @@ fn errors_of_other_shapes_are_printed() {
     assert_eq!(read(Codec::Pickle, &packet.to_vec()), other);
 
     // A ConflictError without serials is raised by storages that know no more.
-    let mut out = BytesMut::from(&b"size"[..]);
-    Writer::message(Codec::Msgpack, &mut out, |w| {
-        w.tuple(4, |w| {
-            w.int(1);
-            w.int(2);
-            w.str(REPLY);
-            w.tuple(2, |w| {
-                w.str(class::CONFLICT);
-                w.dict(["message"], |w, key| {
-                    w.str(key);
-                    w.str("so");
-                });
-            });
+    let out = in_msgpack(class::CONFLICT, |w| {
+        w.dict(["message"], |w, key| {
+            w.str(key);
+            w.str("so");
         });
     });
     let args = "{'message': 'so'}".into();
@@ -96,24 +104,15 @@ fn an_undo_that_pythons_server_refuses_is_known_in_both_encodings() {
     .concat();
     assert_eq!(read(Codec::Pickle, &message), expected);
 
-    let mut out = BytesMut::from(&b"size"[..]);
-    Writer::message(Codec::Msgpack, &mut out, |w| {
-        w.tuple(4, |w| {
-            w.int(1);
-            w.int(2);
-            w.str(REPLY);
-            w.tuple(2, |w| {
-                w.str(class::MULTIPLE_UNDO);
-                w.dict(["_errs"], |w, key| {
-                    w.str(key);
-                    w.list(&[oid], |w, oid| {
-                        w.tuple(2, |w| {
-                            w.oid(*oid);
-                            w.tuple(2, |w| {
-                                w.str(class::UNDO);
-                                undo_error(w, "so");
-                            });
-                        });
+    let out = in_msgpack(class::MULTIPLE_UNDO, |w| {
+        w.dict(["_errs"], |w, key| {
+            w.str(key);
+            w.list(&[oid], |w, oid| {
+                w.tuple(2, |w| {
+                    w.oid(*oid);
+                    w.tuple(2, |w| {
+                        w.str(class::UNDO);
+                        undo_error(w, "so");
                     });
                 });
             });
